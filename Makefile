@@ -1,0 +1,69 @@
+# Front end of the project. `make` alone prints help; every target sets up what it needs itself.
+
+PROFILE ?= standard
+DATA    ?= auto
+JOBS    ?= 1
+SEED    ?= 0
+STAGE   ?=
+
+# Inside an activated conda environment made from environment.yml that one is used; elsewhere .venv.
+ifneq ($(and $(CONDA_PREFIX),$(filter-out base,$(CONDA_DEFAULT_ENV))),)
+  BIN   := $(CONDA_PREFIX)/bin
+  READY := $(CONDA_PREFIX)/.realfake-ready
+else
+  BIN   := .venv/bin
+  READY := .venv/.realfake-ready
+endif
+PYTHON   := $(BIN)/python
+REALFAKE := $(PYTHON) -m realfake_lib.cli
+RUN      := $(REALFAKE) report run --data "$(DATA)" --jobs $(JOBS) --seed $(SEED) $(if $(STAGE),--stage $(STAGE))
+
+.DEFAULT_GOAL := help
+.PHONY: help report test demo pdf notebooks status bench lint strip lock clean
+.SUFFIXES:
+
+help: ## print this help
+	@echo "Usage: make TARGET [PROFILE=smoke|standard|full] [DATA=auto|cifake|demo|PATH] [STAGE=name] [JOBS=n] [SEED=n]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+report: $(READY) ## run every stage whose inputs changed and render build/$(PROFILE)/report.html
+	@$(RUN) --profile $(PROFILE)
+
+test: $(READY) ## run the whole test suite, notebooks included
+	@$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
+
+demo: DATA := demo
+demo: $(READY) ## the report on the embedded demo data: minutes, no network
+	@$(RUN) --profile smoke
+
+pdf: report ## the report as build/$(PROFILE)/report.pdf, printed by an installed Chromium
+	@$(REALFAKE) report pdf --profile $(PROFILE)
+
+notebooks: $(READY) ## open the notebooks in JupyterLab
+	@$(PYTHON) -m jupyterlab notebooks
+
+status: $(READY) ## what a run would execute, why, and how long it would take
+	@$(REALFAKE) report status --profile $(PROFILE) --data "$(DATA)" --seed $(SEED)
+
+bench: $(READY) ## measure the speed of the input pipeline, training and inference
+	@$(PYTHON) -m benchmarks
+
+lint: $(READY) ## check style and the committed notebooks
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m realfake_lib.report.checks
+
+strip: $(READY) ## remove outputs and run metadata from the notebooks
+	@$(PYTHON) -m realfake_lib.report.checks --strip
+
+lock: $(READY) ## resolve the newest versions that pyproject.toml allows and pin them
+	@$(PYTHON) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+	@$(PYTHON) scripts/environment_from_lock.py
+
+clean: ## remove everything that a run made (build/), but not the environment or downloads
+	rm -rf build
+
+# Set-up: made again when the pins or the package's metadata change.
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(BIN)" "$(READY)"
