@@ -1,0 +1,451 @@
+"""The handle through which a notebook leaves its results and takes those of earlier stages.
+
+It works the same under the report's runner, under plain papermill, and in JupyterLab: only the
+folders differ. The runner tells its folders through the environment variable ``REALFAKE_RUN``.
+"""
+
+import base64
+import json
+import math
+import numbers
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from realfake_lib import settings
+from realfake_lib.errors import UserError
+
+VARIABLE = "REALFAKE_RUN"
+RESULT_FILES = ("metrics.json", "figures", "tables", "models", "arrays", "notes.json")
+PROFILES = ("standard", "full", "smoke")
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def stage(name, output_dir=None):
+    """Begin a stage of the report.
+
+    Parameters
+    ----------
+    name : str
+        The stage's name in ``report.yml``, e.g. ``"training"``.
+    output_dir : path, optional
+        Folder for the results. None stands for ``build/interactive/stages/<name>`` in the
+        checkout, whose results of an earlier run are removed first.
+
+    Returns
+    -------
+    StageRun
+    """
+    _check_name(name, "stage name")
+    told = _told_by_runner(name)
+    if told is not None:
+        run = StageRun(name, told["folder"], told["checkpoints"], inputs=told["inputs"])
+        shown = told["shown"]
+    elif output_dir is not None:
+        folder = Path(output_dir).expanduser().resolve()
+        run = StageRun(name, folder, folder / "checkpoints")
+        shown = folder
+    else:
+        build = _root() / "build" / "interactive"
+        folder = build / "stages" / name
+        for file in RESULT_FILES:
+            _remove(folder / file)
+        run = StageRun(name, folder, build / "checkpoints" / name)
+        shown = folder
+    print(f"{name}: results go to {shown}")
+    return run
+
+
+class StageRun:
+    """A running stage: takes metrics, figures, tables, models and arrays. See :func:`stage`.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+        Where the results are written, each as soon as it is given.
+    checkpoints : Path
+        Folder that survives a killed run, for ``training.fit(checkpoint_dir=run.checkpoints)``.
+    """
+
+    def __init__(self, name, folder, checkpoints, inputs=None):
+        self.name = name
+        self.folder = Path(folder)
+        self.checkpoints = Path(checkpoints)
+        self._inputs = inputs
+        # In a run of the report a second value under one name is a mistake; by hand, it is a cell
+        # that was run again.
+        self._strict = inputs is not None
+        self._metrics, self._figures, self._tables, self._notes = {}, {}, {}, []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._write("metrics.json", self._metrics)
+
+    def metric(self, name, value, *, n=None, ci=None, seed=None, unit=None):
+        """Keep one number, under ``<stage>.<name>`` in ``metrics.json``.
+
+        Parameters
+        ----------
+        name : str
+            Words joined by dots, e.g. ``"compact_cnn.test.accuracy"``.
+        value : int, float, bool or str
+            A finite number; bool and str for facts such as ``"mixed_bfloat16"``.
+        n : int, optional
+            Number of images (or other units) that the value rests on.
+        ci : (low, high), optional
+            95 % interval, or the lowest and highest over seeds, in the unit of ``value``.
+        seed : int or sequence of int, optional
+        unit : str, optional
+            E.g. ``"s"``, ``"images/s"``; None for a share or a count.
+
+        Raises
+        ------
+        ValueError
+            For a name that is taken or malformed, and for NaN or infinity.
+        TypeError
+            For a value of another type.
+        """
+        _check_name(name, "metric")
+        for other in self._metrics:
+            if other.startswith(name + ".") or name.startswith(other + "."):
+                raise ValueError(f"metric {name!r} and metric {other!r} cannot both exist")
+        if self._strict and name in self._metrics:
+            raise ValueError(f"metric {name!r} is given twice")
+        entry = {"value": _plain(value, name)}
+        if ci is not None:
+            low, high = (_plain(bound, f"{name}, ci") for bound in ci)
+            if low > high:
+                raise ValueError(f"metric {name!r}: the interval ({low}, {high}) is upside down")
+            entry["ci"] = [low, high]
+        if n is not None:
+            entry["n"] = _plain(n, f"{name}, n")
+        if seed is not None:
+            many = not isinstance(seed, numbers.Integral)
+            entry["seed"] = [int(one) for one in seed] if many else int(seed)
+        if unit is not None:
+            entry["unit"] = unit
+        self._metrics[name] = entry
+        self._write("metrics.json", self._metrics)
+
+    def metrics(self, prefix, items, *, n=None, seed=None, unit=None):
+        """Keep several metrics: ``items`` yields ``(name, value)`` or ``(name, value, ci)``."""
+        for name, value, *ci in items.items() if isinstance(items, dict) else items:
+            interval = ci[0] if ci else None
+            self.metric(f"{prefix}.{name}", value, n=n, ci=interval, seed=seed, unit=unit)
+
+    def figure(self, figure, name, *, caption=None, alt=None):
+        """Save a matplotlib figure as ``figures/<name>.png`` and show it below the cell.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure
+        name : str
+        caption : str
+            What it shows and what to take from it; may quote metrics as ``{{ … }}``.
+        alt : str
+            The same for someone who cannot see it.
+
+        Raises
+        ------
+        ValueError
+            Without a caption or an alternative text, or for a name that is taken.
+        """
+        _check_name(name, "figure", dots=False)
+        caption = _needed(caption, f"figure {name!r} needs a caption")
+        alt = _needed(alt, f"figure {name!r} needs an alternative text: alt=…")
+        path = self._path("figures", f"{name}.png")
+        # Without the name of the software, two runs of the same key give the same bytes.
+        figure.savefig(path, dpi=figure.dpi, bbox_inches="tight", metadata={"Software": None})
+        self._figures[name] = {"caption": caption, "alt": alt}
+        self._write("figures/figures.json", self._figures)
+        if "matplotlib.pyplot" in sys.modules:  # or the inline backend shows it a second time
+            sys.modules["matplotlib.pyplot"].close(figure)
+        self._show(
+            {
+                "image/png": base64.b64encode(path.read_bytes()).decode(),
+                "text/plain": f"Figure {name}: {alt}",
+            },
+            {"kind": "figure", "name": name, "caption": caption, "alt": alt},
+        )
+
+    def table(self, frame, name, *, caption=None, formats=None):
+        """Save a table as ``tables/<name>.csv`` in full precision and show it below the cell.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Its index is kept unless it is plain numbers without a name.
+        name : str
+        caption : str
+        formats : dict of str to str or callable, optional
+            How a column is shown, e.g. ``{"accuracy": "{:.1%}"}``; by default four significant
+            digits, and thousands separators in whole numbers.
+
+        Raises
+        ------
+        ValueError
+            Without a caption, for a name that is taken, or a format of an unknown column.
+        """
+        import pandas as pd
+
+        _check_name(name, "table", dots=False)
+        caption = _needed(caption, f"table {name!r} needs a caption")
+        unknown = sorted(set(formats or {}) - set(frame.columns))
+        if unknown:
+            raise ValueError(f"table {name!r} has no column {', '.join(map(repr, unknown))}")
+        bare = frame.index.names == [None] and pd.api.types.is_integer_dtype(frame.index)
+        keep_index = not bare
+        frame.to_csv(self._path("tables", f"{name}.csv"), index=keep_index)
+        self._tables[name] = {"caption": caption, "index": frame.index.nlevels * keep_index}
+        self._write("tables/tables.json", self._tables)
+        html = frame.to_html(
+            index=keep_index,
+            border=0,
+            na_rep="–",
+            formatters={column: _formatter((formats or {}).get(column)) for column in frame},
+        )
+        self._show(
+            {"text/html": html, "text/plain": frame.to_string(index=keep_index, na_rep="–")},
+            {"kind": "table", "name": name, "caption": caption},
+        )
+
+    def model(self, model, name, **meta):
+        """Save a Keras model, with what must be known of it, as ``models/<name>.keras``."""
+        from realfake_lib import models
+
+        _check_name(name, "model", dots=False)
+        models.save(model, self._path("models", f"{name}.keras"), meta)
+
+    def arrays(self, name, **arrays):
+        """Save arrays, e.g. predictions, for later stages as ``arrays/<name>.npz``."""
+        import numpy as np
+
+        _check_name(name, "arrays", dots=False)
+        with settings.atomic_file(self._path("arrays", f"{name}.npz")) as path:
+            np.savez(path, **arrays)
+
+    def note(self, text):
+        """Say something that no reader may miss: in the chapter, on the first page, on the console.
+
+        For example that the demo data were used, or that a backbone's weights were missing.
+        """
+        if text not in self._notes:
+            self._notes.append(text)
+            self._write("notes.json", self._notes)
+        self._show({"text/plain": f"Note: {text}"}, {"kind": "note", "text": text})
+
+    def input(self, name):
+        """Results of a finished stage, from this run or from the newest place that has them.
+
+        Returns
+        -------
+        StageInput
+
+        Raises
+        ------
+        UserError
+            If the stage has no results anywhere, or ``report.yml`` does not declare the input.
+        """
+        _check_name(name, "input")
+        if self._inputs is not None:
+            if name not in self._inputs:
+                raise UserError(
+                    f"stage {self.name!r} reads stage {name!r}, which report.yml does not declare",
+                    f"Add it to the inputs of {self.name!r} in report.yml.",
+                )
+            return StageInput(name, Path(self._inputs[name]))
+        root = _root()
+        places = [self.folder.parent]
+        places += [root / "build" / profile / "stages" for profile in ("interactive", *PROFILES)]
+        for place in places:
+            if (place / name / "metrics.json").is_file():
+                print(f"{self.name}: {name} is read from {place / name}")
+                return StageInput(name, place / name)
+        reference = root / "reports"
+        if (reference / "metrics.json").is_file():
+            print(f"{self.name}: {name} is read from the committed reference report, {reference}")
+            return StageInput(name, reference, merged=True)
+        raise UserError(
+            f"stage {self.name!r} needs the results of stage {name!r}, and there are none",
+            f"Run {_notebook_of(name, root)} first, or make report.",
+        )
+
+    def _path(self, kind, file):
+        """Where a new result goes, for example ``("figures", "curves.png")``."""
+        path = self.folder / kind / file
+        if self._strict and path.exists():
+            raise ValueError(f"{kind}: {file} is given twice")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _write(self, file, content):
+        write_json(self.folder / file, content)
+
+    @staticmethod
+    def _show(data, facts):
+        """Display ``data`` with ``facts`` for the renderer, where there is something to show it."""
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if get_ipython() is not None:
+            display(data, metadata={"realfake": facts}, raw=True)
+
+
+class StageInput:
+    """The results of a finished stage, read only. Made by :meth:`StageRun.input`."""
+
+    def __init__(self, name, folder, merged=False):
+        self.name = name
+        self.folder = Path(folder)
+        metrics = json.loads((self.folder / "metrics.json").read_text("utf-8"))
+        if merged:
+            prefix = f"{name}."
+            metrics = {
+                key.removeprefix(prefix): entry
+                for key, entry in metrics["metrics"].items()
+                if key.startswith(prefix)
+            }
+        self.metrics = metrics
+
+    def metric(self, name):
+        """Everything known of a metric: dict with ``value`` and, where given, ci, n, seed, unit."""
+        if name not in self.metrics:
+            raise self._missing("metric", name, sorted(self.metrics))
+        return self.metrics[name]
+
+    def value(self, name):
+        """Value of a metric."""
+        return self.metric(name)["value"]
+
+    def table(self, name):
+        """A table as pandas DataFrame."""
+        import pandas as pd
+
+        path = self._file("table", name)
+        levels = json.loads(path.with_name("tables.json").read_text("utf-8"))[name]["index"]
+        return pd.read_csv(path, index_col=list(range(levels)) or None)
+
+    def model(self, name):
+        """A model and what is known of it: ``(keras.Model, dict)``."""
+        from realfake_lib import models
+
+        return models.load(self._file("model", name))
+
+    def arrays(self, name):
+        """Arrays by name: dict of str to numpy array."""
+        import numpy as np
+
+        with np.load(self._file("arrays", name)) as archive:
+            return dict(archive)
+
+    def has(self, name):
+        """Whether the stage left a metric, table, model or arrays of that name."""
+        return name in self.metrics or any(self._at(kind, name).is_file() for kind in _SUFFIXES)
+
+    def _at(self, kind, name):
+        folder, suffix = _SUFFIXES[kind]
+        return self.folder / folder / f"{name}{suffix}"
+
+    def _file(self, kind, name):
+        path = self._at(kind, name)
+        if not path.is_file():
+            known = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
+            raise self._missing(kind, name, known)
+        return path
+
+    def _missing(self, kind, name, known):
+        return UserError(
+            f"stage {self.name!r} left no {kind} {name!r} in {self.folder}",
+            f"It has: {', '.join(known) or 'none'}. Run that stage again if it should be there.",
+        )
+
+
+_SUFFIXES = {
+    "table": ("tables", ".csv"),
+    "model": ("models", ".keras"),
+    "arrays": ("arrays", ".npz"),
+}
+
+
+def write_json(path, content):
+    """Write ``content`` so that a reader finds the old file or the new one, never half."""
+    with settings.atomic_file(path) as temporary:
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _told_by_runner(name):
+    """What the runner said about this stage, or None outside of a run."""
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return None
+    told = json.loads(text)
+    if told["stage"] != name:
+        raise UserError(
+            f"the notebook of stage {told['stage']!r} begins stage {name!r}",
+            "Use the name that report.yml gives it: stage(name, output_dir).",
+        )
+    return told
+
+
+def _root():
+    return settings.project_root() or Path.cwd()
+
+
+def _notebook_of(name, root):
+    """The notebook that makes stage ``name``, as far as it can be told."""
+    found = sorted((root / "notebooks").glob(f"*_{name}.ipynb"))
+    return found[0].relative_to(root) if found else f"the notebook of {name!r}"
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check_name(name, kind, dots=True):
+    """Refuse names that could not be quoted in the text as ``{{ stage.name }}``."""
+    words = name.split(".") if dots else [name]
+    if not all(_WORD.fullmatch(word) for word in words):
+        raise ValueError(
+            f"{kind} {name!r}: use letters, digits and underscores"
+            + (", in words joined by dots" if dots else "")
+        )
+
+
+def _plain(value, name):
+    """``value`` as the Python type that JSON knows."""
+    value = value.item() if hasattr(value, "item") else value
+    if not isinstance(value, (bool, str, numbers.Real)):
+        raise TypeError(f"metric {name!r} is a {type(value).__name__}, not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"metric {name!r} is {value}")
+    return value
+
+
+def _needed(text, message):
+    if not text or not text.strip():
+        raise ValueError(message)
+    return text
+
+
+def _formatter(chosen):
+    """Formatter of one column's cells."""
+    if callable(chosen):
+        return chosen
+    return lambda value: _shown(value, chosen)
+
+
+def _shown(value, chosen):
+    if value is None or (isinstance(value, numbers.Real) and math.isnan(value)):
+        return "–"
+    if isinstance(value, (bool, str)) or not isinstance(value, numbers.Real):
+        return chosen.format(value) if chosen else str(value)
+    if chosen:
+        return chosen.format(value)
+    return f"{value:,}" if isinstance(value, numbers.Integral) else f"{value:.4g}"
