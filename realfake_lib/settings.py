@@ -68,7 +68,7 @@ def atomic_file(path):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Yield a temporary folder beside ``path`` that takes its place only when the block succeeds."""
+    """Yield a temporary folder that takes the place of ``path`` only when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))

@@ -1,4 +1,4 @@
-"""Write environment.yml from pyproject.toml and requirements.lock, so that both name the same pins."""
+"""Write environment.yml from pyproject.toml and requirements.lock: one set of pins for both."""
 
 import re
 import tomllib

@@ -1,0 +1,322 @@
+"""Verdicts on people's own pictures: what ``realfake predict`` does, as importable functions."""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from realfake_lib import settings
+from realfake_lib.errors import UserError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+"""What a folder is searched for. A file named outright is tried whatever it is called."""
+
+DETECTOR = "compact_cnn"
+"""The model that is taken where none is named."""
+
+COLUMNS = ["path", "p_fake", "verdict", "width", "height", "error"]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained model with the operating point that was chosen for it on validation data.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Pixels (n, image_size, image_size, 3) in [0, 255] to one logit for REAL.
+    path : pathlib.Path
+        The file that it came from.
+    image_size : int
+        Side of the square, in pixels, that pictures are resized to.
+    temperature : float
+        Divides the logit, so that ``p_fake`` is calibrated (Guo et al., 2017).
+    threshold : float in [0, 1]
+        FAKE from this ``p_fake`` on.
+    uncertain_band : (low, high)
+        Between these a verdict is marked as uncertain.
+    meta : dict
+        Everything else that the model file's sidecar says.
+    """
+
+    model: object
+    path: Path
+    image_size: int
+    temperature: float = 1.0
+    threshold: float = 0.5
+    uncertain_band: tuple = (0.5, 0.5)
+    meta: dict = field(default_factory=dict)
+
+    def p_fake(self, images, batch_size=256):
+        """Calibrated probability of FAKE, (n,) float64, for (n, h, w, 3) uint8 images."""
+        from realfake_lib.training import predict_logits
+
+        logits = predict_logits(self.model, np.asarray(images), batch_size=batch_size)
+        return 1.0 / (1.0 + np.exp(np.asarray(logits, "float64") / self.temperature))
+
+    def verdict(self, p_fake):
+        """``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it inside the uncertain band."""
+        low, high = self.uncertain_band
+        word = "FAKE" if p_fake >= self.threshold else "REAL"
+        return f"{word} (uncertain)" if low < p_fake < high else word
+
+
+def find_model(name=None):
+    """Path of a model file: a path as given, or a trained detector's name looked up.
+
+    A name is looked for in the committed ``reports/``, whose figures are published, then in what
+    ``make report`` built here.
+
+    Raises
+    ------
+    UserError
+        If there is no such file.
+    """
+    name = name or DETECTOR
+    if Path(name).suffix == ".keras" or Path(name).exists():
+        if not Path(name).is_file():
+            raise UserError(f"No model file {name}.", "Give the path of a .keras file.")
+        return Path(name)
+    root = settings.project_root() or Path.cwd()
+    folders = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
+    # The demo detector of the smoke profile knows two photographs, so it never serves by default.
+    candidates = [folder / "models" / f"{name}.keras" for folder in (root / "reports", *folders)]
+    found = [path for path in candidates if path.is_file()]
+    if not found:
+        looked = ", ".join(str(path) for path in candidates)
+        raise UserError(
+            f"No trained detector {name!r} found (looked for {looked}).",
+            "Run `make report` first, or name a file: realfake predict --model FILE.keras …",
+        )
+    return found[0]
+
+
+def load_detector(model=None):
+    """Load a :class:`Detector` by name or path; see :func:`find_model`.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, of another version, or not a model of this library.
+    """
+    from realfake_lib import models
+
+    path = find_model(model)
+    network, meta = models.load(path)
+    return Detector(
+        model=network,
+        path=path,
+        image_size=int(meta.get("image_size") or network.input_shape[1]),
+        temperature=float(meta.get("temperature", 1.0)),
+        threshold=float(meta.get("threshold", 0.5)),
+        uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
+        meta=meta,
+    )
+
+
+def find_images(paths, recursive=True):
+    """List the image files that ``paths`` name, folders searched, each file once, in order.
+
+    Raises
+    ------
+    UserError
+        If a path does not exist, or nothing in all of them is an image.
+    """
+    files = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = path.rglob("*") if recursive else path.glob("*")
+            files += sorted(p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file())
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"No such file or folder: {path}")
+    if not files:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise UserError(
+            f"No images in {', '.join(map(str, paths))}.", f"Files of these kinds count: {kinds}"
+        )
+    return list(dict.fromkeys(files))
+
+
+def predict(detector, files, batch_size=256, explain=None):
+    """Score image files.
+
+    Parameters
+    ----------
+    detector : Detector
+    files : sequence of path-like
+    batch_size : int
+        Images in memory at a time, so a folder of any size can be scored.
+    explain : path-like, optional
+        Folder for one picture a file: the image and its Grad-CAM for the verdict given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per file, in order: path, p_fake in [0, 1] (NaN where unreadable), verdict (""),
+        width and height of the original in pixels, error ("" where there was none).
+    """
+    rows = []
+    files = list(files)
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), batch_size):
+            chunk = files[start : start + batch_size]
+            loaded = list(pool.map(lambda file: _read(file, detector.image_size), chunk))
+            good = [item for item in loaded if item.pixels is not None]
+            pixels = np.stack([item.pixels for item in good]) if good else None
+            scores = detector.p_fake(pixels, batch_size) if good else []
+            by_item = dict(zip(map(id, good), scores, strict=True))
+            rows += [_row(detector, item, by_item.get(id(item))) for item in loaded]
+            if explain is not None and good:
+                _explain(detector, good, scores, Path(explain))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@dataclass
+class _Picture:
+    path: Path
+    pixels: np.ndarray | None = None
+    width: int = 0
+    height: int = 0
+    error: str = ""
+
+
+def _read(path, size):
+    from realfake_lib import data
+
+    try:
+        original = data.load_image(path)
+    except UserError as error:
+        return _Picture(Path(path), error=error.message)
+    height, width = original.shape[:2]
+    return _Picture(Path(path), data.resize(original, size), width, height)
+
+
+def _row(detector, item, p_fake):
+    if p_fake is None:
+        return [str(item.path), np.nan, "", item.width, item.height, item.error]
+    verdict = detector.verdict(p_fake)
+    return [str(item.path), float(p_fake), verdict, item.width, item.height, ""]
+
+
+def _explain(detector, pictures, scores, folder):
+    from PIL import Image
+
+    from realfake_lib import explain
+
+    folder.mkdir(parents=True, exist_ok=True)
+    images = np.stack([item.pixels for item in pictures])
+    targets = np.where(np.asarray(scores) >= detector.threshold, settings.FAKE, settings.REAL)
+    overlays = explain.overlay(images, explain.grad_cam(detector.model, images, target=targets))
+    for number, (item, image, overlay) in enumerate(zip(pictures, images, overlays, strict=True)):
+        pair = Image.fromarray(np.concatenate([image, overlay], axis=1))
+        scale = max(1, 256 // detector.image_size)
+        pair = pair.resize((pair.width * scale, pair.height * scale), Image.Resampling.NEAREST)
+        target = folder / f"{item.path.stem}.png"
+        if target.exists():  # pictures of the same name from different folders
+            target = folder / f"{item.path.parent.name}-{number}-{item.path.stem}.png"
+        with settings.atomic_file(target) as temporary:
+            pair.save(temporary)
+
+
+def caveat(detector):
+    """What anyone who reads a verdict must know, in one paragraph, from the model's own record."""
+    lines = [
+        f"Trained on {detector.meta.get('data', 'an unnamed data set')} at "
+        f"{detector.image_size}×{detector.image_size} pixels; larger pictures are shrunk to that."
+    ]
+    if detector.meta.get("demo"):
+        lines.append("TRAINED ON THE EMBEDDED DEMO DATA: this detector knows two photographs.")
+    unseen = detector.meta.get("unseen") or {}
+    recalls = [found["fake_recall"] for found in unseen.values()]
+    if recalls:
+        lines.append(
+            f"Of fakes by {len(unseen)} generators that it never saw, it found "
+            f"{min(recalls):.0%} to {max(recalls):.0%}: REAL means only “not of the kind it knows”."
+        )
+    lines.append("Never the only ground for a decision about a person or a picture.")
+    return " ".join(lines)
+
+
+def command(
+    paths,
+    model=None,
+    json_output=False,
+    csv=None,
+    explain=None,
+    threshold=None,
+    batch_size=256,
+    recursive=True,
+):
+    """Run ``realfake predict``: print a table or JSON, write what was asked for.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 2 where at least one file could not be read (the others are scored).
+    """
+    files = find_images(paths, recursive=recursive)
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UserError(f"--threshold is {threshold}, but a probability lies between 0 and 1.")
+    if batch_size < 1:
+        raise UserError(f"--batch-size is {batch_size}, but must be at least 1.")
+    detector = load_detector(model)
+    if threshold is not None:
+        # A threshold of one's own has no calibrated band around it.
+        band = (threshold, threshold)
+        detector = Detector(**{**vars(detector), "threshold": threshold, "uncertain_band": band})
+    table = predict(detector, files, batch_size, explain)
+    if csv is not None:
+        with settings.atomic_file(csv) as temporary:
+            table.to_csv(temporary, index=False)
+    if json_output:
+        print(_as_json(detector, table))
+    else:
+        _print_table(detector, table)
+    if explain is not None:
+        print(f"Explanations are in {explain}", file=sys.stderr)
+    return 2 if (table["error"] != "").any() else 0
+
+
+def _as_json(detector, table):
+    results = [
+        {**row, "p_fake": None if np.isnan(row["p_fake"]) else row["p_fake"]}
+        for row in table.to_dict("records")
+    ]
+    record = {
+        "model": str(detector.path),
+        "threshold": detector.threshold,
+        "uncertain_band": list(detector.uncertain_band),
+        "caveat": caveat(detector),
+        "results": results,
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def _print_table(detector, table):
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Piped output keeps each row on one line; a terminal gets its own width.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    view = Table(box=None, pad_edge=False)
+    view.add_column("picture", overflow="fold")
+    view.add_column("size", justify="right")
+    view.add_column("p(fake)", justify="right")
+    view.add_column("verdict")
+    colours = {"FAKE": "red", "REAL": "green"}
+    for row in table.itertuples():
+        if row.error:
+            view.add_row(Text(row.path), "", "", Text(f"not read: {row.error}", style="yellow"))
+            continue
+        style = "yellow" if "uncertain" in row.verdict else colours[row.verdict]
+        size = f"{row.width}×{row.height}"
+        view.add_row(Text(row.path), size, f"{row.p_fake:.3f}", Text(row.verdict, style=style))
+    console.print(view)
+    console.print(Text(f"\nFAKE from p(fake) = {detector.threshold:.3f} on. {caveat(detector)}"))
