@@ -1,0 +1,162 @@
+"""What the report measures of detectors under attack, put together from the single attacks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from realfake_lib.robustness import attacks, detector
+from realfake_lib.settings import FAKE, REAL
+
+RANGE_PER_EPSILON = 255 / 2
+"""Grey levels that one unit of an input scaled to [-1, 1] stands for."""
+
+
+def worst_case(model, images, labels, epsilon, *, steps=10, restarts=1, seed=0, threshold=0.5):
+    """The strongest that is known against each single image: FGSM, then PGD where that failed.
+
+    Parameters
+    ----------
+    model, images, labels, epsilon, steps, restarts, seed, threshold
+        As in :func:`realfake_lib.robustness.attacks.pgd`.
+
+    Returns
+    -------
+    (n, h, w, c) float32 array
+
+    References
+    ----------
+    Carlini et al.: On evaluating adversarial robustness (2019), "report per-example attack
+    success".
+    """
+    labels = np.asarray(labels)
+    attacked = attacks.fgsm(model, images, labels, epsilon)
+    logits = detector.predict_logits(model, attacked)
+    standing = np.flatnonzero(detector.is_correct(logits, labels, threshold))
+    if len(standing):
+        attacked[standing] = attacks.pgd(
+            model,
+            np.asarray(images)[standing],
+            labels[standing],
+            epsilon,
+            steps=steps,
+            restarts=restarts,
+            seed=seed,
+            early_stop=True,
+            threshold=threshold,
+            indices=standing,
+        )
+    return attacked
+
+
+def accuracy_curves(
+    detectors, images, labels, epsilons, *, n_strong=None, steps=10, restarts=1, seed=0
+):
+    """Accuracy over epsilon of several detectors, under noise, FGSM, PGD and the worst of them.
+
+    Noise and FGSM stand for each epsilon by itself, as they are usually published. Under ``pgd``
+    and ``worst`` an image that was broken at a smaller epsilon stays broken.
+
+    Parameters
+    ----------
+    detectors : dict of str to keras.Model
+    images : (n, h, w, 3) uint8 array
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    epsilons : sequence of float
+        In grey levels (/255).
+    n_strong : int, optional
+        PGD and the worst case take the first ``n_strong`` images; all unless given.
+    steps, restarts, seed : int
+        Of PGD.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`realfake_lib.robustness.attacks.curve`, after ``detector``.
+    """
+    strong = {"steps": steps, "restarts": restarts, "seed": seed}
+    runs = [
+        ("noise", "noise", False, slice(None), {"seed": seed}),
+        ("fgsm", "fgsm", False, slice(None), {}),
+        ("pgd", "pgd", True, slice(n_strong), strong),
+        ("worst", worst_case, True, slice(n_strong), strong),
+    ]
+    frames = []
+    for name, model in detectors.items():
+        for attack, function, monotonic, part, options in runs:
+            curve = attacks.curve(
+                model,
+                images[part],
+                labels[part],
+                [0, *epsilons],
+                function,
+                worst_case=monotonic,
+                **options,
+            )
+            frames.append(curve.assign(attack=attack, detector=name))
+    table = pd.concat(frames, ignore_index=True)
+    return table[["detector", *table.columns.drop("detector")]]
+
+
+def metric_name(attack, epsilon):
+    """Name of an attack at a radius as a word of a metric's name: ``pgd``, 0.5 → ``pgd_0_5``."""
+    return "clean" if epsilon == 0 else f"{attack}_{epsilon:g}".replace(".", "_")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Attacked images, FAKE ones first.
+
+    Attributes
+    ----------
+    clean : (m, h, w, 3) uint8 array
+    attacked : (m, h, w, 3) float32 array, 0..255
+    labels : (m,) int array
+        FAKE = 0, REAL = 1.
+    p_clean, p_attacked : (m,) float array
+        Probability of FAKE before and after.
+    """
+
+    clean: np.ndarray
+    attacked: np.ndarray
+    labels: np.ndarray
+    p_clean: np.ndarray
+    p_attacked: np.ndarray
+
+
+def examples(model, images, labels, epsilon, per_class=2, *, steps=10, seed=0, temperature=1.0):
+    """Images that PGD turns, the first of each class; where it turns too few, others beside them.
+
+    Parameters
+    ----------
+    model, images, labels, epsilon, steps, seed
+        As in :func:`realfake_lib.robustness.attacks.pgd`.
+    per_class : int
+    temperature : float
+        Divides the logits, for calibrated probabilities.
+
+    Returns
+    -------
+    Examples
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    logits = detector.predict_logits(model, images)
+    attacked = attacks.pgd(model, images, labels, epsilon, steps=steps, seed=seed)
+    attacked_logits = detector.predict_logits(model, attacked)
+    was_right = detector.is_correct(logits, labels)
+    turned = was_right & ~detector.is_correct(attacked_logits, labels)
+    # Turned ones first, then others that were right, then the rest; each in its old order.
+    rank = np.argsort(np.where(turned, 0, np.where(was_right, 1, 2)), kind="stable")
+    chosen = np.concatenate([rank[labels[rank] == c][:per_class] for c in (FAKE, REAL)])
+    return Examples(
+        clean=images[chosen],
+        attacked=attacked[chosen],
+        labels=labels[chosen],
+        p_clean=_p_fake(logits[chosen], temperature),
+        p_attacked=_p_fake(attacked_logits[chosen], temperature),
+    )
+
+
+def _p_fake(logits, temperature):
+    return np.exp(-np.logaddexp(0.0, np.asarray(logits, np.float64) / temperature))

@@ -1,0 +1,81 @@
+"""Attacks put together, on a detector so simple that the outcome is known."""
+
+import keras
+import numpy as np
+import pytest
+
+from realfake_lib.robustness import attacks, detector, study
+
+N = 24
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Calls an image REAL where its mean pixel is above 128."""
+    x = inputs = keras.Input((4, 4, 3))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(1, name="logit")(x)
+    model = keras.Model(inputs, x)
+    model.layers[-1].set_weights([np.full((3, 1), 1 / 3, "float32"), np.float32([-128])])
+    return model
+
+
+@pytest.fixture(scope="module")
+def images():
+    """REAL ones 0.25, 0.75, 1.25 … grey levels above the detector's cut, FAKE ones below it."""
+    labels = np.arange(N) % 2
+    distance = 0.5 * (np.arange(N) // 2) + 0.25
+    level = 128 + np.where(labels == 1, distance, -distance)
+    return np.broadcast_to(level[:, None, None, None], (N, 4, 4, 3)).astype("float32"), labels
+
+
+def test_the_worst_case_is_no_weaker_than_any_single_attack(model, images):
+    x, y = images
+    for epsilon in (0.5, 2.0):
+        accuracy = {}
+        for name, attack in {
+            "fgsm": attacks.fgsm,
+            "pgd": attacks.pgd,
+            "worst": study.worst_case,
+        }.items():
+            logits = detector.predict_logits(model, attack(model, x, y, epsilon))
+            accuracy[name] = detector.is_correct(logits, y).mean()
+        assert accuracy["worst"] <= min(accuracy.values())
+        assert np.abs(study.worst_case(model, x, y, epsilon) - x).max() <= epsilon + 1e-4
+
+
+def test_curves_hold_every_detector_attack_and_radius(model, images):
+    x, y = images
+    curves = study.accuracy_curves({"a": model, "b": model}, x, y, [1, 3], n_strong=8, steps=3)
+    assert len(curves) == 2 * 4 * 3
+    pivot = curves[curves.detector == "a"].pivot(
+        index="epsilon", columns="attack", values="accuracy"
+    )
+    assert (pivot.loc[0] == 1).all()
+    # Each image within epsilon of the cut falls to one step: 4 of 24 within 1, 12 within 3.
+    assert pivot.loc[1, "fgsm"] == pytest.approx(20 / 24)
+    assert pivot.loc[3, "fgsm"] == pytest.approx(12 / 24)
+    assert set(curves[curves.attack == "pgd"].n) == {8}
+    assert set(curves[curves.attack == "noise"].n) == {N}
+
+
+def test_metric_names_can_be_quoted():
+    assert study.metric_name("pgd", 0.5) == "pgd_0_5"
+    assert study.metric_name("fgsm", 1.0) == "fgsm_1"
+    assert study.metric_name("fgsm", 0) == "clean"
+
+
+def test_examples_are_turned_images_of_both_classes(model, images):
+    x, y = images
+    found = study.examples(model, x, y, epsilon=2, per_class=2)
+    assert list(found.labels) == [0, 0, 1, 1]
+    assert ((found.p_clean > 0.5) == (found.labels == 0)).all()
+    assert ((found.p_attacked > 0.5) == (found.labels == 1)).all()
+    assert np.abs(found.attacked - found.clean).max() <= 2
+
+
+def test_where_nothing_turns_examples_are_still_shown(model, images):
+    x, y = images
+    found = study.examples(model, x, y, epsilon=0.1, per_class=2)
+    assert len(found.clean) == 4
+    assert ((found.p_attacked > 0.5) == (found.labels == 0)).all()
