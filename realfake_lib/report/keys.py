@@ -1,0 +1,549 @@
+"""The key of a stage: a hash over everything that its results follow from, and why it changed.
+
+Of the library only the code counts that a notebook reaches, one top-level definition at a time, so
+that an edit to one plot function runs only the stages that draw that plot. The code is read, never
+imported. What counts:
+
+- definitions that the notebook names, and those that they name, through imports of every form,
+  also inside functions and through re-exports;
+- of a class without foreign bases, the methods whose name is used anywhere in what is reached, and
+  the special methods; of any other class all of it, since a framework may call any method;
+- statements that do something when a reached module is imported, and functions with a decorator
+  that may do something, e.g. enter them into a registry;
+- the whole module where a use cannot be resolved: a module passed as a value, ``import *``, a
+  module imported under a name that is computed.
+
+Comments, docstrings and layout do not count.
+"""
+
+import ast
+import copy
+import functools
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realfake_lib.report.plan import read_notebook
+
+PACKAGE = "realfake_lib"
+
+# Decorators known to return the function or class without entering it anywhere.
+_HARMLESS = {
+    "cache",
+    "cached_property",
+    "classmethod",
+    "contextmanager",
+    "dataclass",
+    "final",
+    "function",
+    "lru_cache",
+    "overload",
+    "property",
+    "singledispatch",
+    "staticmethod",
+    "total_ordering",
+    "wraps",
+}
+_HARMLESS_BASES = {"object", "Protocol", "NamedTuple", "ABC", "Enum", "Generic"}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True)
+class StageKey:
+    """Key of a stage and what it is made of.
+
+    Attributes
+    ----------
+    key : str
+        SHA-256 as 64 hexadecimal digits.
+    parts : dict
+        ``code``, ``data``, ``lock``: hashes; ``parameters``: values; ``library``: hash of each
+        reached definition; ``inputs``: key of each input.
+    """
+
+    key: str
+    parts: dict
+
+
+def stage_keys(plan, data_fingerprint, package=None):
+    """Keys of all stages of a plan.
+
+    Parameters
+    ----------
+    plan : realfake_lib.report.plan.Plan
+    data_fingerprint : str
+    package : path, optional
+        Folder of the library's code; by default the checkout's, else the installed one.
+
+    Returns
+    -------
+    dict of str to StageKey
+    """
+    if package is None:
+        package = plan.root / PACKAGE
+        if not package.is_dir():
+            package = Path(__file__).resolve().parent.parent
+    library = Library(package)
+    lock = _file_hash(plan.root / "requirements.lock")
+    keys = {}
+    for stage in plan.stages.values():
+        code = notebook_code(stage.notebook)
+        # The data count by content: the same files under another path change nothing.
+        parameters = {name: value for name, value in stage.parameters.items() if name != "data"}
+        parts = {
+            "code": _hash(code),
+            "parameters": parameters,
+            "library": library.reached(code),
+            "inputs": {name: keys[name].key for name in stage.inputs},
+            "data": data_fingerprint,
+            "lock": lock,
+        }
+        keys[stage.name] = StageKey(_hash(json.dumps(parts, sort_keys=True)), parts)
+    return keys
+
+
+def reasons(old, new):
+    """What changed between the parts of two keys, in words; empty if nothing did.
+
+    Parameters
+    ----------
+    old, new : dict
+        :attr:`StageKey.parts`.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []
+    if old["code"] != new["code"]:
+        found.append("code of the notebook changed")
+    for name, value in new["parameters"].items():
+        before = old["parameters"].get(name)
+        if name not in old["parameters"]:
+            found.append(f"parameter {name} is new")
+        elif before != value:
+            found.append(f"parameter {name} changed {before} → {value}")
+    found += [f"parameter {name} is gone" for name in old["parameters"].keys() - new["parameters"]]
+    found += _library_reasons(old["library"], new["library"], alone=not found)
+    if old["data"] != new["data"]:
+        found.append("data changed")
+    if old["lock"] != new["lock"]:
+        found.append("requirements.lock changed")
+    for name in new["inputs"].keys() | old["inputs"].keys():
+        if name not in old["inputs"] or name not in new["inputs"]:
+            found.append(f"input {name} was {'added' if name in new['inputs'] else 'removed'}")
+        elif old["inputs"][name] != new["inputs"][name]:
+            found.append(f"input {name} ran again")
+    return found
+
+
+def _library_reasons(old, new, alone):
+    changed = [label for label in new if label in old and old[label] != new[label]]
+    if not changed and alone:  # reached or left without an edit to anything that was reached before
+        changed = sorted(old.keys() ^ new.keys())
+    shown = [f"{label} changed" for label in changed[:3]]
+    return shown + ([f"{len(changed) - 3} more definitions changed"] if len(changed) > 3 else [])
+
+
+def notebook_code(path):
+    """Code cells of a notebook as one Python text, without what only IPython understands."""
+    cells = [cell["source"] for cell in read_notebook(path)["cells"] if cell["cell_type"] == "code"]
+    lines = "\n\n".join(cells).splitlines()
+    return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _file_hash(path):
+    return _hash(path.read_text("utf-8")) if path.is_file() else "none"
+
+
+# --- the code that a notebook reaches -----------------------------------------------------------
+
+
+@dataclass
+class _Piece:
+    """A part of a module that counts, or does not count, as one: a definition or a method."""
+
+    label: str
+    module: str
+    nodes: list = field(default_factory=list)
+    methods: dict = field(default_factory=dict)  # of a class whose methods count one by one
+
+    @functools.cached_property
+    def hash(self):
+        text = "\n".join(ast.dump(_without_docstrings(node)) for node in self.nodes)
+        return _hash(text)[:16]
+
+    @functools.cached_property
+    def uses(self):
+        return _Uses(self.nodes)
+
+
+@dataclass
+class _Module:
+    """A parsed module: its definitions by name, its imports, and what it does when imported."""
+
+    name: str
+    label: str
+    is_package: bool
+    pieces: dict = field(default_factory=dict)
+    imports: dict = field(default_factory=dict)
+    top: _Piece = None
+    registered: list = field(default_factory=list)  # definitions that a decorator may enter
+    whole: _Piece = None
+
+    @property
+    def package(self):
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+
+class Library:
+    """The code of a package, parsed as far as it was asked for.
+
+    Parameters
+    ----------
+    folder : path
+        The package's folder; its name is the package's name.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self._modules = {}
+
+    def reached(self, code):
+        """Hash of every piece of the package that a Python text reaches.
+
+        Parameters
+        ----------
+        code : str
+
+        Returns
+        -------
+        dict of str to str
+            By label, e.g. ``"realfake_lib/plots.py: training_curves"``, sorted.
+        """
+        return _Closure(self).run(code)
+
+    def module(self, name):
+        """The module of that dotted name, or None where the package has none."""
+        if name not in self._modules:
+            self._modules[name] = self._parse(name)
+        return self._modules[name]
+
+    def under(self, name):
+        """Names of all modules of the package ``name``, itself included."""
+        base = self.folder.joinpath(*name.split(".")[1:])
+        found = []
+        for path in sorted(base.rglob("*.py")):
+            parts = [self.folder.name, *path.relative_to(self.folder).with_suffix("").parts]
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        return found
+
+    def _parse(self, name):
+        package, *rest = name.split(".")
+        base = self.folder.joinpath(*rest)
+        is_package = (base / "__init__.py").is_file()
+        path = base / "__init__.py" if is_package else base.with_suffix(".py")
+        if package != self.folder.name or not path.is_file():
+            return None
+        label = f"{package}/{path.relative_to(self.folder).as_posix()}"
+        module = _Module(name, label, is_package)
+        body = ast.parse(path.read_text("utf-8")).body
+        module.top = _Piece(f"{label}: top level", name)
+        module.whole = _Piece(label, name, nodes=body)
+        for node in body:
+            self._sort_in(module, node)
+        return module
+
+    @staticmethod
+    def _sort_in(module, node):
+        """Put one top-level statement where it belongs."""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module.imports.update(_imports([node], module.package))
+            return
+        if isinstance(node, _DEFINITIONS):
+            piece = _add(module, node.name, node)
+            if not all(_last_name(decorator) in _HARMLESS for decorator in node.decorator_list):
+                module.registered.append(piece)
+            return
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name)}
+            if not any(isinstance(t, (ast.Attribute, ast.Subscript)) for t in targets):
+                for name in names:
+                    _add(module, name, node)
+                return
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return  # a docstring
+        # Whatever is left does something on import. Names bound here resolve to all of it.
+        module.top.nodes.append(node)
+        module.imports.update(_imports(ast.walk(node), module.package))
+        for part in ast.walk(node):
+            bound = getattr(part, "name", None) if isinstance(part, _DEFINITIONS) else None
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                bound = part.id
+            if bound:
+                module.pieces.setdefault(bound, module.top)
+
+
+def _add(module, name, node):
+    """Add a definition; one whose name is bound twice counts with both."""
+    piece = module.pieces.setdefault(name, _Piece(f"{module.label}: {name}", module.name))
+    if isinstance(node, ast.ClassDef) and _own_bases(node) and piece is not module.top:
+        kept = []
+        for part in node.body:
+            if isinstance(part, _DEFINITIONS) and not part.name.startswith("__"):
+                label = f"{piece.label}.{part.name}"
+                method = piece.methods.setdefault(part.name, _Piece(label, module.name))
+                method.nodes.append(part)
+            else:
+                kept.append(part)
+        node = copy.copy(node)
+        node.body = kept or [ast.Pass()]
+    piece.nodes.append(node)
+    return piece
+
+
+def _own_bases(node):
+    return all(_last_name(base) in _HARMLESS_BASES for base in node.bases)
+
+
+class _Uses:
+    """What a piece of code mentions: dotted names, attributes, imports of its own."""
+
+    def __init__(self, nodes):
+        self.chains, self.attributes = set(), set()
+        self.imports, self.dynamic_imports, self.dynamic_attributes = [], [], set()
+        for node in nodes:
+            self._visit(node, frozenset())
+
+    def _visit(self, node, local):
+        """Collect from ``node``, where the names ``local`` are variables of a function."""
+        if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+            local = local | _variables(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            local = local | _stored(generator.target for generator in node.generators)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            self.imports.append(node)
+        elif isinstance(node, ast.Call):
+            self._call(node)
+        chain = _chain(node)
+        if chain:
+            self.attributes.update(chain[1:])
+            if chain[0] not in local:
+                self.chains.add(chain)
+            return
+        if isinstance(node, ast.Attribute):
+            self.attributes.add(node.attr)
+        for child in ast.iter_child_nodes(node):
+            self._visit(child, local)
+
+    def _call(self, node):
+        """Note names that are looked up at run time."""
+        name = _last_name(node.func)
+        constants = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+        if name in ("import_module", "__import__"):
+            self.dynamic_imports.append(constants[0] if constants else None)
+        elif name in ("getattr", "hasattr", "attrgetter", "methodcaller"):
+            self.attributes.update(constant for constant in constants if isinstance(constant, str))
+            if not constants and node.args:
+                self.dynamic_attributes.add(_chain(node.args[0]))
+
+
+def _variables(function):
+    """Names of a function's parameters and of the variables that it assigns."""
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [one for one in (arguments.vararg, arguments.kwarg) if one]
+    body = function.body if isinstance(function.body, list) else [function.body]
+    return frozenset(argument.arg for argument in every) | _stored(body)
+
+
+def _stored(nodes):
+    """Names assigned in ``nodes``, leaving out what inner functions assign."""
+    names, outer, queue = set(), set(), list(nodes)
+    while queue:
+        node = queue.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Global):
+            outer.update(node.names)
+        elif isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+            continue
+        elif isinstance(node, (ast.Lambda, *_COMPREHENSIONS)):
+            continue
+        queue.extend(ast.iter_child_nodes(node))
+    return frozenset(names - outer)
+
+
+class _Closure:
+    """Everything that a text reaches, found piece by piece."""
+
+    def __init__(self, library):
+        self.library = library
+        self.found = {}  # label → piece
+        self.touched = set()  # modules imported
+        self.queue = []
+        self.attributes, self.waiting = set(), {}
+        self.dynamic = False
+
+    def run(self, code):
+        self._follow(_Uses([ast.parse(code)]), {}, module=None)
+        while self.queue:
+            piece = self.queue.pop()
+            module = self.library.module(piece.module)
+            self._follow(piece.uses, module.imports, module)
+        return {
+            label: self.found[label].hash for label in sorted(self.found) if self.found[label].nodes
+        }
+
+    def _reach(self, piece):
+        if piece.label in self.found:
+            return
+        self.found[piece.label] = piece
+        self.queue.append(piece)
+        for name, method in piece.methods.items():
+            if self.dynamic or name in self.attributes:
+                self._reach(method)
+            else:
+                self.waiting.setdefault(name, []).append(method)
+
+    def _follow(self, uses, imports, module):
+        """Reach all that ``uses`` mentions, read with a module's names and imports."""
+        package = module.package if module else PACKAGE
+        local = _imports(uses.imports, package)
+        for target in local.values():
+            self._touch(target[0])
+            if target[1] == "*":
+                self._reach_whole(target[0])
+        imports = {**imports, **local}
+        for chain in uses.chains:
+            if chain[0] in imports:
+                target, name = imports[chain[0]]
+                rest = chain[1:] if name is None else (name, *chain[1:])
+                self._resolve(target, rest)
+            elif module and chain[0] in module.pieces:
+                self._reach(module.pieces[chain[0]])
+        for name in uses.dynamic_imports:
+            for other in [name] if name else self.library.under(package):
+                self._reach_whole(other)
+        # getattr with a computed name may call any method, except on a module of another package.
+        if any(chain is None or chain[0] not in imports for chain in uses.dynamic_attributes):
+            self.dynamic = True
+        self._mention(uses.attributes)
+
+    def _mention(self, attributes):
+        """Reach the methods of known classes that may be meant by the attributes used."""
+        self.attributes |= attributes
+        names = list(self.waiting) if self.dynamic else self.attributes & self.waiting.keys()
+        for name in sorted(names):
+            for method in self.waiting.pop(name):
+                self._reach(method)
+
+    def _resolve(self, target, chain):
+        """Reach what ``chain`` means in the module ``target``."""
+        module = self.library.module(target)
+        if module is None:
+            return  # another package
+        self._touch(target)
+        if not chain:
+            self._reach_whole(target)  # the module itself is passed on: anything may be used
+            return
+        name, rest = chain[0], chain[1:]
+        if name in module.pieces:
+            self._reach(module.pieces[name])
+        elif name in module.imports:
+            source, inner = module.imports[name]
+            self._resolve(source, rest if inner is None else (inner, *rest))
+        elif self.library.module(f"{target}.{name}"):
+            self._resolve(f"{target}.{name}", rest)
+        else:
+            self._reach_whole(target)  # a module-level __getattr__, import *, globals()
+
+    def _touch(self, name):
+        """Importing a module runs its top level, its packages' and its imports'."""
+        if name in self.touched:
+            return
+        self.touched.add(name)
+        module = self.library.module(name)
+        if module is None:
+            return
+        parent = name.rpartition(".")[0]
+        if parent:
+            self._touch(parent)
+        for piece in (module.top, *module.registered):
+            self._reach(piece)
+        for source, inner in module.imports.values():
+            self._touch(source)
+            if inner == "*":
+                self._reach_whole(source)
+            elif inner:
+                self._touch(f"{source}.{inner}")  # if that is a module
+
+    def _reach_whole(self, name):
+        module = self.library.module(name)
+        if module:
+            self._touch(name)
+            self._reach(module.whole)
+
+
+def _imports(nodes, package):
+    """Names that import statements bind: name → (module, name in it or None)."""
+    bound = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    bound[alias.asname] = (alias.name, None)
+                else:
+                    top = alias.name.partition(".")[0]
+                    bound[top] = (top, None)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join([*parents, *filter(None, [base])])
+            for alias in node.names:
+                bound[alias.asname or alias.name] = (base, alias.name)
+    return bound
+
+
+def _chain(node):
+    """``plots.style.colours`` as a tuple of its names, or None for anything else."""
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else None
+
+
+def _last_name(node):
+    """``cache`` of ``@cache``, ``@functools.cache`` and ``@functools.cache()``."""
+    while isinstance(node, (ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+
+
+def _without_docstrings(node):
+    """A copy of ``node`` in which no module, class or function has a docstring."""
+
+    class Strip(ast.NodeTransformer):
+        def generic_visit(self, part):
+            super().generic_visit(part)
+            body = getattr(part, "body", None)
+            if isinstance(part, (ast.Module, *_DEFINITIONS)) and body:
+                first = body[0]
+                text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+                if text and isinstance(first.value.value, str):
+                    part.body = body[1:] or [ast.Pass()]
+            return part
+
+    return Strip().visit(ast.parse(ast.unparse(node)))

@@ -1,0 +1,297 @@
+"""The stages of the report, as ``report.yml`` declares them, checked before anything runs."""
+
+import ast
+import graphlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from realfake_lib import settings
+from realfake_lib.errors import UserError
+
+PROFILES = ("smoke", "standard", "full")
+COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
+PROMISED = ("metrics", "figures", "tables", "models", "arrays")
+
+_TOP_KEYS = {"title", "subtitle", "abstract", "authors", "data", "stages"}
+_STAGE_KEYS = {"title", "notebook", "inputs", "minutes", "parameters", "promises"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: a notebook, what it reads, and what it promises.
+
+    Attributes
+    ----------
+    name, title : str
+    notebook : Path
+    inputs : tuple of str
+        Stages whose results it reads.
+    parameters : dict
+        Everything injected into the notebook's parameters cell except ``output_dir``.
+    minutes : float
+        Estimated time on two CPU cores, for a run that has no past timing.
+    promises : dict of str to tuple of str
+        Names that must be among its results, by kind: metrics, figures, tables, models, arrays.
+    """
+
+    name: str
+    title: str
+    notebook: Path
+    inputs: tuple = ()
+    parameters: dict = field(default_factory=dict)
+    minutes: float = 1.0
+    promises: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of one profile in their order, and what belongs to the report as a whole.
+
+    Attributes
+    ----------
+    root : Path
+        Folder that holds ``report.yml``.
+    profile, data : str
+    seed : int
+    stages : dict of str to Stage
+        Every stage comes after its inputs.
+    title, subtitle, abstract : str
+        May quote metrics as ``{{ … }}``.
+    authors : tuple of str
+    """
+
+    root: Path
+    profile: str
+    data: str
+    seed: int
+    stages: dict
+    title: str
+    subtitle: str = ""
+    abstract: str = ""
+    authors: tuple = ()
+
+    @property
+    def build(self):
+        """Folder for everything that this profile makes."""
+        return self.root / "build" / self.profile
+
+    def folder(self, name):
+        """Folder of a finished stage's results."""
+        return self.build / "stages" / name
+
+    def needed_for(self, names):
+        """The stages ``names`` and all that they read, in order; all of them for no names.
+
+        Raises
+        ------
+        UserError
+            For a name that is no stage.
+        """
+        wanted = set()
+        queue = list(names or self.stages)
+        while queue:
+            name = queue.pop()
+            if name not in self.stages:
+                raise _unknown("stage", name, self.stages, "--stage")
+            if name not in wanted:
+                wanted.add(name)
+                queue.extend(self.stages[name].inputs)
+        return [name for name in self.stages if name in wanted]
+
+
+def load(root=None, profile="standard", data=None, seed=0, changes=()):
+    """Read and check ``report.yml`` and the parameters cells of its notebooks.
+
+    Parameters
+    ----------
+    root : path, optional
+        Folder of ``report.yml``; by default the checkout that the library runs from.
+    profile : {"smoke", "standard", "full"}
+    data : str, optional
+        What the notebooks load: ``"cifake"``, ``"demo"`` or a path; None and ``"auto"`` stand for
+        the profile's own choice.
+    seed : int
+    changes : iterable of str
+        Parameters of this run only, as ``"stage.parameter=value"`` with the value in YAML.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UserError
+        For anything unknown, missing or circular.
+    """
+    root = Path(root) if root else settings.project_root()
+    if root is None or not (root / "report.yml").is_file():
+        raise UserError(
+            f"there is no report.yml in {root or Path.cwd()}",
+            "Run this in a checkout of the project, installed with pip install -e .",
+        )
+    root = root.resolve()
+    if profile not in PROFILES:
+        raise _unknown("profile", profile, PROFILES, "--profile")
+    try:
+        content = yaml.safe_load((root / "report.yml").read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"report.yml is not valid YAML: {error}") from error
+    _check_keys(content, _TOP_KEYS, "report.yml", needed={"title", "stages"})
+
+    if data in (None, "auto"):
+        data = _of_profile(content.get("data", "auto"), profile, "report.yml: data")
+    elif data not in ("cifake", "demo"):
+        path = Path(data).expanduser().resolve()  # notebooks run in a folder of their own
+        if not path.exists():
+            raise UserError(
+                f"the data {data!r} do not exist", "Use auto, cifake, demo or an existing path."
+            )
+        data = str(path)
+
+    common = {"profile": profile, "data": data, "seed": seed}
+    stages = {
+        name: _stage(name, entry, root, profile, common)
+        for name, entry in content["stages"].items()
+    }
+    for change in changes:
+        _change(stages, change)
+    _check_inputs(stages)
+    for stage in stages.values():
+        _check_notebook(stage, root)
+    return Plan(
+        root=root,
+        profile=profile,
+        data=data,
+        seed=seed,
+        stages=stages,
+        title=content["title"],
+        subtitle=content.get("subtitle", ""),
+        abstract=content.get("abstract", ""),
+        authors=tuple(content.get("authors", ())),
+    )
+
+
+def read_notebook(path):
+    """Content of a notebook file as dict, every cell's source as one string."""
+    try:
+        notebook = json.loads(Path(path).read_text("utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a notebook: {error}") from error
+    return notebook
+
+
+def _stage(name, entry, root, profile, common):
+    where = f"report.yml: {name}"
+    if not str(name).isidentifier():
+        raise UserError(f"{where}: a stage name holds letters, digits and underscores only")
+    _check_keys(entry, _STAGE_KEYS, where, needed={"title", "notebook"})
+    parameters = dict(common)
+    for parameter, value in (entry.get("parameters") or {}).items():
+        if parameter in COMMON_PARAMETERS:
+            raise UserError(f"{where}: {parameter!r} is set by the run, not in report.yml")
+        parameters[parameter] = _of_profile(value, profile, f"{where}: {parameter}")
+    promises = entry.get("promises") or {}
+    _check_keys(promises, set(PROMISED), f"{where}: promises")
+    return Stage(
+        name=name,
+        title=entry["title"],
+        notebook=root / entry["notebook"],
+        inputs=tuple(entry.get("inputs") or ()),
+        parameters=parameters,
+        minutes=float(_of_profile(entry.get("minutes", 1), profile, f"{where}: minutes")),
+        promises={kind: tuple(names) for kind, names in promises.items()},
+    )
+
+
+def _of_profile(value, profile, where):
+    """One value for all profiles, or the one of ``profile`` from a mapping of all of them."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) != set(PROFILES):
+        raise UserError(f"{where}: give one value, or one for each of {', '.join(PROFILES)}")
+    return value[profile]
+
+
+def _change(stages, change):
+    target, equals, text = change.partition("=")
+    name, _, parameter = target.partition(".")
+    if not equals or not parameter:
+        raise UserError(f"--set {change}: write it as STAGE.PARAMETER=VALUE")
+    if name not in stages:
+        raise _unknown("stage", name, stages, "--set")
+    known = stages[name].parameters
+    if parameter not in known:
+        raise _unknown("parameter", parameter, known, f"--set, stage {name}")
+    try:
+        known[parameter] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {change}: the value is not valid YAML") from error
+
+
+def _check_inputs(stages):
+    for stage in stages.values():
+        for name in stage.inputs:
+            if name not in stages:
+                raise _unknown("input", name, stages, f"report.yml: {stage.name}")
+    try:
+        graphlib.TopologicalSorter({s.name: s.inputs for s in stages.values()}).prepare()
+    except graphlib.CycleError as error:
+        raise UserError(
+            f"report.yml: stages read each other: {' → '.join(error.args[1])}"
+        ) from None
+    seen = set()
+    for stage in stages.values():
+        late = [name for name in stage.inputs if name not in seen]
+        if late:
+            raise UserError(f"report.yml: {stage.name} comes before its input {late[0]}")
+        seen.add(stage.name)
+
+
+def _check_notebook(stage, root):
+    """Papermill only warns about a parameter that a notebook lacks; here it is an error."""
+    shown = stage.notebook.relative_to(root)
+    if not stage.notebook.is_file():
+        raise UserError(f"report.yml: {stage.name}: the notebook {shown} does not exist")
+    notebook = read_notebook(stage.notebook)
+    cells = [
+        cell["source"]
+        for cell in notebook["cells"]
+        if "parameters" in cell.get("metadata", {}).get("tags", ())
+    ]
+    if len(cells) != 1:
+        raise UserError(f"{shown} has {len(cells)} cells tagged 'parameters', it needs one")
+    try:
+        tree = ast.parse(cells[0])
+    except SyntaxError as error:
+        raise UserError(f"{shown}: the parameters cell is not valid Python: {error}") from error
+    defined = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    for parameter in (*stage.parameters, "output_dir"):
+        if parameter not in defined:
+            raise UserError(
+                f"{shown}: its parameters cell does not define {parameter!r}",
+                f"report.yml sets it for stage {stage.name}. "
+                f"The cell defines: {', '.join(sorted(defined))}.",
+            )
+
+
+def _check_keys(content, known, where, needed=frozenset()):
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: expected names with values")
+    for key in content:
+        if key not in known:
+            raise _unknown("setting", key, known, where)
+    for key in sorted(needed - set(content)):
+        raise UserError(f"{where}: {key!r} is missing")
+
+
+def _unknown(kind, name, known, where):
+    return UserError(f"{where}: unknown {kind} {name!r}", f"Known: {', '.join(sorted(known))}.")
