@@ -1,0 +1,133 @@
+"""The operating point of a detector: temperature, threshold and uncertain band from validation."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from realfake_lib.evaluation.calibration import apply_temperature, fit_temperature
+from realfake_lib.evaluation.inputs import labels_and_scores, need_both_classes
+from realfake_lib.settings import FAKE, REAL
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What turns a logit into a verdict. Everything in it was chosen on validation images.
+
+    Attributes
+    ----------
+    temperature : float
+        Divides the logit, so that ``p_fake`` means what it says (Guo et al., 2017).
+    threshold : float in [0, 1]
+        FAKE from this ``p_fake`` on.
+    uncertain_band : (low, high)
+        Between these a verdict is marked as uncertain.
+    """
+
+    temperature: float
+    threshold: float
+    uncertain_band: tuple
+
+    def p_fake(self, logits):
+        """Calibrated probability of FAKE, (n,) float64, from (n,) logits for REAL."""
+        return apply_temperature(logits, self.temperature)
+
+    def meta(self):
+        """The three as a dictionary for a model file's sidecar."""
+        return asdict(self) | {"uncertain_band": list(self.uncertain_band)}
+
+
+def best_threshold(y_true, p_fake):
+    """Threshold on ``p_fake`` with the highest balanced accuracy.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+        Probability of FAKE.
+
+    Returns
+    -------
+    float in [0, 1]
+        Halfway between the two neighbouring scores; of several equally good thresholds the one
+        nearest to 0.5, since a calibrated detector's is there.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing.
+    """
+    y_true, p_fake = _both_classes(y_true, p_fake)
+    levels, inverse = np.unique(p_fake, return_inverse=True)
+    fakes = np.bincount(inverse, y_true == FAKE)
+    reals = np.bincount(inverse, y_true == REAL)
+    # Cut i calls the levels i, i+1, ... FAKE; the last cut calls nothing FAKE.
+    caught = np.append(np.cumsum(fakes[::-1])[::-1], 0) / fakes.sum()
+    false_alarms = np.append(np.cumsum(reals[::-1])[::-1], 0) / reals.sum()
+    cuts = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
+    gain = caught - false_alarms
+    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    return float(cuts[best[np.abs(cuts[best] - 0.5).argmin()]])
+
+
+def uncertain_band(y_true, p_fake, threshold=0.5, max_wrong=0.01):
+    """Band of ``p_fake`` outside of which a verdict is rarely wrong.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+        Probability of FAKE.
+    threshold : float
+        Always inside the band.
+    max_wrong : float
+        Largest share of FAKE images that may lie at or below ``low``, and of REAL images that may
+        lie at or above ``high``.
+
+    Returns
+    -------
+    (low, high) : floats in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If a class is missing.
+    """
+    y_true, p_fake = _both_classes(y_true, p_fake)
+    fake = np.sort(p_fake[y_true == FAKE])
+    real = np.sort(p_fake[y_true == REAL])[::-1]
+    # The first score that is one too many to lie outside, so that it lies just inside.
+    low = np.nextafter(fake[int(max_wrong * len(fake))], 0)
+    high = np.nextafter(real[int(max_wrong * len(real))], 1)
+    return float(min(low, threshold)), float(max(high, threshold))
+
+
+def choose_operating_point(y_val, val_logits, max_wrong=0.01):
+    """Fit temperature, threshold and uncertain band on the validation split.
+
+    Parameters
+    ----------
+    y_val : (n,) int array
+        FAKE = 0, REAL = 1.
+    val_logits : (n,) float array
+        Logits for REAL.
+    max_wrong : float
+        See :func:`uncertain_band`.
+
+    Returns
+    -------
+    OperatingPoint
+    """
+    temperature = float(fit_temperature(val_logits, y_val))
+    p_fake = apply_temperature(val_logits, temperature)
+    threshold = best_threshold(y_val, p_fake)
+    return OperatingPoint(
+        temperature, threshold, uncertain_band(y_val, p_fake, threshold, max_wrong)
+    )
+
+
+def _both_classes(y_true, p_fake):
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    return y_true, p_fake
