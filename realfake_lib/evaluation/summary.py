@@ -1,0 +1,179 @@
+"""Tables that set the chapters' results side by side, and beside those of others.
+
+Every function takes metrics as a finished stage holds them: a dict of name to a record with
+``value`` and, where given, ``ci`` and ``n``.
+"""
+
+import pandas as pd
+
+TOGETHER = "all"
+"""Name under which the fakes of all unseen generators are scored together."""
+
+
+def _value(metrics, name):
+    return metrics[name]["value"] if name in metrics else None
+
+
+def overview(metrics, models):
+    """What each model reaches on what it knows, and on what it does not.
+
+    Parameters
+    ----------
+    metrics : dict
+        Metrics of a stage, e.g. ``run.input("training").metrics``.
+    models : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``model``; shares in [0, 1]; the two columns on unseen generators are absent where
+        those could not be had.
+    """
+    columns = {
+        "accuracy": "test.accuracy",
+        "without twins": "test_dedup.accuracy",
+        "AUROC": "test.auroc",
+        "TPR at 1 % FPR": "test.tpr_at_fpr_01",
+        "ECE": "test.ece",
+        "parameters": "parameters",
+        "training, s": "seconds",
+        "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
+        "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
+    }
+    rows = {
+        model: {column: _value(metrics, f"{model}.{name}") for column, name in columns.items()}
+        for model in models
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index").dropna(axis="columns", how="all")
+    if "training, s" in frame:
+        frame["training, s"] = frame["training, s"].astype(float).round().astype("Int64")
+    return frame.rename_axis("model")
+
+
+def unseen(metrics, models):
+    """Results on each unseen generator, long form, for ``plots.unseen_generators``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, generator, n, and ``auroc`` and ``fake_recall``, each with ``_low`` and
+        ``_high``. Empty where no generator's samples could be had.
+    """
+    rows = []
+    for model in models:
+        prefix = f"{model}.unseen."
+        found = {name.removeprefix(prefix).split(".")[0] for name in metrics if prefix in name}
+        for generator in sorted(found):
+            row = {"model": model, "generator": generator}
+            for measure in ("auroc", "fake_recall"):
+                record = metrics[f"{prefix}{generator}.{measure}"]
+                row |= {measure: record["value"], "n": record.get("n")}
+                row[f"{measure}_low"], row[f"{measure}_high"] = record["ci"]
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def against_published(metrics, models, published):
+    """Accuracies on CIFAKE, published and measured, ranked.
+
+    Parameters
+    ----------
+    metrics : dict
+        Metrics of the training stage.
+    models : sequence of str
+    published : dict
+        Content of ``published.yml``; entries without an accuracy are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns name, accuracy, low, high (NaN for published figures, whose interval is not
+        given), parameters, source, ours (bool); the highest accuracy first.
+    """
+    rows = [
+        {
+            "name": entry["title"],
+            "accuracy": entry["accuracy"],
+            "parameters": entry.get("params"),
+            "source": entry["source"],
+            "ours": False,
+        }
+        for key, entry in published.items()
+        if "accuracy" in entry and key not in {"fgsm", "fgsm_trained", "corruptions"}
+    ]
+    for model in models:
+        record = metrics[f"{model}.test.accuracy"]
+        low, high = record["ci"]
+        rows.append(
+            {
+                "name": model,
+                "accuracy": record["value"],
+                "low": low,
+                "high": high,
+                "parameters": _value(metrics, f"{model}.parameters"),
+                "source": "this report",
+                "ours": True,
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values("accuracy", ascending=False, kind="stable")
+    return frame.reset_index(drop=True)
+
+
+def against_original(original, training, transfer, robustness, comparison):
+    """What the report that this one starts from gave for each part, and what stands here.
+
+    Parameters
+    ----------
+    original : dict
+        Entry ``original_report`` of ``published.yml``.
+    training, transfer, robustness, comparison : dict
+        Metrics of those stages.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns part, original report, this report; text.
+    """
+    figures = original["figures"]
+    recipe = training["seed_cnn_original_recipe.test.accuracy"]
+    compact = training["compact_cnn.test.accuracy"]
+    attack = robustness["compact_cnn.pgd_1.accuracy"]
+    tuned = _value(transfer, "mobilenet_finetuned.test.accuracy")
+    low, high = figures["val_accuracy_worst"], figures["val_accuracy_best"]
+    first, second = figures["comparison_accuracy"]
+    compared = _value(comparison, "runs")
+    rows = [
+        (
+            "its network, its recipe",
+            f"{low:.1%} to {high:.1%}, by epoch, on the test set as validation set",
+            f"{recipe['value']:.1%} on the test set, scored once",
+        ),
+        (
+            "confusion matrix",
+            f"{figures['confusion_matrix']}, accuracy {figures['reported_accuracy']:.0%}",
+            f"accuracy {compact['value']:.1%} (compact network, n = {compact['n']:,})",
+        ),
+        (
+            "transfer learning",
+            "“significantly enhanced”; never trained",
+            f"MobileNet fine-tuned: {tuned:.1%}" if tuned else "ImageNet weights not to be had",
+        ),
+        (
+            "attacks",
+            f"FGSM on {figures['fgsm_images']} picture, untrained network",
+            f"PGD within one grey level leaves {attack['value']:.1%} (n = {attack['n']:,})",
+        ),
+        (
+            "Grad-CAM",
+            "ImageNet's VGG16 and a bird",
+            "the trained detectors, both classes, tested against random weights",
+        ),
+        (
+            "comparison",
+            f"two networks on ten kinds of object: {first:.0%} and {second:.0%}",
+            f"real against fake, {compared} trainings with paired seeds"
+            if compared
+            else "real against fake, with paired seeds",
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["part", "original report", "this report"])
