@@ -5,11 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from realfake_lib.robustness import attacks, detector
+from realfake_lib.robustness import attacks, corruptions, detector
 from realfake_lib.settings import FAKE, REAL
-
-RANGE_PER_EPSILON = 255 / 2
-"""Grey levels that one unit of an input scaled to [-1, 1] stands for."""
 
 
 def worst_case(model, images, labels, epsilon, *, steps=10, restarts=1, seed=0, threshold=0.5):
@@ -104,6 +101,86 @@ def metric_name(attack, epsilon):
     return "clean" if epsilon == 0 else f"{attack}_{epsilon:g}".replace(".", "_")
 
 
+def first_below(curves, level=0.5, attack="pgd"):
+    """The smallest radius at which less than ``level`` of the accuracy is left.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame
+        As :func:`accuracy_curves` returns it.
+    level : float in (0, 1)
+    attack : str
+
+    Returns
+    -------
+    dict of str to float
+        Detector to epsilon in /255; detectors that stay above it at every radius are left out.
+    """
+    below = curves[(curves["attack"] == attack) & (curves["accuracy"] < level)]
+    return below.groupby("detector", sort=False)["epsilon"].min().to_dict()
+
+
+def against_published(curve, accuracies, low=-1.0, high=1.0):
+    """Accuracies under FGSM that others measured, beside ours at the same radius.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        One detector's rows of :func:`accuracy_curves`.
+    accuracies : dict of float to float
+        Their epsilon to their accuracy.
+    low, high : float
+        The range that their inputs were scaled to, in which their epsilon counts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``their epsilon``, ``epsilon (/255)``, ``published``, ``here`` (interpolated between the
+        neighbouring radii of the curve, NaN beyond the largest).
+    """
+    fgsm = curve[curve["attack"] == "fgsm"].sort_values("epsilon")
+    theirs = np.array(list(accuracies))
+    ours = theirs * 255 / (high - low)
+    here = np.interp(ours, fgsm["epsilon"], fgsm["accuracy"], right=np.nan)
+    return pd.DataFrame(
+        {
+            "their epsilon": theirs,
+            "epsilon (/255)": ours,
+            "published": list(accuracies.values()),
+            "here": here,
+        }
+    )
+
+
+def corruption_tables(detectors, images, labels, seed=0):
+    """How several detectors fare on the same corrupted images.
+
+    Parameters
+    ----------
+    detectors : dict of str to keras.Model
+    images : (n, h, w, 3) uint8 array
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`realfake_lib.robustness.corruptions.corruption_table`, after
+        ``detector``.
+    """
+    frames = []
+    for name, model in detectors.items():
+
+        def predict(pixels, model=model):
+            return _p_fake(detector.predict_logits(model, pixels))
+
+        table = corruptions.corruption_table(predict, images, labels, seed=seed)
+        table.insert(0, "detector", name)
+        frames.append(table)
+    return pd.concat(frames, ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Examples:
     """Attacked images, FAKE ones first.
@@ -158,5 +235,5 @@ def examples(model, images, labels, epsilon, per_class=2, *, steps=10, seed=0, t
     )
 
 
-def _p_fake(logits, temperature):
+def _p_fake(logits, temperature=1.0):
     return np.exp(-np.logaddexp(0.0, np.asarray(logits, np.float64) / temperature))

@@ -79,3 +79,26 @@ def test_where_nothing_turns_examples_are_still_shown(model, images):
     found = study.examples(model, x, y, epsilon=0.1, per_class=2)
     assert len(found.clean) == 4
     assert ((found.p_attacked > 0.5) == (found.labels == 0)).all()
+
+
+def test_the_radius_that_breaks_half_is_the_first_one_below(model, images):
+    x, y = images
+    curves = study.accuracy_curves({"a": model}, x, y, [1, 3, 4, 9], steps=3)
+    assert study.first_below(curves) == {"a": 4}
+    assert study.first_below(curves[curves.epsilon < 3]) == {}
+
+
+def test_published_radii_are_put_on_our_scale(model, images):
+    x, y = images
+    curves = study.accuracy_curves({"a": model}, x, y, [1, 3], steps=3)
+    table = study.against_published(curves, {1 / 127.5: 0.8, 2 / 127.5: 0.7, 0.5: 0.1})
+    assert table["epsilon (/255)"].tolist() == pytest.approx([1, 2, 63.75])
+    assert table["here"].tolist()[:2] == pytest.approx([20 / 24, 16 / 24])
+    assert np.isnan(table["here"][2])
+
+
+def test_corruptions_are_tabled_for_every_detector(model, images):
+    x, y = images
+    table = study.corruption_tables({"a": model, "b": model}, x.astype("uint8"), y)
+    assert set(table.detector) == {"a", "b"}
+    assert (table[table.corruption == "none"].n == N).all()

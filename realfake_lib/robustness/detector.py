@@ -1,0 +1,210 @@
+"""What attacks and explanations ask of a detector: pixels in, one float32 logit for REAL out."""
+
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from realfake_lib.errors import UserError
+from realfake_lib.settings import FAKE, REAL
+
+_PIXELS = (0.0, 255.0)
+
+
+def check_model(model):
+    """Refuse a model whose gradients would mislead.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Takes pixels (b, h, w, 3) in 0..255 and ends in one logit for REAL, shape (b, 1).
+
+    Raises
+    ------
+    UserError
+        If the model has not exactly one output unit, ends in a sigmoid or another activation, or
+        computes in less than float32.
+    """
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] != 1:
+        raise UserError(
+            f"model {model.name!r} has the output shape {shape}, not (None, 1)",
+            hint="A detector ends in one logit for REAL.",
+        )
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    if activation not in (None, keras.activations.linear):
+        raise UserError(
+            f"model {model.name!r} ends in the activation {activation.__name__!r}",
+            # At a logit of 17 the float32 gradient through a sigmoid is exactly zero.
+            hint="Let it end in the logit itself: an activation there hides the gradient.",
+        )
+    rounded = [layer.name for layer in model.layers if layer.compute_dtype in _HALF]
+    if rounded:
+        raise UserError(
+            f"model {model.name!r} computes in {model.get_layer(rounded[0]).compute_dtype}"
+            f" (layer {rounded[0]!r})",
+            hint="Rebuild it in float32: rounded gradients make a network look more robust"
+            " than it is.",
+        )
+
+
+_HALF = ("float16", "bfloat16")
+
+
+def as_pixels(images):
+    """Images as float32 pixels.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) array, uint8 or float, 0..255
+
+    Returns
+    -------
+    (n, h, w, c) float32 array
+        Never shares memory that the caller could see changed.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the range is wrong; also for float images that lie within 0..1, which were
+        scaled by mistake (all scaling is inside the models).
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"images must have the shape (n, h, w, channels), got {images.shape}")
+    pixels = images.astype(np.float32)
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (_PIXELS[0] <= low and high <= _PIXELS[1]):
+        raise ValueError(f"pixels must lie in 0..255, got {low:g}..{high:g}")
+    if images.dtype.kind == "f" and 0 < high <= 1:
+        raise ValueError("pixels lie in 0..1; detectors take 0..255 and scale inside")
+    return pixels
+
+
+def signs(labels, n):
+    """+1 for each REAL and −1 for each FAKE, so that ``sign · logit`` is the margin.
+
+    Parameters
+    ----------
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    n : int
+        How many are expected.
+
+    Returns
+    -------
+    (n,) float32 array
+
+    Raises
+    ------
+    ValueError
+        If the number differs or another class occurs.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise ValueError(f"labels must have the shape ({n},), got {labels.shape}")
+    if not np.isin(labels, (FAKE, REAL)).all():
+        raise ValueError("labels must be 0 (FAKE) or 1 (REAL)")
+    return np.where(labels == REAL, 1, -1).astype(np.float32)
+
+
+def logit_cut(threshold=0.5):
+    """Logit above which an image is called REAL, given the threshold on ``p_fake``.
+
+    Parameters
+    ----------
+    threshold : float in (0, 1)
+        An image is called FAKE where ``p_fake >= threshold``.
+
+    Returns
+    -------
+    float
+        0 at a threshold of 0.5.
+    """
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
+    return float(np.log1p(-threshold) - np.log(threshold))
+
+
+def is_correct(logits, labels, threshold=0.5):
+    """Whether each image is classified correctly.
+
+    Parameters
+    ----------
+    logits : (n,) float array
+        For REAL.
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    threshold : float in (0, 1)
+        On ``p_fake``.
+
+    Returns
+    -------
+    (n,) bool array
+    """
+    return (np.asarray(logits) > logit_cut(threshold)) == (np.asarray(labels) == REAL)
+
+
+# Both graphs are traced once a model, for any batch size. The dictionary and the closures hold the
+# model weakly, so that a model that goes out of use takes its graphs with it.
+_forward = weakref.WeakKeyDictionary()
+_backward = weakref.WeakKeyDictionary()
+
+
+def _signature(model):
+    return [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+
+
+def forward(model):
+    """The compiled function from pixels (b, h, w, c) float32 to logits (b,)."""
+    if model not in _forward:
+        check_model(model)
+        reference = weakref.ref(model)
+
+        @tf.function(input_signature=_signature(model))
+        def logits(images):
+            return tf.reshape(reference()(images, training=False), [-1])
+
+        _forward[model] = logits
+    return _forward[model]
+
+
+def backward(model):
+    """The compiled function from pixels (b, h, w, c) float32 to logits and ∂logit/∂pixels."""
+    if model not in _backward:
+        check_model(model)
+        reference = weakref.ref(model)
+
+        @tf.function(input_signature=_signature(model))
+        def logits_and_gradient(images):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(images)
+                logits = tf.reshape(reference()(images, training=False), [-1])
+            # No layer mixes images in inference, so the sum's gradient is each image's own.
+            return logits, tape.gradient(logits, images)
+
+        _backward[model] = logits_and_gradient
+    return _backward[model]
+
+
+def predict_logits(model, images, batch_size=512):
+    """Logits for REAL, in float32.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : (n, h, w, c) array, 0..255
+    batch_size : int
+
+    Returns
+    -------
+    (n,) float32 array
+    """
+    compute = forward(model)
+    parts = [
+        compute(tf.convert_to_tensor(images[i : i + batch_size], tf.float32)).numpy()
+        for i in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
