@@ -12,6 +12,7 @@ import functools
 import html
 import math
 import operator
+import re
 from pathlib import Path
 
 import jinja2
@@ -436,7 +437,7 @@ class Prose:
         context["stage_has"] = functools.partial(self._has, stage)
         context["tile"] = _tile
         try:
-            return self._environment.from_string(text).render(context)
+            return self._environment.from_string(_close_up(text)).render(context)
         except jinja2.TemplateSyntaxError as error:
             raise UserError(f"{where}, line {error.lineno}: {error.message}") from None
         except _NoTarget as error:
@@ -493,6 +494,14 @@ class Prose:
             near = [name for name in self._records if name.startswith(top + ".")][:5]
         hint = f"Nearest: {', '.join(near)}" if near else "No metric of that stage is known."
         return message, hint
+
+
+def _close_up(text):
+    """Take away the line break after a tag that has a line to itself, or it would part a table.
+
+    The break moves into a comment, which keeps the line numbers of messages.
+    """
+    return re.sub(r"(?m)^[ \t]*(\{%[^\n]*?%\})[ \t]*\n", r"\1{#\n#}", text)
 
 
 class _NoTarget(jinja2.TemplateError):
