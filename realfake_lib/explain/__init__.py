@@ -1,1 +1,26 @@
-"""(in progress)"""
+"""Explanations of single verdicts: class activation maps, overlays, and checks of both.
+
+``explain.sanity`` tells whether the maps of a detector mean anything.
+"""
+
+from realfake_lib.explain.cam import (
+    METHODS,
+    default_layer,
+    empty,
+    grad_cam,
+    grad_cam_pp,
+    layer_cam,
+    score_cam,
+)
+from realfake_lib.explain.overlay import overlay
+
+__all__ = [
+    "METHODS",
+    "default_layer",
+    "empty",
+    "grad_cam",
+    "grad_cam_pp",
+    "layer_cam",
+    "overlay",
+    "score_cam",
+]

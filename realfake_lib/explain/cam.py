@@ -1,0 +1,341 @@
+"""Class activation maps: where in an image a detector found what spoke for a class.
+
+Every method here starts from the same single pass, :func:`gather`, which yields the activations of
+one layer and the gradient of the class score with respect to them; a method is the few lines that
+combine the two. The score of REAL is the model's logit and that of FAKE is its negative: taken
+before any sigmoid, whose gradient would be zero wherever the detector is sure.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from realfake_lib.errors import UserError
+from realfake_lib.robustness import detector
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+
+MIN_SIZE = 7
+"""Smallest height and width of a map that :func:`default_layer` is content with."""
+
+_CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+_SAME_MAP = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Add,
+)
+
+
+def grad_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
+    """Gradient-weighted class activation maps.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pixels 0..255 in, one logit for REAL out; a flat functional graph.
+    images : (n, h, w, c) array, uint8 or float, 0..255
+    layer : str, optional
+        Layer whose output is explained; :func:`default_layer` unless given.
+    target : {"FAKE", "REAL"} or (n,) int array
+        The class to explain, for all images or for each.
+    batch_size : int
+
+    Returns
+    -------
+    (n, h, w) float32 array in [0, 1]
+        The largest value of a map is 1. A map is all zero where nothing in the layer spoke for the
+        target: :func:`empty` tells which are.
+
+    Raises
+    ------
+    UserError
+        If the layer is unknown or has no map larger than 1×1, or the model is not flat.
+
+    References
+    ----------
+    Selvaraju et al.: Grad-CAM (2017).
+    """
+    return _maps(model, images, layer, target, _grad_cam, batch_size)
+
+
+def grad_cam_pp(model, images, layer=None, target="FAKE", *, batch_size=64):
+    """Grad-CAM++, which does more justice to several places that speak for the same class.
+
+    Parameters, result and errors are those of :func:`grad_cam`.
+
+    References
+    ----------
+    Chattopadhyay et al.: Grad-CAM++ (2018).
+    """
+    return _maps(model, images, layer, target, _grad_cam_pp, batch_size)
+
+
+def layer_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
+    """LayerCAM, which weighs each place by itself and so suits early, fine layers.
+
+    Parameters, result and errors are those of :func:`grad_cam`.
+
+    References
+    ----------
+    Jiang et al.: LayerCAM (2021).
+    """
+    return _maps(model, images, layer, target, _layer_cam, batch_size)
+
+
+def score_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
+    """Score-CAM, which uses no gradient: what does the score do when only a channel's place shows?
+
+    Takes as many forward passes an image as the layer has channels. Parameters, result and errors
+    are those of :func:`grad_cam`.
+
+    References
+    ----------
+    Wang et al.: Score-CAM (2020).
+    """
+    pixels, sign, layer = _prepared(model, images, layer, target)
+    size = pixels.shape[1:3]
+    maps = []
+    for first in range(0, len(pixels), batch_size):
+        part = slice(first, first + batch_size)
+        activations, _ = gather(model, pixels[part], layer, sign[part])
+        weights = []
+        for image, channels, s in zip(pixels[part], activations, sign[part], strict=True):
+            masks = resize(np.moveaxis(channels, -1, 0), size)
+            low = masks.min(axis=(1, 2), keepdims=True)
+            spread = masks.max(axis=(1, 2), keepdims=True) - low
+            masks = np.divide(masks - low, spread, out=np.zeros_like(masks), where=spread > 0)
+            shown = masks[..., None] * image
+            scores = s * detector.predict_logits(model, shown, batch_size).astype(np.float64)
+            softmax = np.exp(scores - scores.max())
+            weights.append(softmax / softmax.sum())
+        weights = np.asarray(weights, np.float32)[:, None, None, :]
+        maps.append(_finished((weights * activations).sum(-1), size))
+    return np.concatenate(maps)
+
+
+METHODS = {
+    "grad_cam": grad_cam,
+    "grad_cam_pp": grad_cam_pp,
+    "layer_cam": layer_cam,
+    "score_cam": score_cam,
+}
+"""Methods by name, all called alike."""
+
+
+def _grad_cam(activations, gradients):
+    weights = gradients.mean(axis=(1, 2), keepdims=True)
+    return (weights * activations).sum(-1)
+
+
+def _grad_cam_pp(activations, gradients):
+    # The paper's class score is exp(S): its powers cancel in alpha, and what is left of them in
+    # the weights is one factor an image, which goes when the map is scaled to 1.
+    square = gradients**2
+    total = activations.sum(axis=(1, 2), keepdims=True)
+    denominator = 2 * square + total * gradients**3
+    alpha = np.divide(square, denominator, out=np.zeros_like(square), where=denominator != 0)
+    weights = (alpha * np.maximum(gradients, 0)).sum(axis=(1, 2), keepdims=True)
+    return (weights * activations).sum(-1)
+
+
+def _layer_cam(activations, gradients):
+    return (np.maximum(gradients, 0) * activations).sum(-1)
+
+
+def gather(model, images, layer, sign):
+    """Activations of a layer and the gradient of each image's score, from a single pass.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : (b, h, w, c) float32 array, 0..255
+    layer : str
+    sign : (b,) float32 array
+        +1 where the score is that of REAL, −1 where it is that of FAKE.
+
+    Returns
+    -------
+    activations, gradients : (b, map h, map w, channels) float32 arrays
+    """
+    both = keras.Model(model.inputs, [model.get_layer(layer).output, *model.outputs])
+    images = tf.constant(images)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        # Watching the images records every operation, also where all weights are frozen.
+        tape.watch(images)
+        activations, logits = both(images, training=False)
+        score = tf.reduce_sum(tf.reshape(logits, [-1]) * sign)
+    gradients = tape.gradient(
+        score, activations, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return activations.numpy(), gradients.numpy()
+
+
+def default_layer(model):
+    """Name of the layer that the methods here explain unless told otherwise.
+
+    The last convolution with a map of at least 7×7, else the one with the largest map; of it, the
+    output after the normalisation, the addition and the activation that follow as layers of their
+    own, since a class activation map is defined on rectified features.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UserError
+        If no convolution has a map larger than 1×1.
+    """
+    _check_flat(model)
+    sizes = {item.name: _map_size(item) for item in model.layers if isinstance(item, _CONVOLUTIONS)}
+    useful = {name: size for name, size in sizes.items() if size is not None and min(size) > 1}
+    if not useful:
+        raise UserError(
+            f"model {model.name!r} has no convolution with a map larger than 1×1",
+            hint="A class activation map needs one; an input of more pixels may give it.",
+        )
+    large = [name for name, size in useful.items() if min(size) >= MIN_SIZE]
+    largest = max(min(size) for size in useful.values())
+    name = large[-1] if large else [n for n, size in useful.items() if min(size) == largest][-1]
+    return _activated(model, name)
+
+
+def _activated(model, name):
+    """The end of the chain of layers behind ``name`` that only normalise, add or activate."""
+    layer = model.get_layer(name)
+    while True:
+        followers = [
+            other
+            for other in model.layers
+            if any(tensor is layer.output for tensor in keras.tree.flatten(other.input))
+        ]
+        if len(followers) != 1 or not isinstance(followers[0], _SAME_MAP):
+            return layer.name
+        layer = followers[0]
+
+
+def empty(maps):
+    """Which maps are zero everywhere: nothing in the layer spoke for the class.
+
+    Parameters
+    ----------
+    maps : (n, h, w) array
+
+    Returns
+    -------
+    (n,) bool array
+    """
+    return ~np.any(np.asarray(maps) != 0, axis=(1, 2))
+
+
+def target_signs(target, n):
+    """+1 where REAL is explained and −1 where FAKE is.
+
+    Parameters
+    ----------
+    target : {"FAKE", "REAL"} or (n,) int array
+    n : int
+
+    Returns
+    -------
+    (n,) float32 array
+
+    Raises
+    ------
+    UserError
+        If the name is not a class.
+    """
+    if isinstance(target, str):
+        if target not in CLASS_NAMES:
+            raise UserError(f"unknown class {target!r}", hint="Explain 'FAKE' or 'REAL'.")
+        target = np.full(n, REAL if target == "REAL" else FAKE)
+    return detector.signs(target, n)
+
+
+def resize(maps, size):
+    """Bring maps to an image's size, bilinearly.
+
+    Parameters
+    ----------
+    maps : (n, h, w) float array
+    size : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    (n, height, width) float32 array
+    """
+    return tf.image.resize(maps[..., None], size, method="bilinear").numpy()[..., 0]
+
+
+def _maps(model, images, layer, target, combine, batch_size):
+    pixels, sign, layer = _prepared(model, images, layer, target)
+    maps = []
+    for first in range(0, len(pixels), batch_size):
+        part = slice(first, first + batch_size)
+        activations, gradients = gather(model, pixels[part], layer, sign[part])
+        maps.append(_finished(combine(activations, gradients), pixels.shape[1:3]))
+    return np.concatenate(maps)
+
+
+def _prepared(model, images, layer, target):
+    detector.check_model(model)
+    pixels = detector.as_pixels(images)
+    layer = default_layer(model) if layer is None else layer
+    _check_layer(model, layer)
+    return pixels, target_signs(target, len(pixels)), layer
+
+
+def _finished(maps, size):
+    """Rectified, brought to the image's size, and scaled to a maximum of 1 unless all zero."""
+    maps = resize(np.maximum(maps, 0), size)
+    peak = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+
+
+def _check_layer(model, name):
+    _check_flat(model)
+    known = {layer.name: _map_size(layer) for layer in model.layers}
+    maps = [f"{n} ({s[0]}×{s[1]})" for n, s in known.items() if s is not None and min(s) > 1]
+    if name not in known:
+        problem = f"model {model.name!r} has no layer {name!r}"
+    elif known[name] is None:
+        problem = f"layer {name!r} has no map: its output is not (height, width, channels)"
+    elif min(known[name]) <= 1:
+        problem = (
+            f"layer {name!r} has a map of {known[name][0]}×{known[name][1]}: it locates nothing"
+        )
+    else:
+        return
+    raise UserError(problem, hint=f"Layers with a map: {', '.join(maps)}.")
+
+
+def _check_flat(model):
+    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    if nested:
+        raise UserError(
+            f"model {model.name!r} holds another model as its layer {nested[0]!r}",
+            hint="Build it flat (backbone with input_tensor=…), so that gradients can be gathered.",
+        )
+
+
+def _map_size(layer):
+    """Height and width of a layer's output, or None where it has no such map."""
+    output = layer.output
+    shape = getattr(output, "shape", None)
+    if shape is None or len(shape) != 4 or None in shape[1:3]:
+        return None
+    return tuple(shape[1:3])
