@@ -1,0 +1,161 @@
+"""Probabilities that mean what they say, and thresholds that keep a promise."""
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+
+from realfake_lib.evaluation.inputs import (
+    HIGHEST_THRESHOLD,
+    finite,
+    labels_and_scores,
+    labels_of,
+    need_both_classes,
+    share,
+)
+from realfake_lib.evaluation.metrics import wilson
+from realfake_lib.evaluation.resampling import BINS, bin_index
+from realfake_lib.settings import FAKE, REAL
+
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 100.0
+
+
+def fit_temperature(logits, y_true):
+    """Temperature that makes the logits most likely, fitted on **validation** images.
+
+    Parameters
+    ----------
+    logits : (n,) float array
+        Logits for REAL, unbounded.
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+
+    Returns
+    -------
+    float in [0.01, 100]
+        Above 1 the network was too sure of itself. The lower bound is reached where the classes
+        are separated completely: any validation split would then ask for certainty.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or a logit is not finite.
+
+    References
+    ----------
+    Guo et al., On Calibration of Modern Neural Networks (2017).
+    """
+    y_true = labels_of(y_true)
+    logits = finite(logits, "logits", len(y_true))
+    need_both_classes(y_true)
+    towards_truth = np.where(y_true == REAL, logits, -logits)
+
+    def loss(log_temperature):
+        return np.logaddexp(0, -towards_truth / np.exp(log_temperature)).mean()
+
+    bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
+    fit = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(fit.x))
+
+
+def apply_temperature(logits, temperature=1.0):
+    """Calibrated probability of FAKE.
+
+    Parameters
+    ----------
+    logits : (n,) float array
+        Logits for REAL.
+    temperature : float > 0
+        See :func:`fit_temperature`; 1 changes nothing.
+
+    Returns
+    -------
+    (n,) float64 array in [0, 1]
+        ``p_fake = sigmoid(-logit / temperature)``.
+
+    Raises
+    ------
+    ValueError
+        If a logit is not finite or the temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"the temperature must be positive, not {temperature!r}")
+    return expit(-finite(logits, "logits") / temperature)
+
+
+def reliability(y_true, p_fake, bins=BINS):
+    """Predicted against observed share of FAKE, bin by bin.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+    bins : int
+        Bins of equal width over [0, 1].
+
+    Returns
+    -------
+    DataFrame
+        A row for each bin that holds images: bin_low, bin_high, n, mean_p_fake, fake_share and
+        its 95 % Wilson interval ci_low, ci_high.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a value is NaN or out of range.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    index = bin_index(p_fake, bins)
+    rows = []
+    for b in np.unique(index):
+        inside = index == b
+        n, fakes = int(inside.sum()), int((y_true[inside] == FAKE).sum())
+        low, high = wilson(fakes, n)
+        rows.append(
+            {
+                "bin_low": b / bins,
+                "bin_high": (b + 1) / bins,
+                "n": n,
+                "mean_p_fake": p_fake[inside].mean(),
+                "fake_share": fakes / n,
+                "ci_low": low,
+                "ci_high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def threshold_at_fpr(y_true, p_fake, fpr):
+    """Lowest threshold at which at most a share ``fpr`` of REAL images is called FAKE.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1, of **validation** images.
+    p_fake : (n,) float array in [0, 1]
+    fpr : float in (0, 1)
+        Share of REAL images that may be called FAKE.
+
+    Returns
+    -------
+    float
+        Halfway to the next higher score, for room on both sides. Just above 1 where even the
+        highest score belongs to too many REAL images, so that nothing is called FAKE.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or ``fpr`` is outside (0, 1).
+    """
+    fpr = share(fpr, "fpr")
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    real = np.sort(p_fake[y_true == REAL])[::-1]
+    spared = real[int(np.floor(fpr * len(real) + 1e-9))]  # the first REAL image to be left alone
+    above = p_fake[p_fake > spared]
+    if above.size == 0:
+        return float(min(np.nextafter(spared, 2), HIGHEST_THRESHOLD))
+    middle = (spared + above.min()) / 2
+    # Between neighbouring floats there is no middle, and rounding down would not spare the image.
+    return float(middle if middle > spared else above.min())

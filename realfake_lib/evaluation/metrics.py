@@ -1,0 +1,454 @@
+"""Accuracy, ranking and calibration of a detector, each with its 95 % interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+from statsmodels.stats.proportion import proportion_confint
+
+from realfake_lib.evaluation.inputs import (
+    labels_and_scores,
+    labels_of,
+    need_both_classes,
+    share,
+    threshold_of,
+)
+from realfake_lib.evaluation.resampling import BINS, Ranking, bin_index, bootstrap
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+
+LEVEL = 0.95
+"""Confidence level of every interval in this project."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one detector reaches on one set of images.
+
+    Attributes
+    ----------
+    accuracy : float
+        Share of right verdicts.
+    precision, recall, f1 : float
+        For FAKE. Precision and F1 are 0 where nothing was called FAKE.
+    auroc, average_precision : float
+        Of ``p_fake`` as a ranking, FAKE positive.
+    tpr_at_fpr_01, tpr_at_fpr_05 : float
+        Share of FAKE found while at most 1 % or 5 % of REAL are called FAKE.
+    ece : float
+        Expected calibration error of ``p_fake`` in 15 bins.
+    confusion : (2, 2) int64 array
+        Rows: true FAKE, REAL; columns: predicted FAKE, REAL.
+    n : int
+        Number of images.
+    threshold : float
+        An image was called FAKE from this ``p_fake`` on.
+    intervals : dict of str to (low, high)
+        95 % interval of each number above.
+    """
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    auroc: float
+    average_precision: float
+    tpr_at_fpr_01: float
+    tpr_at_fpr_05: float
+    ece: float
+    confusion: np.ndarray
+    n: int
+    threshold: float
+    intervals: dict
+
+    def items(self):
+        """Yield ``(name, value, (low, high))`` for each number, in the order of the attributes."""
+        for name, interval in self.intervals.items():
+            yield name, getattr(self, name), interval
+
+    def frame(self):
+        """DataFrame indexed by ``measure`` with columns value, ci_low, ci_high."""
+        rows = [(name, value, low, high) for name, value, (low, high) in self.items()]
+        return pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high"]).set_index(
+            "measure"
+        )
+
+    def per_class(self):
+        """DataFrame indexed by class: precision, recall, f1 and n with either class as positive."""
+        hits = np.diag(self.confusion)
+        predicted, true = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        return pd.DataFrame(
+            {
+                # A class that was never called has a precision of 0, as in evaluate().
+                "precision": hits / np.maximum(predicted, 1),
+                "recall": hits / true,
+                "f1": 2 * hits / (predicted + true),
+                "n": true,
+            },
+            index=pd.Index(CLASS_NAMES, name="class"),
+        )
+
+
+def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
+    """Score a detector's probabilities against the truth.
+
+    Intervals: Wilson for accuracy, precision and recall; DeLong for AUROC; for the rest a
+    bootstrap of the images within each class (the class sizes were chosen, not drawn).
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+        Predicted probability of FAKE.
+    threshold : float in [0, 1]
+        An image is called FAKE where ``p_fake >= threshold``.
+    n_bootstrap : int
+        Resamples, at least 100.
+    seed : int
+        Same seed, same intervals.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a class is missing, or a value is NaN or out of range.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed)
+    confusion = confusion_matrix(y_true, predict_labels(p_fake, threshold))
+    caught, missed, alarms, _ = confusion.ravel()
+    called = caught + alarms
+    right, n = int(np.trace(confusion)), len(y_true)
+    values = {
+        "accuracy": right / n,
+        "precision": float(caught / called) if called else 0.0,
+        "recall": float(caught / (caught + missed)),
+        "f1": float(2 * caught / (2 * caught + missed + alarms)),
+        "auroc": float(sklearn_metrics.roc_auc_score(y_true == FAKE, p_fake)),
+        "average_precision": float(sklearn_metrics.average_precision_score(y_true == FAKE, p_fake)),
+        "tpr_at_fpr_01": tpr_at_fpr(y_true, p_fake, 0.01),
+        "tpr_at_fpr_05": tpr_at_fpr(y_true, p_fake, 0.05),
+        "ece": expected_calibration_error(y_true, p_fake),
+    }
+    closed = {
+        "accuracy": wilson(right, n),
+        # Nothing called FAKE says nothing about how often such a call would be right.
+        "precision": wilson(caught, called) if called else (0.0, 1.0),
+        "recall": wilson(caught, caught + missed),
+        "auroc": auroc_interval(y_true, p_fake),
+    }
+    intervals = {
+        name: closed[name] if name in closed else _bootstrap_interval(name, value, resamples[name])
+        for name, value in values.items()
+    }
+    return Scores(
+        **values, confusion=confusion, n=n, threshold=float(threshold), intervals=intervals
+    )
+
+
+def predict_labels(p_fake, threshold=0.5):
+    """Verdicts (n,) int8: FAKE = 0 where ``p_fake >= threshold``, else REAL = 1."""
+    p_fake = np.asarray(p_fake, dtype=np.float64)
+    return np.where(p_fake >= threshold_of(threshold), FAKE, REAL).astype(np.int8)
+
+
+def confusion_matrix(y_true, y_pred):
+    """Count verdicts by true class.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) int arrays
+        FAKE = 0, REAL = 1. For ``y_pred`` see :func:`predict_labels`.
+
+    Returns
+    -------
+    (2, 2) int64 array
+        Rows: true FAKE, REAL; columns: predicted FAKE, REAL.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a label is neither FAKE nor REAL.
+    """
+    y_true, y_pred = labels_of(y_true), labels_of(y_pred)
+    if len(y_true) != len(y_pred):
+        raise ValueError(f"{len(y_true)} labels but {len(y_pred)} predictions")
+    return sklearn_metrics.confusion_matrix(y_true, y_pred, labels=[FAKE, REAL]).astype(np.int64)
+
+
+def wilson(k, n):
+    """95 % Wilson interval of a proportion.
+
+    Parameters
+    ----------
+    k : int
+        Successes, 0 to ``n``.
+    n : int
+        Trials, at least 1.
+
+    Returns
+    -------
+    (low, high) : floats in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is 0 or ``k`` is not among 0 to ``n``.
+    """
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"no proportion: {k} of {n}")
+    low, high = proportion_confint(int(k), int(n), alpha=1 - LEVEL, method="wilson")
+    # At 0 and n of n the bounds are exact in theory and off by 1e-17 in floats.
+    return (0.0 if k == 0 else float(low)), (1.0 if k == n else float(high))
+
+
+def roc_curve(y_true, p_fake):
+    """Points of the ROC curve, FAKE positive.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+
+    Returns
+    -------
+    DataFrame
+        Columns fpr, tpr, threshold, from (0, 0) to (1, 1), one row for each distinct score.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or a value is NaN or out of range.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    fpr, tpr, threshold = sklearn_metrics.roc_curve(y_true == FAKE, p_fake, drop_intermediate=False)
+    return pd.DataFrame({"fpr": fpr, "tpr": tpr, "threshold": threshold})
+
+
+def pr_curve(y_true, p_fake):
+    """Points of the precision-recall curve, FAKE positive.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+
+    Returns
+    -------
+    DataFrame
+        Columns recall, precision, threshold, by falling recall; the last row, (0, 1), belongs to
+        a threshold above every score.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or a value is NaN or out of range.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    precision, recall, threshold = sklearn_metrics.precision_recall_curve(y_true == FAKE, p_fake)
+    threshold = np.append(threshold, np.inf)
+    return pd.DataFrame({"recall": recall, "precision": precision, "threshold": threshold})
+
+
+def tpr_at_fpr(y_true, p_fake, fpr):
+    """True-positive rate for FAKE at a given false-positive rate.
+
+    The best operating point that exists, not one interpolated between two.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        Class indices, FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+        Predicted probability of FAKE.
+    fpr : float in (0, 1)
+        Share of REAL images that may be called FAKE.
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or ``fpr`` is outside (0, 1).
+    """
+    fpr = share(fpr, "fpr")
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    ranked = Ranking(y_true, p_fake)
+    return ranked.tpr_at(fpr, *ranked.counts())
+
+
+def expected_calibration_error(y_true, p_fake, bins=BINS):
+    """Mean distance between the predicted and the observed share of FAKE, weighted by bin size.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1; one class alone is allowed.
+    p_fake : (n,) float array in [0, 1]
+    bins : int
+        Bins of equal width over [0, 1].
+
+    Returns
+    -------
+    float in [0, 1]
+        Biased upwards for small n: noise within a bin counts as error.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a value is NaN or out of range.
+
+    References
+    ----------
+    Naeini et al. (2015); Guo et al. (2017). Binned by ``p_fake`` rather than by the confidence in
+    the verdict, since ``p_fake`` is what a user is told.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    gap = np.bincount(bin_index(p_fake, bins), (y_true == FAKE) - p_fake, minlength=bins)
+    return float(np.abs(gap).sum() / len(y_true))
+
+
+def per_group(y_true, p_fake, groups, names, threshold=0.5):
+    """Accuracy and recall of each class within groups of images, such as object classes.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+    groups : (n,) int array
+        Index into ``names``; −1 for unknown.
+    names : sequence of str
+    threshold : float in [0, 1]
+        FAKE from this ``p_fake`` on.
+
+    Returns
+    -------
+    DataFrame
+        A row for each group that occurs, in the order of ``names``, "unknown" last: group, n,
+        accuracy, ci_low, ci_high, and for FAKE and REAL images n_fake, fake_recall,
+        fake_ci_low, fake_ci_high, n_real, real_recall, real_ci_low, real_ci_high (Wilson, 95 %;
+        NaN where a class does not occur in the group).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a value is out of range, or a group has no name.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    groups = np.asarray(groups)
+    if groups.shape != y_true.shape:
+        raise ValueError(f"{len(y_true)} labels but groups of shape {groups.shape}")
+    if groups.min() < -1 or groups.max() >= len(names):
+        raise ValueError(f"groups must be -1 or index the {len(names)} names")
+    right = predict_labels(p_fake, threshold) == y_true
+    rows = []
+    for group in (*range(len(names)), -1):
+        of_group = groups == group
+        if not of_group.any():
+            continue
+        row = {"group": "unknown" if group == -1 else names[group]}
+        row |= _share_right(right[of_group], "n", "accuracy", "")
+        for label, name in enumerate(("fake", "real")):
+            chosen = right[of_group & (y_true == label)]
+            row |= _share_right(chosen, f"n_{name}", f"{name}_recall", f"{name}_")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def auroc_interval(y_true, p_fake):
+    """95 % interval of the AUROC by DeLong's variance, on the logit scale.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+
+    Returns
+    -------
+    (low, high) : floats in [0, 1]
+        Where the variance vanishes (complete separation) Wilson's interval for as many pairs as
+        the smaller class has images, since an interval of width zero would be false.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, lengths differ, or a value is NaN or out of range.
+
+    References
+    ----------
+    DeLong et al. (1988); Sun and Xu (2014) for the computation; Pepe (2003) for the logit scale.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    values, covariance = delong_covariance(y_true, p_fake[None])
+    value, variance = float(values[0]), float(covariance[0, 0])
+    if variance < 1e-12 or not 0 < value < 1:
+        pairs = min(np.sum(y_true == FAKE), np.sum(y_true == REAL))
+        return wilson(int(round(value * pairs)), int(pairs))
+    logit = np.log(value / (1 - value))
+    half = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
+    return float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
+
+
+def delong_covariance(y_true, scores):
+    """AUROC of each detector and DeLong's covariance between them.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1, both present.
+    scores : (m, n) float array
+        ``p_fake`` of m detectors on the same images.
+
+    Returns
+    -------
+    values : (m,) float array
+    covariance : (m, m) float array
+    """
+    fake, real = scores[:, y_true == FAKE], scores[:, y_true == REAL]
+    n_fake, n_real = fake.shape[1], real.shape[1]
+    together = stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
+    # The share of REAL images below each FAKE one, and of FAKE images above each REAL one.
+    of_fake = (together[:, :n_fake] - stats.rankdata(fake, axis=1)) / n_real
+    of_real = 1 - (together[:, n_fake:] - stats.rankdata(real, axis=1)) / n_fake
+    covariance = np.zeros((len(scores), len(scores)))
+    for part in (of_fake, of_real):
+        if part.shape[1] > 1:  # one image says nothing about the spread of its class
+            covariance += np.atleast_2d(np.cov(part)) / part.shape[1]
+    return of_fake.mean(axis=1), covariance
+
+
+def _bootstrap_interval(name, value, resamples):
+    low, high = np.quantile(resamples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if name == "ece":
+        # A resample adds noise to every bin, and noise counts as miscalibration: the resamples
+        # lie above the estimate by as much as the estimate lies above the truth. Mirrored, they
+        # correct for that instead of doubling it.
+        low, high = max(0.0, 2 * value - high), 2 * value - low
+    return min(float(low), value), max(float(high), value)
+
+
+def _share_right(right, n, share_name, prefix):
+    low, high = wilson(right.sum(), len(right)) if len(right) else (np.nan, np.nan)
+    share_right = right.mean() if len(right) else np.nan
+    return {
+        n: len(right),
+        share_name: share_right,
+        f"{prefix}ci_low": low,
+        f"{prefix}ci_high": high,
+    }

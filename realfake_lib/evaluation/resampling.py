@@ -1,0 +1,133 @@
+"""Every measure of a detector at once, for the images as they are and for resamples of them."""
+
+import numpy as np
+import pandas as pd
+
+from realfake_lib.evaluation.inputs import labels_and_scores, need_both_classes, threshold_of
+from realfake_lib.settings import FAKE, REAL
+
+BINS = 15
+"""Bins of equal width for calibration, as in Guo et al. (2017)."""
+
+
+def measure(y_true, p_fake, threshold=0.5):
+    """Every number of :class:`~realfake_lib.evaluation.metrics.Scores`, by name.
+
+    Parameters and errors are those of :func:`bootstrap`.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    return Ranking(y_true, p_fake, threshold).measure()
+
+
+def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
+    """Resample the images within each class and measure every resample.
+
+    Which images a resample draws depends on ``y_true`` and ``seed`` alone, so two detectors on the
+    same images are resampled alike and the rows of their results are paired.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p_fake : (n,) float array in [0, 1]
+    threshold : float in [0, 1]
+        FAKE from this ``p_fake`` on.
+    n_bootstrap : int
+        Resamples, at least 100.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        (n_bootstrap, 9) float64; the columns are the numbers of
+        :class:`~realfake_lib.evaluation.metrics.Scores`, by name.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a class is missing, a value is NaN or out of range, or there are fewer
+        than 100 resamples.
+    """
+    y_true, p_fake = labels_and_scores(y_true, p_fake)
+    need_both_classes(y_true)
+    if n_bootstrap < 100:
+        raise ValueError(f"a 95 % interval needs at least 100 resamples, not {n_bootstrap}")
+    ranked = Ranking(y_true, p_fake, threshold)
+    rng = np.random.default_rng(seed)
+    places = [ranked.place[y_true == label] for label in (FAKE, REAL)]
+
+    def resample():
+        drawn = [of_class[rng.integers(len(of_class), size=len(of_class))] for of_class in places]
+        return np.bincount(np.concatenate(drawn), minlength=len(y_true))
+
+    return pd.DataFrame([ranked.measure(resample()) for _ in range(n_bootstrap)])
+
+
+class Ranking:
+    """Images by falling ``p_fake``, sorted once so that many weightings of them are cheap.
+
+    Attributes
+    ----------
+    place : (n,) int array
+        Where each image stands in the ranking, by its position in the input.
+    """
+
+    def __init__(self, y_true, p_fake, threshold=0.5):
+        order = np.argsort(-p_fake, kind="stable")
+        self.place = np.empty_like(order)
+        self.place[order] = np.arange(len(order))
+        scores = p_fake[order]
+        self.fake = (y_true[order] == FAKE).astype(np.int64)
+        # Images of equal score are called FAKE together, so only the last of each tie is a cut.
+        self.cuts = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+        self.called = int(np.count_nonzero(scores >= threshold_of(threshold)))
+        self.gap = self.fake - scores
+        bins = bin_index(scores, BINS)
+        self.bin_starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
+
+    def counts(self, weights=None):
+        """FAKE and REAL images, (cuts,) each, that are called FAKE at each cut."""
+        weights = np.ones_like(self.fake) if weights is None else weights
+        tp = np.cumsum(weights * self.fake)[self.cuts]
+        return tp, np.cumsum(weights)[self.cuts] - tp
+
+    def tpr_at(self, fpr, tp, fp):
+        """TPR at the last cut whose FPR is not above ``fpr``."""
+        allowed = np.floor(fpr * fp[-1] + 1e-9)  # 0.01 × 10,000 must allow 100, not 99
+        last = np.searchsorted(fp, allowed, side="right")
+        return float(tp[last - 1] / tp[-1]) if last else 0.0
+
+    def measure(self, weights=None):
+        """Every number of ``Scores`` for images counted ``weights`` times, (n,) in ranked order."""
+        weights = np.ones_like(self.fake) if weights is None else weights
+        tp, fp = self.counts(weights)
+        n_fake, n_real = int(tp[-1]), int(fp[-1])
+        called = int(weights[: self.called].sum())
+        caught = int((weights[: self.called] * self.fake[: self.called]).sum())
+        gained, alarms = np.diff(tp, prepend=0), np.diff(fp, prepend=0)
+        # A fake beats the REAL images below it and ties with those of its own score.
+        # Sums of products rather than ``@``: BLAS starts its threads for vectors this long, and
+        # waiting for a busy core costs a hundred times the sum.
+        wins = float((gained * (n_real - fp + 0.5 * alarms)).sum())
+        precisions = float((gained * tp / np.maximum(tp + fp, 1)).sum())
+        gap = np.add.reduceat(weights * self.gap, self.bin_starts)
+        n = n_fake + n_real
+        return {
+            "accuracy": (caught + n_real - (called - caught)) / n,
+            "precision": caught / called if called else 0.0,
+            "recall": caught / n_fake,
+            "f1": 2 * caught / (called + n_fake),
+            "auroc": wins / (n_fake * n_real),
+            "average_precision": precisions / n_fake,
+            "tpr_at_fpr_01": self.tpr_at(0.01, tp, fp),
+            "tpr_at_fpr_05": self.tpr_at(0.05, tp, fp),
+            "ece": float(np.abs(gap).sum()) / n,
+        }
+
+
+def bin_index(p_fake, bins):
+    """Index (n,) of the bin of equal width that each probability in [0, 1] falls into."""
+    if bins < 1:
+        raise ValueError(f"at least one bin is needed, not {bins}")
+    return np.minimum((np.asarray(p_fake) * bins).astype(np.int64), bins - 1)
