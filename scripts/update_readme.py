@@ -1,7 +1,7 @@
 """Write the figures of the reference report into README.md, between their markers.
 
-``<!--= training.compact_cnn.test.accuracy | pct -->96.9 %<!--/-->`` holds an expression as notebooks
-use it in Markdown and its value in ``reports/metrics.json``. Run it when ``reports/`` changed.
+``<!--= training.compact_cnn.test.accuracy | pct -->96.9 %<!--/-->`` holds an expression, as
+notebooks use it in Markdown, and its value in ``reports/metrics.json``.
 """
 
 import json
@@ -25,10 +25,8 @@ def filled(text, metrics):
     prose = Prose(metrics)
 
     def value(match):
-        expression = match["expression"]
-        return (
-            match[1] + prose.text(f"{{{{ {expression} }}}}", f"README.md: {expression}") + match[3]
-        )
+        where = f"README.md: {match['expression']}"
+        return match[1] + prose.text(f"{{{{ {match['expression']} }}}}", where) + match[3]
 
     return MARKER.sub(value, text)
 
