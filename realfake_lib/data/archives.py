@@ -1,0 +1,177 @@
+"""Read the files of a folder, tar or zip one after the other, safely and without extracting.
+
+Nothing an archive says decides where a file is written, because none is. Archives with climbing
+paths, links or absurd sizes are refused all the same: no data set has them.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from realfake_lib.errors import UserError
+
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.xz", ".tar.bz2")
+
+MAX_FILE_BYTES = 256 * 2**20
+"""Largest single file taken; the largest photographs of today's cameras stay below."""
+
+MAX_TOTAL_BYTES = 256 * 2**30
+MAX_FILES = 20_000_000
+
+_DAMAGED = (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+            gzip.BadGzipFile)  # fmt: skip
+
+
+def is_archive(path):
+    """Whether the file name is one of an archive that :func:`read_files` reads."""
+    return str(path).lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def stem(path):
+    """File or folder name without the archive suffix."""
+    name = Path(path).name
+    for suffix in ARCHIVE_SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def read_files(path, wanted=None):
+    """Yield ``(name, bytes)`` for every file in a folder, tar (plain, gz, bz2, xz) or zip.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder or archive.
+    wanted : callable, optional
+        Takes a name, tells whether its bytes are to be read and yielded.
+
+    Yields
+    ------
+    name : str
+        Path inside the folder or archive, with forward slashes.
+    content : bytes
+
+    Raises
+    ------
+    UserError
+        The archive is damaged, cut off, encrypted or hostile, or a file cannot be read.
+    """
+    path = Path(path)
+    wanted = wanted or (lambda name: True)
+    if path.is_dir():
+        yield from _read_folder(path, wanted)
+        return
+    reader = _read_zip if zipfile.is_zipfile(path) else _read_tar
+    budget = _Budget(path)
+    try:
+        yield from reader(path, wanted, budget)
+    except _DAMAGED as error:
+        raise UserError(
+            f"{path} is cut off or damaged: {error}",
+            "Get it again; nothing of it was kept.",
+        ) from error
+    except RuntimeError as error:  # zipfile's word for a missing password
+        if "password" not in str(error) and "encrypted" not in str(error):
+            raise
+        raise UserError(f"{path} is encrypted", "Give an archive without a password.") from error
+    except NotImplementedError as error:  # zipfile: a compression method it does not know
+        raise UserError(f"{path} cannot be read: {error}", "Pack it as .zip or .tar.gz.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+class _Budget:
+    """Refuse what no honest archive holds, before a byte of it is unpacked."""
+
+    def __init__(self, archive):
+        self.archive = archive
+        self.bytes = 0
+        self.files = 0
+
+    def admit(self, name, size, is_link=False):
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        climbs = ".." in parts or name.startswith(("/", "\\")) or parts[:1] and ":" in parts[0]
+        if climbs:
+            self._refuse(f"its entry {name!r} climbs out of its folder")
+        if is_link:
+            self._refuse(f"its entry {name!r} is a link or a device, not a file")
+        self.bytes += size
+        self.files += 1
+        if size > MAX_FILE_BYTES:
+            self._refuse(f"its entry {name!r} claims {size / 2**20:,.0f} MB")
+        if self.bytes > MAX_TOTAL_BYTES or self.files > MAX_FILES:
+            self._refuse(f"it unpacks to more than {MAX_TOTAL_BYTES / 2**30:,.0f} GB")
+
+    def _refuse(self, why):
+        raise UserError(
+            f"{self.archive} is refused: {why}",
+            "A data set holds plain image files only. Get it from a source you trust.",
+        )
+
+
+def _read_folder(path, wanted):
+    def unreadable(error):
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    for folder, folders, files in os.walk(path, onerror=unreadable):
+        folders.sort()
+        for file in sorted(files):
+            full = os.path.join(folder, file)
+            name = os.path.relpath(full, path).replace(os.sep, "/")
+            if not wanted(name):
+                continue
+            try:
+                info = os.stat(full)
+                if not stat.S_ISREG(info.st_mode):
+                    raise UserError(f"{full} is not a plain file")
+                if info.st_size > MAX_FILE_BYTES:
+                    raise UserError(f"{full} is too large: {info.st_size / 2**20:,.0f} MB")
+                with open(full, "rb") as stream:
+                    yield name, stream.read()
+            except OSError as error:
+                unreadable(error)
+
+
+def _read_zip(path, wanted, budget):
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            odd = kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+            budget.admit(entry.filename, entry.file_size, is_link=odd)
+            if entry.is_dir() or not wanted(entry.filename):
+                continue
+            # zipfile stops at the declared size and checks the CRC, so a lie ends as BadZipFile.
+            yield entry.filename, archive.read(entry)
+
+
+def _open_decompressed(path):
+    with open(path, "rb") as stream:
+        magic = stream.read(6)
+    for start, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open)):
+        if magic.startswith(start):
+            return io.BufferedReader(opener(path), 1 << 20)
+    return open(path, "rb")
+
+
+def _read_tar(path, wanted, budget):
+    # tarfile's own stream mode ("r|gz") takes ten times as long for many small files; reading
+    # forwards over the decompressing stream costs the same memory and only ever moves ahead.
+    with _open_decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        for entry in archive:
+            if entry.name in ("", "."):
+                continue
+            budget.admit(entry.name, entry.size, is_link=not (entry.isfile() or entry.isdir()))
+            if not entry.isfile() or entry.issparse() or not wanted(entry.name):
+                continue
+            content = archive.extractfile(entry).read()
+            if len(content) != entry.size:
+                raise EOFError(f"{entry.name} has {len(content)} of {entry.size} bytes")
+            yield entry.name, content

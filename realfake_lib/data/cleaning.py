@@ -1,0 +1,67 @@
+"""Duplicates: images whose files are the same byte for byte."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Byte-identical images of a data set, counted as pairs.
+
+    Attributes
+    ----------
+    pairs : int
+        All pairs; a group of k identical files has k (k - 1) / 2.
+    within_train, within_test, cross_split : int
+        Pairs by where their two files lie.
+    cross_class : int
+        Pairs of one FAKE and one REAL file: the same image with both labels.
+    distinct : int
+        Number of different files.
+    frame : DataFrame
+        One row an image that has a twin: ``group``, ``key``, ``split``, ``label``,
+        ``object_class``; twins are neighbours.
+    test_indices_with_train_twin : (n,) int64 array
+        Rows of test images that also lie in the training part.
+    """
+
+    pairs: int
+    within_train: int
+    within_test: int
+    cross_split: int
+    cross_class: int
+    distinct: int
+    frame: pd.DataFrame
+    test_indices_with_train_twin: np.ndarray
+
+
+def duplicates(dataset):
+    """Find byte-identical images.
+
+    Returns
+    -------
+    Duplicates
+    """
+    index = dataset.index
+    groups = index["group"].to_numpy()
+    is_test = (index["split"] == "test").to_numpy()
+    sizes = np.bincount(groups)
+    tests = np.bincount(groups, is_test).astype(np.int64)
+    reals = np.bincount(groups, index["label"] == 1).astype(np.int64)
+    twins = index.loc[sizes[groups] > 1, ["group", "key", "split", "label", "object_class"]]
+    return Duplicates(
+        pairs=_pairs(sizes),
+        within_train=_pairs(sizes - tests),
+        within_test=_pairs(tests),
+        cross_split=int((tests * (sizes - tests)).sum()),
+        cross_class=int((reals * (sizes - reals)).sum()),
+        distinct=int((sizes > 0).sum()),
+        frame=twins.sort_values(["group", "key"], ignore_index=True),
+        test_indices_with_train_twin=np.flatnonzero(is_test & (tests < sizes)[groups]),
+    )
+
+
+def _pairs(counts):
+    return int((counts * (counts - 1) // 2).sum())

@@ -1,0 +1,312 @@
+"""A data set in memory-mapped arrays, and the one function that loads any of them."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from realfake_lib import settings
+from realfake_lib.data import archives, fingerprint, layout, sources, splits, store
+from realfake_lib.errors import UserError
+from realfake_lib.settings import CLASS_NAMES
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Images with their labels and origin, in the order of their keys.
+
+    Attributes
+    ----------
+    images : (n, h, w, 3) uint8 array in [0, 255]
+        Memory-mapped, read-only.
+    index : DataFrame
+        One row an image: ``key`` ("train/FAKE/0 (2).jpg"), ``split`` ("train" or "test"),
+        ``label`` (int8, FAKE = 0, REAL = 1), ``object_class`` (int8, 0 to 9 or -1 for unknown),
+        ``blob`` (git's id of the file's bytes), ``file_size`` (int32, bytes), ``group`` (int32, the
+        same for byte-identical files), ``encoding`` (int32, the same for identical JPEG headers).
+    name : str
+        "CIFAKE", "demo", or the folder's or archive's name.
+    fingerprint : str
+        Of the contents, in hexadecimal digits.
+    source : str
+        Where the files came from, in words.
+    notices : tuple of str
+        What a reader of any result has to know, e.g. that this is the demo set.
+    """
+
+    images: np.ndarray = field(repr=False)
+    index: pd.DataFrame = field(repr=False)
+    name: str
+    fingerprint: str
+    source: str
+    is_demo: bool = False
+    notices: tuple = ()
+
+    @property
+    def n(self):
+        """Number of images."""
+        return len(self.images)
+
+    def __len__(self):
+        return self.n
+
+    @property
+    def labels(self):
+        """(n,) int8 array, FAKE = 0, REAL = 1."""
+        return self.index["label"].to_numpy()
+
+    @property
+    def image_size(self):
+        """Side of the square images in pixels."""
+        return self.images.shape[1]
+
+    def subset(self, indices):
+        """Copy some rows into a data set of their own.
+
+        Parameters
+        ----------
+        indices : (m,) int array
+
+        Returns
+        -------
+        ImageDataset
+        """
+        indices = np.asarray(indices, np.int64)
+        chosen = hashlib.sha256(self.fingerprint.encode() + indices.tobytes()).hexdigest()
+        return ImageDataset(
+            np.take(self.images, indices, axis=0),
+            self.index.iloc[indices].reset_index(drop=True),
+            self.name,
+            chosen,
+            f"{len(indices):,} images of {self.source}",
+            self.is_demo,
+            self.notices,
+        )
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What data a request stands for, without loading them.
+
+    ``resolved`` is what to hand to :func:`load` to get just these: "cifake", "demo" or a path.
+    """
+
+    name: str
+    fingerprint: str
+    source: str
+    is_demo: bool
+    notices: tuple
+    n: int
+    resolved: str
+
+
+def load(data="auto", image_size=None, cache=None, allow_download=True):
+    """Load a data set; decoded once, memory-mapped afterwards.
+
+    Parameters
+    ----------
+    data : str or path-like
+        ``"auto"`` (``REALFAKE_DATA``, else the cache, else a download, else the demo set, said in
+        ``notices``), ``"cifake"`` (never falls back), ``"demo"``, or the path of a folder or archive
+        (tar, tar.gz, zip) with ``[train|test/]REAL|FAKE`` in it.
+    image_size : int, optional
+        Side in pixels to bring all images to; by default they keep theirs, which has to be one.
+    cache : path-like, optional
+        By default ``realfake_lib.settings.cache_dir()``.
+    allow_download : bool
+        Whether CIFAKE may be downloaded.
+
+    Returns
+    -------
+    ImageDataset
+
+    Raises
+    ------
+    UserError
+        Data that are missing, damaged, changed or not usable; names the file or the setting.
+    """
+    _check_image_size(image_size)
+    cache = Path(cache or settings.cache_dir())
+    found = sources.locate(data, cache, allow_download)
+    if found.path is None:
+        return load_demo(cache=cache, image_size=image_size, found=found)
+    content, (images, arrays) = _decoded(found.path, image_size, cache)
+    identity = _identity(found, content)
+    return ImageDataset(
+        images,
+        _frame(arrays, content.is_cifake),
+        identity.name,
+        identity.fingerprint,
+        identity.source,
+        notices=identity.notices,
+    )
+
+
+def load_demo(n_train=None, n_test=None, seed=0, cache=None, image_size=None, found=None):
+    """Load the demo set; see :func:`realfake_lib.data.demo.make_demo`."""
+    from realfake_lib.data import demo
+
+    cache = Path(cache or settings.cache_dir())
+    found = found or sources.locate("demo", cache)
+    recipe = (n_train or demo.N_TRAIN, n_test or demo.N_TEST, seed)
+    _, (images, arrays) = _decoded(demo.archive(cache, *recipe), image_size, cache)
+    return ImageDataset(
+        images,
+        _frame(arrays, named_objects=True),
+        "demo",
+        demo.recipe_fingerprint(*recipe),
+        found.source,
+        is_demo=True,
+        notices=found.notices,
+    )
+
+
+def _decoded(path, image_size, cache):
+    """Content of a folder or archive, and its decoded images and index, made if need be."""
+    memo = fingerprint.Memo(cache)
+
+    def ready():
+        content = memo.get(path)
+        if content is None:
+            return None
+        stored = store.read(store.folder(cache, content.fingerprint, image_size))
+        return stored and (content, stored)
+
+    done = ready()
+    if done:
+        return done
+    with store.lock(cache):
+        done = ready()  # another process may have made it meanwhile
+        if done:
+            return done
+        seen = fingerprint.stamp(path)
+        content = store.build(path, image_size, cache)
+        with store.writing(cache):
+            memo.put(path, content, seen)
+        return content, store.read(store.folder(cache, content.fingerprint, image_size))
+
+
+def fingerprint_of(data="auto", cache=None, allow_download=True):
+    """Say which data a request stands for: quick when nothing changed, and nothing is decoded.
+
+    Parameters
+    ----------
+    data, cache, allow_download
+        As for :func:`load`.
+
+    Returns
+    -------
+    DataIdentity
+
+    Raises
+    ------
+    UserError
+        As for :func:`load`.
+    """
+    cache = Path(cache or settings.cache_dir())
+    found = sources.locate(data, cache, allow_download)
+    if found.path is None:
+        return _identity(found, None)
+    memo = fingerprint.Memo(cache)
+    content = memo.get(found.path)
+    if content is None:
+        seen = fingerprint.stamp(found.path)
+        _, content = fingerprint.scan(found.path)
+        with store.writing(cache):
+            memo.put(found.path, content, seen)
+    return _identity(found, content)
+
+
+def _identity(found, content):
+    if found.path is None:
+        from realfake_lib.data import demo
+
+        return DataIdentity(
+            "demo", demo.recipe_fingerprint(), found.source, True, found.notices,
+            demo.N_TRAIN + demo.N_TEST, "demo",
+        )  # fmt: skip
+    if found.must_be_cifake:
+        sources.require_cifake(found.path, content)
+    notices = [*found.notices]
+    if not content.is_cifake and len(content.splits) == 1:
+        notices.append(
+            f"The data set has no test part of its own: {splits.TEST_FRACTION:.0%} of it was set "
+            "aside as one."
+        )
+    name = "CIFAKE" if content.is_cifake else archives.stem(found.path.resolve())
+    resolved = "cifake" if found.must_be_cifake else str(found.path)
+    return DataIdentity(
+        name, content.fingerprint, found.source, False, tuple(notices), content.n, resolved
+    )
+
+
+def _check_image_size(image_size):
+    if image_size is not None and not 8 <= image_size <= 1024:
+        raise UserError(f"image_size is {image_size}", "It has to be from 8 to 1024 pixels.")
+
+
+def _frame(arrays, named_objects):
+    keys = [key.decode("utf-8") for key in arrays["key"].tolist()]
+    blobs = arrays["blob"].tobytes().hex()
+    objects = [layout.cifake_object_class(key) for key in keys] if named_objects else -1
+    frame = pd.DataFrame(
+        {
+            "key": keys,
+            "split": arrays["split"],
+            "label": arrays["label"],
+            "object_class": np.full(len(keys), objects, np.int8),
+            "blob": [blobs[at : at + 40] for at in range(0, len(blobs), 40)],
+            "file_size": arrays["file_size"],
+            "group": _groups(arrays["blob"]),
+            "encoding": arrays["encoding"],
+        }
+    )
+    if not (frame["split"] == "test").any():
+        strata = frame["label"].to_numpy().astype(np.int64)
+        is_test = splits.assign_test(strata, frame["group"].to_numpy())
+        frame["split"] = np.where(is_test, "test", "train")
+    return frame
+
+
+def _groups(blobs):
+    """Number files by content, in the order of first appearance."""
+    _, first, group = np.unique(
+        np.ascontiguousarray(blobs).view("V20").ravel(), return_index=True, return_inverse=True
+    )
+    return np.argsort(np.argsort(first))[group].astype(np.int32)
+
+
+def describe(dataset):
+    """Count a data set by split and class.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``split``, ``class``, ``images``, ``distinct`` (different files), ``object_classes``
+        (known ones), ``file_size_median`` (bytes), ``brightness`` and ``contrast`` (mean and standard
+        deviation of all pixels, 0 to 255).
+    """
+    rows = []
+    for (split, label), part in dataset.index.groupby(["split", "label"], sort=True):
+        histogram = np.zeros(256, np.int64)
+        at = part.index.to_numpy()
+        for start in range(0, len(at), 4096):
+            pixels = np.take(dataset.images, at[start : start + 4096], axis=0)
+            histogram += np.bincount(pixels.ravel(), minlength=256)
+        values = np.arange(256)
+        mean = np.average(values, weights=histogram)
+        rows.append(
+            {
+                "split": split,
+                "class": CLASS_NAMES[label],
+                "images": len(part),
+                "distinct": part["group"].nunique(),
+                "object_classes": part.loc[part["object_class"] >= 0, "object_class"].nunique(),
+                "file_size_median": float(part["file_size"].median()),
+                "brightness": float(mean),
+                "contrast": float(np.sqrt(np.average((values - mean) ** 2, weights=histogram))),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,203 @@
+"""The demo set, made on the spot: real photographs against a real generator, in seconds.
+
+REAL images are 32×32 crops of the two photographs that scikit-learn installs with itself, at four
+scales. FAKE images are other crops passed through a small convolutional autoencoder that is trained
+then and there. Both are saved with the same JPEG settings, and as many of each class are taken from
+every band of file sizes, so that size gives nothing away. Test images come from another part of the
+photographs than training images. A few files occur twice, within and across the parts, as in
+CIFAKE.
+
+It stands in for CIFAKE in tests and where there is no network; its ``object_class`` is the number of
+photograph and scale (0 to 7, or -1), so that the same tables are made, and has nothing to do with
+CIFAR-10's object classes.
+"""
+
+import hashlib
+import io
+import tarfile
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from realfake_lib import progress, settings
+from realfake_lib.data.images import encode_jpeg
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+
+N_TRAIN, N_TEST = 2000, 500
+SIZE = 32
+SCALES = (1.0, 0.7, 0.5, 0.3)
+TEST_SHARE = 0.3
+"""Share of a photograph's width, at its right edge, that test images come from."""
+
+_PHOTOS = ("china.jpg", "flower.jpg")
+_CANDIDATES = 3  # crops drawn for each that is kept, to choose from by file size
+_DUPLICATES = {"train": 6, "test": 2, "across": 4}  # pairs, all FAKE as in CIFAKE
+
+
+def make_demo(n_train=N_TRAIN, n_test=N_TEST, seed=0, cache=None):
+    """Make the demo set, or take it from the cache.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+        Images in each part, half of them REAL.
+    seed : int
+    cache : path-like, optional
+
+    Returns
+    -------
+    ImageDataset
+        32×32 pixels, ``is_demo`` set.
+    """
+    from realfake_lib.data import dataset
+
+    return dataset.load_demo(n_train, n_test, seed, cache)
+
+
+def recipe_fingerprint(n_train=N_TRAIN, n_test=N_TEST, seed=0):
+    """Fingerprint of the demo set, known without making it: of this code and the photographs."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for photo in _PHOTOS:
+        digest.update(_photo_bytes(photo))
+    digest.update(repr((n_train, n_test, seed)).encode())
+    return digest.hexdigest()
+
+
+def archive(cache, n_train=N_TRAIN, n_test=N_TEST, seed=0):
+    """Path of the demo set as a tar of JPEG files in CIFAKE's layout, made if it is not there."""
+    from realfake_lib.data import store
+
+    path = Path(cache) / "demo" / f"demo-{recipe_fingerprint(n_train, n_test, seed)[:16]}.tar"
+    if path.is_file():
+        return path
+    with store.lock(cache, "demo"), store.writing(cache):
+        if not path.is_file():
+            progress.report("Making the demo set")
+            made = _make_files(n_train, n_test, seed)
+            with settings.atomic_file(path) as unfinished:
+                _write_tar(unfinished, made)
+    return path
+
+
+def _make_files(n_train, n_test, seed):
+    """Name to JPEG bytes, e.g. ``"train/FAKE/0000 (3).jpg"``."""
+    rng = np.random.default_rng([seed, 4])
+    decode = _train_autoencoder(_crops(rng, "train", 8000)[0], seed)
+    made = {}
+    for split, n in (("train", n_train), ("test", n_test)):
+        drawn = {}
+        for label, count in ((FAKE, n // 2), (REAL, n - n // 2)):
+            crops, scenes = _crops(rng, split, count * _CANDIDATES)
+            pixels = decode(crops) if label == FAKE else crops
+            drawn[label] = ([encode_jpeg(image) for image in pixels], scenes)
+        for label, chosen in _match_sizes(rng, drawn, n).items():
+            contents, scenes = drawn[label]
+            for number, at in enumerate(chosen):
+                name = _file_name(number, scenes[at])
+                made[f"{split}/{CLASS_NAMES[label]}/{name}"] = contents[at]
+    return _with_duplicates(made)
+
+
+def _file_name(number, scene):
+    if number % 20 == 19:
+        return f"{number:04d}-unknown.jpg"
+    return f"{number:04d}.jpg" if scene == 0 else f"{number:04d} ({scene + 1}).jpg"
+
+
+def _photo_bytes(name):
+    return files("sklearn.datasets.images").joinpath(name).read_bytes()
+
+
+def _crops(rng, split, n):
+    """``(n, 32, 32, 3)`` uint8 crops and the number of photograph and scale of each."""
+    views = []
+    for name in _PHOTOS:
+        photo = Image.open(io.BytesIO(_photo_bytes(name))).convert("RGB")
+        for scale in SCALES:
+            size = (round(photo.width * scale), round(photo.height * scale))
+            pixels = np.asarray(photo.resize(size, Image.Resampling.LANCZOS))
+            border = round(size[0] * (1 - TEST_SHARE))
+            views.append(pixels[:, :border] if split == "train" else pixels[:, border:])
+    scenes = rng.integers(len(views), size=n)
+    crops = np.empty((n, SIZE, SIZE, 3), np.uint8)
+    for crop, scene in zip(crops, scenes, strict=True):
+        view = views[scene]
+        top = rng.integers(view.shape[0] - SIZE + 1)
+        left = rng.integers(view.shape[1] - SIZE + 1)
+        patch = view[top : top + SIZE, left : left + SIZE]
+        crop[:] = patch[:, ::-1] if rng.random() < 0.5 else patch
+    return crops, scenes
+
+
+def _train_autoencoder(crops, seed):
+    """Train on uint8 crops; return a function from uint8 crops to their uint8 reconstructions.
+
+    Every source of chance has its own seed, so nothing of the caller's global state is touched.
+    """
+    import keras
+
+    weights = iter(range(seed * 100, seed * 100 + 100))
+
+    def layer(kind, filters, kernel, name, **options):
+        return getattr(keras.layers, kind)(
+            filters, kernel, padding="same", name=name, dtype="float32",
+            kernel_initializer=keras.initializers.HeUniform(seed=next(weights)), **options,
+        )  # fmt: skip
+
+    inputs = keras.Input((SIZE, SIZE, 3), name="crop", dtype="float32")
+    x = layer("Conv2D", 24, 4, "down_16", strides=2, activation="relu")(inputs)
+    x = layer("Conv2D", 48, 4, "down_8", strides=2, activation="relu")(x)
+    x = layer("Conv2D", 16, 3, "code")(x)
+    x = layer("Conv2D", 48, 3, "decode", activation="relu")(x)
+    x = layer("Conv2DTranspose", 24, 4, "up_16", strides=2, activation="relu")(x)
+    x = layer("Conv2DTranspose", 3, 4, "up_32", strides=2)(x)
+    model = keras.Model(inputs, x, name="demo_autoencoder")
+    model.compile(keras.optimizers.Adam(2e-3), loss="mae", jit_compile=False)
+    scaled = crops.astype(np.float32) / 127.5 - 1
+    model.fit(scaled, scaled, batch_size=64, epochs=3, shuffle=False, verbose=0)
+
+    def decode(crops):
+        rebuilt = model.predict(crops.astype(np.float32) / 127.5 - 1, batch_size=250, verbose=0)
+        return np.clip(np.round((rebuilt + 1) * 127.5), 0, 255).astype(np.uint8)
+
+    return decode
+
+
+def _match_sizes(rng, drawn, n):
+    """Choose candidates so that both classes have the same share of every band of file sizes."""
+    sizes = {label: np.array([len(content) for content in drawn[label][0]]) for label in drawn}
+    edges = np.quantile(np.concatenate(list(sizes.values())), np.linspace(0, 1, 41)[1:-1])
+    bands = {label: np.digitize(sizes[label], edges) for label in drawn}
+    counts = {label: np.bincount(bands[label], minlength=40) for label in drawn}
+    common = np.minimum(counts[FAKE], counts[REAL])
+    chosen = {}
+    for label, want in ((FAKE, n // 2), (REAL, n - n // 2)):
+        pool = [
+            rng.permutation(np.flatnonzero(bands[label] == band))[: common[band]]
+            for band in range(40)
+        ]
+        chosen[label] = rng.permutation(np.concatenate(pool))[:want]
+    return chosen
+
+
+def _with_duplicates(made):
+    fakes = {
+        split: [name for name in made if name.startswith(f"{split}/FAKE/")]
+        for split in ("train", "test")
+    }
+    for split in ("train", "test"):
+        for pair in range(_DUPLICATES[split]):
+            made[fakes[split][-1 - pair]] = made[fakes[split][pair]]
+    for pair in range(_DUPLICATES["across"]):
+        made[fakes["test"][20 + pair]] = made[fakes["train"][20 + pair]]
+    return made
+
+
+def _write_tar(path, made):
+    with tarfile.open(path, "w") as tar:
+        for name in sorted(made):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(made[name])
+            tar.addfile(entry, io.BytesIO(made[name]))

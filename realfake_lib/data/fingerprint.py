@@ -1,0 +1,235 @@
+"""Identity of a data set by its contents: git's blob and tree ids, and one fingerprint over all."""
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from realfake_lib import progress, settings
+from realfake_lib.data import archives, layout
+from realfake_lib.data.images import jpeg_header
+from realfake_lib.errors import UserError
+from realfake_lib.settings import CLASS_NAMES
+
+CIFAKE_TREES = {
+    "test/FAKE": "57d33a9178ae16419ef1a26cd04962f34b2c77d8",
+    "test/REAL": "73e2e93fe4f84fc36130ae09231bb46079221120",
+    "train/FAKE": "38d6ac38142e1e6c28fff256b8f1b3ee992605df",
+    "train/REAL": "3c7707a09723bb1312970a0cfe91390d7d811b0b",
+}
+"""Git tree ids of CIFAKE's four folders in its author's repository, at the pinned commit."""
+
+CIFAKE_IMAGES = 120_000
+
+_CHUNK = 4096  # files handed on together: enough to keep every decoding thread busy
+_SETTLED = 2.0  # seconds after which a file's time stamp can be trusted to show the next change
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one reading of all files of a data set found, but for the pixels."""
+
+    fingerprint: str
+    n: int
+    trees: dict = field(default_factory=dict)
+    splits: dict = field(default_factory=dict)
+    folders: tuple = ()
+
+    @property
+    def is_cifake(self):
+        """Whether these are the CIFAKE author's 120,000 files, byte for byte and name for name."""
+        return self.trees == CIFAKE_TREES
+
+
+def blob_id(content):
+    """Git's id of a file's bytes (20 raw bytes)."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).digest()
+
+
+def tree_id(files):
+    """Git's id of a folder.
+
+    Parameters
+    ----------
+    files : dict
+        Path inside the folder (str, forward slashes) to blob id (20 bytes).
+
+    Returns
+    -------
+    str
+        40 hexadecimal digits.
+    """
+    return _tree_digest(files).hex()
+
+
+def _tree_digest(files):
+    below, entries = defaultdict(dict), []
+    for path, blob in files.items():
+        head, slash, rest = path.partition("/")
+        if slash:
+            below[head][rest] = blob
+        else:
+            entries.append((head.encode(), b"100644", blob))
+    for name, inside in below.items():
+        entries.append((name.encode(), b"40000", _tree_digest(inside)))
+    # Git sorts a folder as if its name ended in a slash.
+    entries.sort(key=lambda entry: entry[0] + (b"/" if entry[1] == b"40000" else b""))
+    body = b"".join(b"%s %s\0%s" % (mode, name, blob) for name, mode, blob in entries)
+    return hashlib.sha1(b"tree %d\0" % len(body) + body).digest()
+
+
+def scan(path, sink=None):
+    """Read every image file of a data set once.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder or archive.
+    sink : callable, optional
+        Takes ``(names, contents)`` chunk by chunk, in the order of reading.
+
+    Returns
+    -------
+    index : dict of arrays
+        ``key`` (str), ``split`` (str, "" where the data set has none), ``label`` (int8),
+        ``blob`` ((n, 20) uint8), ``file_size`` (int32), ``encoding`` (int32: same number, same JPEG
+        header), in the order of reading.
+    content : Content
+
+    Raises
+    ------
+    UserError
+        No images, one class only, or two data sets in one place.
+    """
+    rows, headers, roots = [], {}, {}
+    names, contents = [], []
+    for name, file in progress.track(
+        archives.read_files(path, wanted=lambda name: layout.place(name) is not None),
+        "Reading the images",
+        unit="images",
+    ):
+        place = layout.place(name)
+        roots.setdefault(place.root, name)
+        header = headers.setdefault(jpeg_header(file), len(headers))
+        rows.append((place.key, place.split, place.label, blob_id(file), len(file), header))
+        if sink is not None:
+            names.append(f"{path}: {name}")
+            contents.append(file)
+            if len(names) == _CHUNK:
+                sink(names, contents)
+                names, contents = [], []
+    _check(path, rows, roots)
+    if names:
+        sink(names, contents)
+    keys, splits, labels, blobs, sizes, encodings = zip(*rows, strict=True)
+    index = {
+        "key": np.array(keys),
+        "split": np.array([split or "" for split in splits]),
+        "label": np.array(labels, np.int8),
+        "blob": np.frombuffer(b"".join(blobs), np.uint8).reshape(-1, 20),
+        "file_size": np.array(sizes, np.int32),
+        "encoding": np.array(encodings, np.int32),
+    }
+    return index, _content(keys, splits, blobs)
+
+
+def _content(keys, splits, blobs):
+    folders = defaultdict(dict)
+    digest = hashlib.sha256()
+    for key, blob in sorted(zip(keys, blobs, strict=True)):
+        parts = key.split("/")
+        depth = 1 if parts[0] in CLASS_NAMES else 2
+        folders["/".join(parts[:depth])]["/".join(parts[depth:])] = blob
+        digest.update(b"%s\0%s\n" % (key.encode(), blob.hex().encode()))
+    trees = {folder: tree_id(files) for folder, files in folders.items()}
+    counts = Counter(split or "none" for split in splits)
+    return Content(digest.hexdigest(), len(keys), trees, dict(counts), tuple(sorted(folders)))
+
+
+def _check(path, rows, roots):
+    if not rows:
+        raise UserError(
+            f"{path} holds no images of the classes REAL and FAKE",
+            "Expected are train/REAL, train/FAKE, test/REAL, test/FAKE, or just REAL and FAKE.",
+        )
+    if len(roots) > 1:
+        first, second = list(roots.values())[:2]
+        raise UserError(
+            f"{path} holds more than one data set, e.g. {first!r} and {second!r}",
+            "Point at the one to use.",
+        )
+    for split in sorted({row[1] or "" for row in rows}):
+        labels = {row[2] for row in rows if (row[1] or "") == split}
+        if len(labels) == 1:
+            only, where = CLASS_NAMES[labels.pop()], f" for {split}" if split else ""
+            raise UserError(
+                f"{path} holds only {only} images{where}", "Both classes are needed: REAL and FAKE."
+            )
+    if len({row[1] is None for row in rows}) > 1:
+        raise UserError(
+            f"{path} mixes images inside and outside of train and test folders",
+            "Put all of them into train and test, or none.",
+        )
+    (key, times), *_ = Counter(row[0] for row in rows).most_common(1)
+    if times > 1:
+        raise UserError(f"{path} holds {key!r} {times} times (letter case aside)")
+
+
+class Memo:
+    """Remembers a data set's content by its files' sizes and times, so that asking again is quick."""
+
+    def __init__(self, cache):
+        self.folder = Path(cache) / "fingerprints"
+
+    def get(self, path):
+        """Content of the data set at ``path``, or None where it is unknown or may have changed."""
+        try:
+            entry = json.loads(self._file(path).read_text())
+            if entry.pop("stamp") != stamp(path):
+                return None
+            return Content(**{**entry, "folders": tuple(entry["folders"])})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, path, content, seen):
+        """Remember ``content``; ``seen`` is the stamp from before the files were read."""
+        if seen != stamp(path) or time.time() - _newest(path) < _SETTLED:
+            return  # changed while it was read, or a change right now could pass unnoticed
+        with settings.atomic_file(self._file(path)) as file:
+            file.write_text(json.dumps({"stamp": seen, **asdict(content)}))
+
+    def _file(self, path):
+        return self.folder / (hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:24]
+                              + ".json")  # fmt: skip
+
+
+def stamp(path):
+    """Digest of the sizes and times of an archive, or of all files of a folder."""
+    digest = hashlib.sha256()
+    for name, info in _stats(path):
+        digest.update(f"{name}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _newest(path):
+    return max((info.st_mtime for _, info in _stats(path)), default=0.0)
+
+
+def _stats(path):
+    path = Path(path)
+    if not path.is_dir():
+        yield path.name, path.stat()
+        return
+    waiting = [str(path)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif layout.place(entry.path) is not None:
+                    yield entry.path, entry.stat()

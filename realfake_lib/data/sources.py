@@ -1,0 +1,171 @@
+"""Find the data: a path, ``REALFAKE_DATA``, the cache folder, a download, or the demo set."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from realfake_lib import settings
+from realfake_lib.data import archives, fetch, layout
+from realfake_lib.data.fingerprint import CIFAKE_IMAGES, Memo, scan, stamp
+from realfake_lib.errors import UserError
+
+CIFAKE_COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
+CIFAKE_URL = (
+    "https://github.com/jordan-bird/CIFAKE-Real-and-AI-Generated-Synthetic-Images/archive/"
+    f"{CIFAKE_COMMIT}.tar.gz"
+)
+
+VARIABLE = "REALFAKE_DATA"
+
+DEMO_NOTICE = (
+    "DEMO DATA, not CIFAKE: every figure here comes from a small set made on the spot from two "
+    "photographs. It shows that the pipeline runs; it says nothing about detecting AI images."
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where data were found. ``path`` is None for the demo set.
+
+    ``must_be_cifake`` is set where CIFAKE was asked for, or where the place calls itself CIFAKE.
+    """
+
+    path: Path | None
+    source: str
+    notices: tuple = ()
+    must_be_cifake: bool = False
+
+
+def locate(data, cache, allow_download=True):
+    """Decide where the data come from.
+
+    Parameters
+    ----------
+    data : str or path-like
+        ``"auto"``, ``"cifake"``, ``"demo"``, or the path of a folder or archive.
+    cache : path-like
+    allow_download : bool
+
+    Raises
+    ------
+    UserError
+        Nothing there, and the demo set is no answer to what was asked for.
+    """
+    if str(data) == "demo":
+        return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE,))
+    if str(data) not in ("auto", "cifake"):
+        path = Path(data).expanduser()
+        return Found(_dataset_at(path, f"data={str(data)!r}"), f"{path}")
+    wants_cifake = str(data) == "cifake"
+    given = settings.env(VARIABLE)
+    if given:
+        path = _dataset_at(Path(given).expanduser(), VARIABLE)
+        claims = "cifake" in path.name.lower()
+        return Found(path, f"{path} ({VARIABLE})", must_be_cifake=wants_cifake or claims)
+    cached = cached_archive(cache)
+    if cached.is_file():
+        return Found(cached, f"{cached} (cache)", must_be_cifake=True)
+    if allow_download:
+        try:
+            return Found(fetch_cifake(cache), CIFAKE_URL, must_be_cifake=True)
+        except fetch.DownloadError as error:
+            reason = error.message
+    else:
+        reason = "no download was allowed"
+    if wants_cifake:
+        raise UserError(
+            f"CIFAKE is not here: {VARIABLE} is not set, the cache has none, and {reason}",
+            f"Set {VARIABLE} to its archive or folder, or run `realfake data fetch` with a network.",
+        )
+    why = f"CIFAKE could not be had: {VARIABLE} is not set, the cache has none, and {reason}."
+    return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE, why))
+
+
+def cached_archive(cache):
+    """Where a downloaded CIFAKE archive lies."""
+    return Path(cache) / "downloads" / f"cifake-{CIFAKE_COMMIT[:12]}.tar.gz"
+
+
+def fetch_cifake(cache=None, url=None):
+    """Download the pinned CIFAKE archive into the cache, unless it is there.
+
+    The archive's own bytes may differ from one day to the next, its files may not: they are
+    checked against the git tree ids before the archive takes its place.
+
+    Returns
+    -------
+    Path
+        The archive.
+
+    Raises
+    ------
+    realfake_lib.data.fetch.DownloadError
+        No network, an error status, or other contents.
+    """
+    from realfake_lib.data import store
+
+    cache = Path(cache or settings.cache_dir())
+    path = cached_archive(cache)
+    with store.lock(cache, "download"), store.writing(cache):
+        if not path.is_file():
+            fetch.download(url or CIFAKE_URL, path, check=_check_is_cifake, label="CIFAKE")
+            seen = stamp(path)
+            Memo(cache).put(path, scan(path)[1], seen)
+    return path
+
+
+def _check_is_cifake(path):
+    _, content = scan(path)
+    require_cifake(path, content)
+
+
+def require_cifake(path, content):
+    """Raise UserError unless the content is CIFAKE's 120,000 files."""
+    if content.is_cifake:
+        return
+    raise UserError(
+        f"{path} does not hold CIFAKE's {CIFAKE_IMAGES:,} files unchanged ({content.n:,} images)",
+        "`realfake data verify` names the files. To use these images as a data set of their own, "
+        "give the path as DATA.",
+    )
+
+
+def _dataset_at(path, setting):
+    """Archive or folder at ``path``, or the one archive in the folder or one level below."""
+    if not path.exists():
+        raise UserError(f"{setting}: {path} does not exist", "Give a folder or an archive.")
+    if not path.is_dir():
+        if not archives.is_archive(path):
+            raise UserError(
+                f"{setting}: {path} is not an archive read here",
+                f"Give a folder, or a file ending in {', '.join(archives.ARCHIVE_SUFFIXES)}.",
+            )
+        return path
+    if _has_class_folder(path):
+        return path
+    inside = [*path.glob("*"), *path.glob("*/*")]
+    found = sorted(file for file in inside if file.is_file() and archives.is_archive(file))
+    named = [file for file in found if "cifake" in file.name.lower()]
+    found = named if len(named) == 1 else found
+    if len(found) > 1:
+        raise UserError(
+            f"{setting}: {path} holds several archives: {', '.join(file.name for file in found)}",
+            "Name the one to use.",
+        )
+    if not found:
+        raise UserError(
+            f"{setting}: {path} holds neither an archive nor folders named REAL and FAKE",
+            "Expected are train/REAL, train/FAKE, test/REAL, test/FAKE, or just REAL and FAKE.",
+        )
+    return found[0]
+
+
+def _has_class_folder(path, depth=4):
+    folders = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir() and not entry.name.startswith("."):
+                if entry.name.lower() in layout.CLASS_FOLDERS:
+                    return True
+                folders.append(entry.path)
+    return depth > 1 and any(_has_class_folder(folder, depth - 1) for folder in folders)
