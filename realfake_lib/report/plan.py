@@ -15,7 +15,7 @@ PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
-_TOP_KEYS = {"title", "subtitle", "abstract", "authors", "data", "stages"}
+_TOP_KEYS = {"data", "stages"}
 _STAGE_KEYS = {"title", "notebook", "inputs", "minutes", "parameters", "promises"}
 
 
@@ -48,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of one profile in their order, and what belongs to the report as a whole.
+    """The stages of one profile, in their order.
 
     Attributes
     ----------
@@ -58,9 +58,6 @@ class Plan:
     seed : int
     stages : dict of str to Stage
         Every stage comes after its inputs.
-    title, subtitle, abstract : str
-        May quote metrics as ``{{ … }}``.
-    authors : tuple of str
     """
 
     root: Path
@@ -68,10 +65,6 @@ class Plan:
     data: str
     seed: int
     stages: dict
-    title: str
-    subtitle: str = ""
-    abstract: str = ""
-    authors: tuple = ()
 
     @property
     def build(self):
@@ -139,7 +132,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
         content = yaml.safe_load((root / "report.yml").read_text("utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"report.yml is not valid YAML: {error}") from error
-    _check_keys(content, _TOP_KEYS, "report.yml", needed={"title", "stages"})
+    _check_keys(content, _TOP_KEYS, "report.yml", needed={"stages"})
 
     if data in (None, "auto"):
         data = _of_profile(content.get("data", "auto"), profile, "report.yml: data")
@@ -161,17 +154,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
     _check_inputs(stages)
     for stage in stages.values():
         _check_notebook(stage, root)
-    return Plan(
-        root=root,
-        profile=profile,
-        data=data,
-        seed=seed,
-        stages=stages,
-        title=content["title"],
-        subtitle=content.get("subtitle", ""),
-        abstract=content.get("abstract", ""),
-        authors=tuple(content.get("authors", ())),
-    )
+    return Plan(root=root, profile=profile, data=data, seed=seed, stages=stages)
 
 
 def read_notebook(path):
@@ -241,9 +224,8 @@ def _check_inputs(stages):
     try:
         graphlib.TopologicalSorter({s.name: s.inputs for s in stages.values()}).prepare()
     except graphlib.CycleError as error:
-        raise UserError(
-            f"report.yml: stages read each other: {' → '.join(error.args[1])}"
-        ) from None
+        circle = " → ".join(error.args[1])
+        raise UserError(f"report.yml: stages read each other: {circle}") from None
     seen = set()
     for stage in stages.values():
         late = [name for name in stage.inputs if name not in seen]

@@ -109,9 +109,6 @@ class StageRun:
             For a value of another type.
         """
         _check_name(name, "metric")
-        for other in self._metrics:
-            if other.startswith(name + ".") or name.startswith(other + "."):
-                raise ValueError(f"metric {name!r} and metric {other!r} cannot both exist")
         if self._strict and name in self._metrics:
             raise ValueError(f"metric {name!r} is given twice")
         entry = {"value": _plain(value, name)}

@@ -1,0 +1,133 @@
+"""Where results come from: commit, versions, machine, data, seeds, parameters and times."""
+
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+PACKAGES = (
+    "realfake-lib",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "matplotlib",
+    "pillow",
+    "papermill",
+    "nbconvert",
+)
+
+
+def git_state(root):
+    """Commit of a checkout and whether nothing in it differs from that commit.
+
+    Returns
+    -------
+    dict
+        ``commit``: 40 hexadecimal digits, and ``clean``: bool; both None outside of git.
+    """
+    # --no-optional-locks: a status must not disturb a git command that runs beside it.
+    status = _git(root, "--no-optional-locks", "status", "--porcelain")
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None or status is None:
+        return {"commit": None, "clean": None}
+    return {"commit": commit, "clean": not status}
+
+
+def environment(root):
+    """Python, versions of the packages that matter, lock and machine.
+
+    Returns
+    -------
+    dict
+    """
+    lock = Path(root) / "requirements.lock"
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
+        "versions": {name: _version(name) for name in PACKAGES},
+        "hardware": hardware(),
+    }
+
+
+@functools.cache
+def hardware():
+    """Processor, cores that this process may use, and memory in GiB, as dict."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return {
+        "processor": _processor(),
+        "cores": len(usable) or os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def collect(plan, records):
+    """Provenance of a whole report, for ``metrics.json``.
+
+    Parameters
+    ----------
+    plan : realfake_lib.report.plan.Plan
+    records : dict of str to dict
+        ``stage.json`` of the finished stages.
+
+    Returns
+    -------
+    dict
+        A function of the records and the checkout alone, so that it stays as it is while nothing
+        runs and nothing is committed.
+    """
+    newest = max(records.values(), key=lambda record: record["finished"])
+    return {
+        "git": git_state(plan.root),
+        "finished": newest["finished"],
+        "seed": plan.seed,
+        **newest["environment"],
+        "stages": {
+            name: {
+                "seconds": record["seconds"],
+                "finished": record["finished"],
+                "commit": (record["git"]["commit"] or "none")[:10],
+                "clean": record["git"]["clean"],
+                "key": record["key"][:16],
+            }
+            for name, record in records.items()
+        },
+        "parameters": {name: record["parts"]["parameters"] for name, record in records.items()},
+    }
+
+
+def _git(root, *arguments):
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor():
+    """The processor's name; Linux tells it in a file, other systems through platform."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,577 @@
+"""Run the stages whose key changed, keep their results all at once, and render the report."""
+
+import contextlib
+import datetime
+import errno
+import graphlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import psutil
+
+from realfake_lib import progress
+from realfake_lib.errors import UserError
+from realfake_lib.report import keys, provenance
+from realfake_lib.report import plan as planning
+from realfake_lib.report.processes import end_family
+from realfake_lib.report.stage import VARIABLE, write_json
+from realfake_lib.report.terminal import Terminal
+
+SCHEMA = 1
+_POLL = 0.1  # seconds
+
+
+class StageFailed(Exception):
+    """A stage did not succeed; the run ends with exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, stage, error, cell=None, notebook=None, page=None, log=None):
+        where = f", cell {cell}" if cell else ""
+        lines = [f"{stage}{where}: {error}"]
+        lines += [f"  notebook: {notebook}"] if notebook else []
+        lines += [f"  as a page: {page}"] if page else []
+        lines += [f"  output of the process: {log}"] if log else []
+        super().__init__("\n".join(lines))
+        self.stage = stage
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run would do with a stage.
+
+    Attributes
+    ----------
+    name : str
+    key : realfake_lib.report.keys.StageKey
+    reasons : tuple of str
+        Why it would run; empty for a stage that is skipped.
+    since : str or None
+        When the results that it has were made, to the minute, local time.
+    estimate : float
+        Seconds that a run is expected to take.
+    last_seconds : float or None
+        Seconds that the last run took.
+    """
+
+    name: str
+    key: keys.StageKey
+    reasons: tuple
+    since: str | None
+    estimate: float
+    last_seconds: float | None
+
+
+def run(
+    root=None,
+    profile="standard",
+    data=None,
+    seed=0,
+    jobs=1,
+    stages=(),
+    force=False,
+    changes=(),
+    terminal=None,
+):
+    """Bring the stages up to date and render the report.
+
+    Parameters
+    ----------
+    root, profile, data, seed, changes
+        As in :func:`realfake_lib.report.plan.load`.
+    jobs : int
+        Stages that may run at once.
+    stages : iterable of str
+        Only these and what they read; by default all.
+    force : bool
+        Run the chosen stages also where nothing changed.
+    terminal : Terminal, optional
+
+    Returns
+    -------
+    Path or None
+        The report; None where the chosen stages leave others out of date.
+
+    Raises
+    ------
+    UserError
+        For a mistake in the settings, and if another run uses the same folder.
+    StageFailed
+        For a stage that failed; what finished before it is kept.
+    """
+    terminal = terminal or Terminal()
+    if jobs < 1:
+        raise UserError(f"--jobs {jobs}: at least one stage must run at a time")
+    plan = planning.load(root, profile, data, seed, changes)
+    chosen = plan.needed_for(stages)
+    with _locked(plan.build):
+        _sweep(plan.build)
+        identity = identify(plan.data)
+        terminal.data(identity, plan.data)
+        if identity.is_demo:  # or every notebook would try in vain to get the real data
+            for stage in plan.stages.values():
+                stage.parameters["data"] = "demo"
+        states = _states(plan, identity)
+        if force:
+            again = stages or chosen
+            states = {
+                name: state
+                if state.reasons or name not in again
+                else _replaced(state, reasons=("asked for with --force",))
+                for name, state in states.items()
+            }
+        try:
+            _run_stages(plan, [states[name] for name in chosen], jobs, terminal)
+        finally:
+            terminal.close()
+        left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
+        if left_out:
+            terminal.say(f"report not rendered, out of date: {', '.join(left_out)}", "yellow")
+            return None
+        report = _render(plan, identity, terminal)
+        if identity.is_demo and plan.data != "demo":
+            terminal.data(identity, plan.data)
+        terminal.say(f"report: {report}", "bold")
+        return report
+
+
+def status(root=None, profile="standard", data=None, seed=0, changes=()):
+    """What a run would do, without doing it.
+
+    Returns
+    -------
+    (Plan, list of State)
+    """
+    plan = planning.load(root, profile, data, seed, changes)
+    return plan, list(_states(plan, identify(plan.data)).values())
+
+
+def render(root=None, profile="standard", data=None, seed=0, terminal=None):
+    """Render the report from the results that there are, whether up to date or not.
+
+    Returns
+    -------
+    Path of the HTML file
+    """
+    terminal = terminal or Terminal()
+    plan = planning.load(root, profile, data, seed)
+    with _locked(plan.build):
+        report = _render(plan, identify(plan.data), terminal)
+        terminal.say(f"report: {report}", "bold")
+        return report
+
+
+def identify(data):
+    """Name and fingerprint of the data: :class:`realfake_lib.data.DataIdentity`."""
+    from realfake_lib.data import fingerprint_of
+
+    return fingerprint_of(data)
+
+
+# --- what would run -----------------------------------------------------------------------------
+
+
+def _states(plan, identity):
+    records = {name: _record(plan.folder(name)) for name in plan.stages}
+    timings = _read_json(plan.build / "timings.json") or {}
+    # How much slower than estimated this machine was so far, for stages that never ran on it.
+    timed = [stage for stage in plan.stages.values() if stage.name in timings]
+    expected = sum(stage.minutes * 60 for stage in timed)
+    pace = sum(timings[stage.name] for stage in timed) / expected if expected else 1.0
+    states = {}
+    for name, key in keys.stage_keys(plan, identity.fingerprint).items():
+        record = records[name]
+        states[name] = State(
+            name=name,
+            key=key,
+            reasons=tuple(_reasons(plan, plan.stages[name], key, record)),
+            since=record and record["finished"][:16].replace("T", " "),
+            estimate=timings.get(name, plan.stages[name].minutes * 60 * pace),
+            last_seconds=timings.get(name),
+        )
+    return states
+
+
+def _reasons(plan, stage, key, record):
+    if record is None:
+        failed = (plan.build / "failed" / f"{stage.name}.ipynb").is_file()
+        return ["failed last time" if failed else "no results yet"]
+    if record["key"] != key.key:
+        return keys.reasons(record["parts"], key.parts) or ["its key changed"]
+    return _unkept(stage, plan.folder(stage.name))
+
+
+def _record(folder):
+    """``stage.json`` of a finished stage, or None for none that this version can use."""
+    record = _read_json(folder / "stage.json")
+    if record and record.get("schema") == SCHEMA and (folder / "notebook.ipynb").is_file():
+        return record
+    return None
+
+
+def _unkept(stage, folder):
+    """Promises of a stage that its results do not keep, in words."""
+    metrics = _read_json(folder / "metrics.json") or {}
+    suffixes = {"figures": "png", "tables": "csv", "models": "keras", "arrays": "npz"}
+    missing = []
+    for kind, names in stage.promises.items():
+        for name in names:
+            there = (
+                name in metrics
+                if kind == "metrics"
+                else (folder / kind / f"{name}.{suffixes[kind]}").is_file()
+            )
+            if not there:
+                missing.append(f"the promised {kind.removesuffix('s')} {name!r} is missing")
+    return missing
+
+
+def _replaced(state, **changes):
+    return State(**{**vars(state), **changes})
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+def _run_stages(plan, states, jobs, terminal):
+    """Run those of the stages that have a reason, each after its inputs."""
+    todo = {state.name: state for state in states if state.reasons}
+    places = {state.name: f"[{k}/{len(states)}]" for k, state in enumerate(states, start=1)}
+    for state in states:
+        if not state.reasons:
+            terminal.skipped(state, places[state.name])
+    sorter = graphlib.TopologicalSorter(
+        {name: [i for i in plan.stages[name].inputs if i in todo] for name in todo}
+    )
+    sorter.prepare()
+    ready, running, failures = [], {}, []
+    if todo:
+        _prepare_jupyter(plan.build)
+    try:
+        while sorter.is_active():
+            ready = sorted([*ready, *sorter.get_ready()], key=list(todo).index)
+            while ready and len(running) < jobs and not failures:
+                state = todo[ready.pop(0)]
+                left = sum(one.estimate for one in todo.values()) / jobs
+                terminal.started(state, places[state.name], left)
+                running[state.name] = _Job(plan, state)
+            if not running:
+                break
+            time.sleep(_POLL)
+            for name, job in list(running.items()):
+                # What remains: this stage and those not begun, on as many processes as allowed.
+                waiting = sum(todo[n].estimate for n in todo if n not in running)
+                begun = sum(max(0.0, j.state.estimate - j.seconds) for j in running.values())
+                terminal.progress(name, job.newest_line(), (waiting + begun) / jobs)
+                if job.process.poll() is None:
+                    continue
+                del running[name]
+                try:
+                    seconds = job.keep()
+                except StageFailed as failure:
+                    # Stages under way are worth finishing; none is begun.
+                    failures.append(failure)
+                    terminal.failed(failure)
+                else:
+                    terminal.finished(todo.pop(name), places[name], seconds)
+                    sorter.done(name)
+    finally:
+        for job in running.values():
+            job.kill()
+    if failures:
+        raise failures[0]
+
+
+class _Job:
+    """One stage running in a process of its own, its results in a temporary folder."""
+
+    def __init__(self, plan, state):
+        self.plan, self.state = plan, state
+        self.stage = plan.stages[state.name]
+        self.started = time.monotonic()
+        build, name = plan.build, state.name
+        self.folder = build / "stages" / f".{name}-{os.getpid()}"
+        self.work = build / "work" / name
+        self.log = build / "logs" / f"{name}.log"
+        for folder in (self.folder, self.work, self.log.parent, build / "checkpoints" / name):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.result = self.work / "result.json"
+        self.lines = self.work / "progress.jsonl"
+        for file in (self.result, self.lines):
+            file.unlink(missing_ok=True)
+        shown = plan.folder(name).relative_to(plan.root).as_posix()
+        job = {
+            "parent": os.getpid(),
+            "notebook": str(self.stage.notebook),
+            "output": str(self.folder / "notebook.ipynb"),
+            "parameters": {**self.stage.parameters, "output_dir": shown},
+            "result": str(self.result),
+        }
+        write_json(self.work / "job.json", job)
+        told = {
+            "stage": name,
+            "folder": str(self.folder),
+            "shown": shown,
+            "checkpoints": str(build / "checkpoints" / name),
+            "inputs": {i: str(plan.folder(i)) for i in self.stage.inputs},
+        }
+        with self.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "realfake_lib.report.execute", self.work / "job.json"],
+                cwd=plan.root,
+                env=_environment(plan, told, self.lines),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the runner, which then ends the stage
+            )
+
+    @property
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    def newest_line(self):
+        """The newest line of the stage's progress, or None."""
+        if not self.lines.is_file():
+            return None
+        with self.lines.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4096))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
+        for line in reversed(lines):
+            with contextlib.suppress(ValueError):
+                return json.loads(line)
+        return None
+
+    def keep(self):
+        """Move the results of the finished process to their place; its seconds."""
+        seconds = self.seconds
+        if not self.result.is_file():
+            self._fail(f"its process ended with code {self.process.returncode}")
+        failure = _read_json(self.result)
+        if failure:
+            self._fail(failure["error"], failure["cell"])
+        missing = _unkept(self.stage, self.folder)
+        if missing:
+            self._fail("; ".join(missing))
+        write_json(
+            self.folder / "stage.json",
+            {
+                "schema": SCHEMA,
+                "stage": self.state.name,
+                "key": self.state.key.key,
+                "parts": self.state.key.parts,
+                "seconds": round(seconds, 1),
+                "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                "git": provenance.git_state(self.plan.root),
+                "environment": provenance.environment(self.plan.root),
+            },
+        )
+        _replace_folder(self.folder, self.plan.folder(self.state.name))
+        for left in (self.plan.build / "failed").glob(f"{self.state.name}.*"):
+            left.unlink()
+        timings = _read_json(self.plan.build / "timings.json") or {}
+        timings[self.state.name] = round(seconds, 1)
+        write_json(self.plan.build / "timings.json", timings)
+        return seconds
+
+    def kill(self):
+        """End the process, its kernel and their children; leave no results."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.process.pid)
+            end_family(process)
+            process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _fail(self, error, cell=None):
+        """Keep the notebook with its error, as a page too, and raise."""
+        failed = self.plan.build / "failed"
+        failed.mkdir(exist_ok=True)
+        notebook, page = failed / f"{self.state.name}.ipynb", None
+        executed = self.folder / "notebook.ipynb"
+        if executed.is_file():
+            shutil.copyfile(executed, notebook)
+            page = _render_failed(notebook)
+        else:
+            notebook = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+        raise StageFailed(self.state.name, error, cell, notebook, page, self.log)
+
+
+def _environment(plan, told, lines):
+    """Environment of a stage's process and kernel."""
+    build = plan.build
+    paths = [str(plan.root), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        VARIABLE: json.dumps(told),
+        progress.VARIABLE: str(lines),
+        # An own kernel specification: "python3" of another installation must not run our notebooks.
+        "JUPYTER_PATH": str(build / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
+        "IPYTHONDIR": str(build / "jupyter" / "ipython"),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "Agg",  # figures are shown by run.figure alone
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def _prepare_jupyter(build):
+    """A kernel specification for this very Python, and an IPython profile of the report's own."""
+    write_json(
+        build / "jupyter" / "kernels" / "python3" / "kernel.json",
+        {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+        },
+    )
+    profile = build / "jupyter" / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(
+        "c = get_config()\n"
+        # TensorFlow's C++ log lines differ from run to run: to the log file, not into cells.
+        "c.IPKernelApp.capture_fd_output = False\n"
+        "c.HistoryManager.enabled = False\n",
+        encoding="utf-8",
+    )
+
+
+# --- the output folder --------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _locked(build):
+    build.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(build / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            f"another run is writing to {build}",
+            "Wait until it has finished, or use another profile: each has a folder of its own.",
+        ) from None
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"no space is left for {build}", "Free some and run the same command again."
+            ) from error
+        raise
+    finally:
+        lock.release()
+
+
+def _sweep(build):
+    """Remove what a killed run left half done."""
+    for left in (build / "stages").glob(".*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _replace_folder(new, final):
+    """Put a complete folder in the place of an older one."""
+    old = final.with_name(f".{final.name}-old")
+    if final.exists():  # os.replace refuses a folder that is not empty
+        os.replace(final, old)
+    os.replace(new, final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_json(path):
+    """Content of a JSON file, or None where there is none or it is damaged."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+# --- the report ---------------------------------------------------------------------------------
+
+
+def merged_metrics(plan, identity):
+    """Content of the report's ``metrics.json`` from the finished stages.
+
+    Raises
+    ------
+    UserError
+        If no stage has finished.
+    """
+    records = {name: _record(plan.folder(name)) for name in plan.stages}
+    records = {name: record for name, record in records.items() if record}
+    if not records:
+        raise UserError(
+            f"{plan.build} holds no results of any stage",
+            "Run make report, or realfake report run.",
+        )
+    metrics = {}
+    for name in records:
+        for key, entry in (_read_json(plan.folder(name) / "metrics.json") or {}).items():
+            metrics[f"{name}.{key}"] = entry
+    return {
+        "schema": SCHEMA,
+        "profile": plan.profile,
+        "data": {
+            "name": identity.name,
+            "n": identity.n,
+            "fingerprint": identity.fingerprint,
+            "source": identity.source,
+            "is_demo": identity.is_demo,
+            "notices": list(identity.notices),
+        },
+        "metrics": metrics,
+        "provenance": provenance.collect(plan, records),
+    }
+
+
+def _render(plan, identity, terminal):
+    """Write ``metrics.json`` and ``report.html`` where anything in them changed."""
+    metrics = merged_metrics(plan, identity)
+    out, mark = plan.build / "report.html", plan.build / "render.json"
+    key = _render_key(plan, metrics)
+    if out.is_file() and _read_json(mark) == {"key": key}:
+        terminal.say("report: unchanged", "dim")
+        return out
+    from realfake_lib.report import html
+
+    mark.unlink(missing_ok=True)
+    write_json(plan.build / "metrics.json", metrics)
+    html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
+    write_json(mark, {"key": key})
+    return out
+
+
+def _render_key(plan, metrics):
+    """Hash of all that the page shows and of the code that makes it."""
+    digest = hashlib.sha256(json.dumps(metrics).encode())
+    digest.update(json.dumps([stage.title for stage in plan.stages.values()]).encode())
+    files = [stage.notebook for stage in plan.stages.values()]
+    files += [plan.folder(name) / file for name in plan.stages for file in _RENDERED]
+    own = Path(__file__).parent.rglob("*")
+    files += sorted(path for path in own if path.suffix != ".pyc")
+    for path in files:
+        digest.update(path.read_bytes() if path.is_file() else b"none")
+    return digest.hexdigest()
+
+
+_RENDERED = ("notebook.ipynb", "notes.json")
+
+
+def _render_failed(notebook):
+    """The failed notebook as a page; a failure to make one must not hide the stage's own."""
+    try:
+        from realfake_lib.report import html
+
+        return html.render_failed(notebook)
+    except Exception:
+        return None
