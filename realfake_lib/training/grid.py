@@ -1,0 +1,228 @@
+"""The comparison grid: many small trainings with equal budgets, run in parallel, resumable.
+
+A cell is one network trained by one recipe with one seed. Cells that share a seed start from
+the same order of images, so settings are compared in pairs. Cells run through joblib: in processes
+of this machine by default, on a cluster inside ``joblib.parallel_config(backend="dask")``.
+"""
+
+import functools
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from joblib import Parallel, delayed
+
+from realfake_lib import models, progress, training
+from realfake_lib.models import cost
+from realfake_lib.settings import REAL
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the grid.
+
+    Attributes
+    ----------
+    factor : str
+        What this cell changes, e.g. ``"optimiser"``; ``"baseline"`` where it changes nothing.
+    setting : str
+        What it changes that to, e.g. ``"sgd"``.
+    network : str
+        Name of the network, see ``models.available()``.
+    recipe : Recipe
+    seed : int
+    """
+
+    factor: str
+    setting: str
+    network: str
+    recipe: training.Recipe
+    seed: int
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """What the grid found.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row a cell, in the order of the plan: factor, setting, network, seed, parameters, flops
+        (forward, one image), images_seen, seconds (of training), accuracy (test), val_accuracy
+        (last epoch).
+    correct : (cells, n_test) bool array
+        Whether each test image was classified correctly at ``p_fake`` = 0.5.
+    """
+
+    frame: pd.DataFrame
+    correct: np.ndarray
+
+    def by_setting(self):
+        """``correct`` by setting, each (seeds, n_test), as ``evaluation.comparison`` takes it."""
+        groups = self.frame.groupby("setting", sort=False)
+        return {setting: self.correct[rows.sort_values("seed").index] for setting, rows in groups}
+
+    def summary(self):
+        """One row a setting, with mean and standard deviation over seeds."""
+        groups = self.frame.groupby(["factor", "setting"], sort=False)
+        return groups.agg(
+            accuracy=("accuracy", "mean"),
+            sd=("accuracy", "std"),
+            lowest=("accuracy", "min"),
+            highest=("accuracy", "max"),
+            seeds=("seed", "size"),
+            parameters=("parameters", "first"),
+            flops=("flops", "first"),
+            seconds=("seconds", "mean"),
+        ).reset_index()
+
+
+def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
+    """Cells that change one thing at a time from a baseline.
+
+    Parameters
+    ----------
+    network : str
+        The baseline's network, on which all strategies are tried.
+    recipe : Recipe
+        The baseline's recipe, by which all networks are trained.
+    networks : sequence of str
+        Other networks; the baseline's own is skipped.
+    strategies : dict of str to dict of str to dict
+        Factor to setting to the recipe's fields that it changes, e.g.
+        ``{"batch size": {"batch 32": {"batch_size": 32}}}``.
+    seeds : sequence of int
+
+    Returns
+    -------
+    list of Cell
+
+    Raises
+    ------
+    ValueError
+        If a setting occurs twice or changes nothing.
+    """
+    settings = [(BASELINE, network, network, recipe)]
+    settings += [("network", name, name, recipe) for name in networks if name != network]
+    for factor, options in (strategies or {}).items():
+        for setting, changes in options.items():
+            changed = recipe.replace(**changes)
+            if changed == recipe:
+                raise ValueError(f"{factor}, {setting}: this is the baseline's own setting")
+            settings.append((factor, setting, network, changed))
+    names = [setting for _, setting, _, _ in settings]
+    if len(set(names)) < len(names):
+        raise ValueError(f"settings must have different names: {names}")
+    return [Cell(*setting, seed) for setting in settings for seed in seeds]
+
+
+def run(cells, dataset, splits, checkpoint_dir, jobs=None, n_val=1000, n_test=None):
+    """Train and test every cell.
+
+    Each cell keeps its own checkpoint, so a run that was killed carries on where it was.
+
+    Parameters
+    ----------
+    cells : list of Cell
+    dataset : ImageDataset
+    splits : Splits
+        ``train`` is trained on in full, ``val`` watched, ``test`` scored.
+    checkpoint_dir : path
+    jobs : int, optional
+        Trainings at a time, each in a process of its own; one a CPU core unless given. With 1,
+        everything stays in this process.
+    n_val, n_test : int, optional
+        Take only so many validation and test images, the same for every cell; None takes all.
+
+    Returns
+    -------
+    GridResult
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = min(jobs or cores, len(cells))
+    dataset, splits = _only_what_is_used(dataset, splits, n_val, n_test)
+    # Measured here, once: several processes measuring at the same time would mislead each other.
+    precision = training.best_precision()
+    costs = [_cost(cell.network, dataset.image_size) for cell in cells]
+    # The longest first, so that no process is left with a large network at the end.
+    order = sorted(range(len(cells)), key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
+    threads = max(1, cores // jobs) if jobs > 1 else None
+    parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
+    outcomes = parallel(
+        delayed(_train_and_test)(cells[i], dataset, splits, precision, checkpoint_dir, threads)
+        for i in order
+    )
+    rows, correct = [None] * len(cells), [None] * len(cells)
+    outcomes = progress.track(outcomes, "comparison", len(cells), "trainings", every=0)
+    for i, (measured, hits) in zip(order, outcomes, strict=True):
+        cell = cells[i]
+        named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
+        rows[i] = named | {"seed": cell.seed} | costs[i] | measured
+        correct[i] = hits
+    return GridResult(pd.DataFrame(rows), np.stack(correct))
+
+
+def _only_what_is_used(dataset, splits, n_val, n_test):
+    """A copy with only the images that the grid touches, small enough to hand to processes."""
+    parts = [splits.train, _some(splits.val, n_val), _some(splits.test, n_test)]
+    ends = np.cumsum([len(part) for part in parts])
+    train, val, test = (
+        np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)
+    )
+    used = np.concatenate(parts)
+    small = replace(
+        splits, train=train, val=val, test=test, test_dedup=test[:0], groups=splits.groups[used]
+    )
+    return dataset.subset(used), small
+
+
+def _some(indices, n):
+    """A fixed random choice of ``n``; a smaller one lies inside a larger one."""
+    return np.sort(np.random.default_rng(0).permutation(indices)[:n])
+
+
+@functools.cache
+def _cost(network, image_size):
+    model = models.build(network, image_size)
+    return {"parameters": cost.parameters(model), "flops": cost.flops(model)}
+
+
+def _train_and_test(cell, dataset, splits, precision, checkpoint_dir, threads):
+    """Measured values of one cell, and whether each test image was classified correctly."""
+    if threads is not None:  # in a process of its own
+        _use_threads(threads)
+        os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
+    recipe = cell.recipe
+    if recipe.precision == "auto":
+        recipe = recipe.replace(precision=precision)
+    fit = training.fit(
+        cell.network,
+        dataset,
+        splits,
+        recipe,
+        seed=cell.seed,
+        checkpoint_dir=checkpoint_dir,
+        label=f"grid_{cell.network}",
+    )
+    logits = training.predict_logits(fit.model, dataset.images, splits.test)
+    hits = (logits > 0) == (dataset.labels[splits.test] == REAL)
+    measured = {
+        "images_seen": round(fit.images_per_second * fit.seconds),
+        "seconds": fit.seconds,
+        "accuracy": hits.mean(),
+        "val_accuracy": fit.history["val_accuracy"].iloc[-1],
+    }
+    return measured, hits
+
+
+def _use_threads(threads):
+    """Leave the other cores to the other processes; without effect once TensorFlow has started."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        pass
