@@ -47,7 +47,16 @@ def worst_case(model, images, labels, epsilon, *, steps=10, restarts=1, seed=0, 
 
 
 def accuracy_curves(
-    detectors, images, labels, epsilons, *, n_strong=None, steps=10, restarts=1, seed=0
+    detectors,
+    images,
+    labels,
+    epsilons,
+    include=("noise", "fgsm", "pgd", "worst"),
+    *,
+    n_strong=None,
+    steps=10,
+    restarts=1,
+    seed=0,
 ):
     """Accuracy over epsilon of several detectors, under noise, FGSM, PGD and the worst of them.
 
@@ -62,6 +71,8 @@ def accuracy_curves(
         FAKE = 0, REAL = 1.
     epsilons : sequence of float
         In grey levels (/255).
+    include : sequence of str
+        Which of the four.
     n_strong : int, optional
         PGD and the worst case take the first ``n_strong`` images; all unless given.
     steps, restarts, seed : int
@@ -82,6 +93,8 @@ def accuracy_curves(
     frames = []
     for name, model in detectors.items():
         for attack, function, monotonic, part, options in runs:
+            if attack not in include:
+                continue
             curve = attacks.curve(
                 model,
                 images[part],
@@ -96,9 +109,12 @@ def accuracy_curves(
     return table[["detector", *table.columns.drop("detector")]]
 
 
-def metric_name(attack, epsilon):
-    """Name of an attack at a radius as a word of a metric's name: ``pgd``, 0.5 → ``pgd_0_5``."""
-    return "clean" if epsilon == 0 else f"{attack}_{epsilon:g}".replace(".", "_")
+def metric_name(kind, strength):
+    """An attack or corruption and its strength as a word of a metric's name.
+
+    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``.
+    """
+    return "clean" if strength == 0 else f"{kind}_{strength:g}".replace(".", "_")
 
 
 def first_below(curves, level=0.5, attack="pgd"):
