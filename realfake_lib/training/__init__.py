@@ -1,1 +1,24 @@
-"""(in progress)"""
+"""Training: named recipes, one resumable loop, augmentation, frozen features and fine-tuning."""
+
+from realfake_lib.training import augment, features
+from realfake_lib.training.features import fit_frozen, fit_head
+from realfake_lib.training.loop import FitResult, fine_tune, fit, set_seed
+from realfake_lib.training.precision import best_precision
+from realfake_lib.training.predict import predict_logits
+from realfake_lib.training.recipes import RECIPES, Recipe, get_recipe
+
+__all__ = [
+    "RECIPES",
+    "FitResult",
+    "Recipe",
+    "augment",
+    "best_precision",
+    "features",
+    "fine_tune",
+    "fit",
+    "fit_frozen",
+    "fit_head",
+    "get_recipe",
+    "predict_logits",
+    "set_seed",
+]

@@ -1,0 +1,193 @@
+"""Augmentation of whole batches at once, each policy a pure function of images and a seed."""
+
+import math
+
+import tensorflow as tf
+
+from realfake_lib.errors import UserError
+
+DESCRIPTIONS = {
+    "none": "images as they are",
+    "flip": "left-right flips",
+    "flip_crop": "left-right flips; shifts by up to 2 whole pixels, borders reflected",
+    "original": "rotation by up to 15°, shifts by up to a tenth, left-right flips, bilinear",
+    "rotate": "rotation by up to 15°, bilinear",
+    "shift": "shifts by up to a tenth of the side, bilinear",
+    "zoom": "zoom by up to a tenth in or out, bilinear",
+}
+"""Every policy's name and what it does."""
+
+
+def policy(name):
+    """The augmentation of that name, as :func:`realfake_lib.data.batches` takes it.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`DESCRIPTIONS`.
+
+    Returns
+    -------
+    callable or None
+        ``augment(images, seed)``: (n, h, w, 3) tensor and (2,) int tensor to float32 images of
+        the same shape and range. None for ``"none"``.
+
+    Raises
+    ------
+    UserError
+        If there is no policy of that name.
+    """
+    try:
+        return _POLICIES[name]
+    except (KeyError, TypeError):
+        raise UserError(
+            f"Unknown augmentation {name!r}.", f"Known: {', '.join(DESCRIPTIONS)}"
+        ) from None
+
+
+def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, flip=1.0):
+    """Rotate, shift, zoom and flip about the centre: bilinear, borders take the nearest pixel.
+
+    The geometry is that of Keras's ``ImageDataGenerator``, which treats one image at a time.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) tensor, uint8 or float32
+    rotation : (n,) tensor or float
+        Radians.
+    shift_rows, shift_columns : (n,) tensor or float
+        Pixels.
+    zoom : (n,) tensor or float
+        Above 1 shows more than the image, below 1 a part of it.
+    flip : (n,) tensor or float
+        -1 mirrors left and right, 1 does not.
+
+    Returns
+    -------
+    (n, h, w, c) float32 tensor
+    """
+    images = tf.cast(images, tf.float32)
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    rotation, rows, columns, zoom, flip = (
+        tf.broadcast_to(tf.cast(value, tf.float32), [count])
+        for value in (rotation, shift_rows, shift_columns, zoom, flip)
+    )
+    middle_row = (tf.cast(height, tf.float32) - 1) / 2
+    middle_column = (tf.cast(width, tf.float32) - 1) / 2
+    cos, sin = tf.cos(rotation), tf.sin(rotation)
+    # Each output pixel (x, y) reads the input at (a·x + b·y + c, d·x + e·y + f).
+    a, b = cos * zoom * flip, sin * zoom
+    d, e = -sin * zoom * flip, cos * zoom
+    c = middle_column - a * middle_column - b * middle_row + sin * rows + cos * columns
+    f = middle_row - d * middle_column - e * middle_row + cos * rows - sin * columns
+    none = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([a, b, c, d, e, f, none, none], axis=1),
+        output_shape=tf.stack([height, width]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+
+
+def translate(images, shift_rows, shift_columns, flip):
+    """Shift by whole pixels with reflected borders, and mirror left and right; nothing is blurred.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) tensor, uint8 or float32
+    shift_rows, shift_columns : (n,) int32 tensor
+        Pixels, below the side.
+    flip : (n,) bool tensor
+
+    Returns
+    -------
+    (n, h, w, c) float32 tensor
+    """
+
+    def positions(size, shift):
+        moved = tf.abs(tf.range(size)[None] + shift[:, None])
+        return tf.minimum(moved, 2 * (size - 1) - moved)
+
+    height, width = tf.unstack(tf.shape(images)[1:3])
+    rows = positions(height, shift_rows)
+    columns = positions(width, shift_columns)
+    columns = tf.where(flip[:, None], width - 1 - columns, columns)
+    # One gather of whole pixels. uint8 channels are gathered as they are: a quarter of the bytes.
+    picked = (rows * width)[:, :, None] + columns[:, None, :]
+    count, channels = tf.shape(images)[0], images.shape[-1]
+    flat = tf.reshape(images, [count, height * width, channels])
+    moved = tf.gather(flat, tf.reshape(picked, [count, -1]), axis=1, batch_dims=1)
+    return tf.cast(tf.reshape(moved, tf.shape(images)), tf.float32)
+
+
+def _signs(images, seed):
+    """-1 or 1 with equal chances, (n,) float32."""
+    coins = tf.random.stateless_uniform([tf.shape(images)[0]], _fork(seed, 0), 0, 2, tf.int32)
+    return tf.cast(2 * coins - 1, tf.float32)
+
+
+def _uniform(images, seed, which, limit):
+    """Uniform in [-limit, limit), (n,) float32; ``which`` numbers the draws from one seed."""
+    limit = tf.cast(limit, tf.float32)
+    return tf.random.stateless_uniform([tf.shape(images)[0]], _fork(seed, which), -limit, limit)
+
+
+def _fork(seed, which):
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), which)
+
+
+def _tenth(images):
+    return 0.1 * tf.cast(tf.shape(images)[1], tf.float32)
+
+
+def _flip(images, seed):
+    still = tf.zeros([tf.shape(images)[0]], tf.int32)
+    return translate(images, still, still, _signs(images, seed) < 0)
+
+
+def _flip_crop(images, seed, pixels=2):
+    shape = [tf.shape(images)[0]]
+    rows, columns = (
+        tf.random.stateless_uniform(shape, _fork(seed, which), -pixels, pixels + 1, tf.int32)
+        for which in (1, 2)
+    )
+    return translate(images, rows, columns, _signs(images, seed) < 0)
+
+
+def _original(images, seed):
+    return affine(
+        images,
+        rotation=_uniform(images, seed, 1, math.radians(15)),
+        shift_rows=_uniform(images, seed, 2, _tenth(images)),
+        shift_columns=_uniform(images, seed, 3, _tenth(images)),
+        flip=_signs(images, seed),
+    )
+
+
+def _rotate(images, seed):
+    return affine(images, rotation=_uniform(images, seed, 1, math.radians(15)))
+
+
+def _shift(images, seed):
+    return affine(
+        images,
+        shift_rows=_uniform(images, seed, 2, _tenth(images)),
+        shift_columns=_uniform(images, seed, 3, _tenth(images)),
+    )
+
+
+def _zoom(images, seed):
+    return affine(images, zoom=1 + _uniform(images, seed, 4, 0.1))
+
+
+_POLICIES = {
+    "none": None,
+    "flip": _flip,
+    "flip_crop": _flip_crop,
+    "original": _original,
+    "rotate": _rotate,
+    "shift": _shift,
+    "zoom": _zoom,
+}

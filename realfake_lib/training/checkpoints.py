@@ -1,0 +1,91 @@
+"""Checkpoints of a training: written whole after each epoch, found again by what made them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from realfake_lib import settings
+
+
+def digest(*parts):
+    """SHA-256 over arrays and JSON-able values, in hexadecimal."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            sha.update(f"{part.dtype}{part.shape}".encode())
+            sha.update(np.ascontiguousarray(part).tobytes())
+        else:
+            sha.update(json.dumps(part, sort_keys=True, default=str).encode())
+    return sha.hexdigest()
+
+
+def model_digest(model):
+    """SHA-256 over a model's architecture and weights."""
+    return digest(_without_ids(json.loads(model.to_json())), *model.get_weights())
+
+
+def _without_ids(config):
+    """Drop the memory addresses that Keras writes into configurations."""
+    if isinstance(config, dict):
+        return {k: _without_ids(v) for k, v in config.items() if k != "shared_object_id"}
+    return [_without_ids(item) for item in config] if isinstance(config, list) else config
+
+
+class Checkpoint:
+    """One training's state on disk: weights, the optimizer's variables, the history so far.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Where checkpoints live; None keeps nothing.
+    label : str
+        For the reader of a folder listing.
+    key : str
+        What the training depends on, as :func:`digest` gives it.
+    """
+
+    def __init__(self, folder, label, key):
+        self.path = None if folder is None else Path(folder) / f"{label}-{key[:16]}.npz"
+        self.key = key
+
+    def save(self, twin, optimizer, history, best=None):
+        """Write the state after an epoch; a kill leaves the previous file or this one, whole."""
+        if self.path is None:
+            return
+        arrays = {f"w{i:04d}": array for i, array in enumerate(twin.get_weights())}
+        arrays |= {
+            f"o{i:04d}": np.asarray(keras.ops.convert_to_numpy(variable))
+            for i, variable in enumerate(optimizer.variables)
+        }
+        arrays |= {f"b{i:04d}": array for i, array in enumerate(best or [])}
+        meta = json.dumps({"key": self.key, "history": history})
+        with settings.atomic_file(self.path) as temporary:
+            np.savez(temporary, meta=np.array(meta), **arrays)
+
+    def restore(self, twin, optimizer):
+        """Put the saved state back.
+
+        Returns
+        -------
+        history : list of dict
+            One an epoch; empty where nothing was saved.
+        best : list of arrays or None
+            The weights of the epoch that ranks first so far.
+        """
+        if self.path is None or not self.path.is_file():
+            return [], None
+        with np.load(self.path, allow_pickle=False) as saved:
+            meta = json.loads(str(saved["meta"]))
+            if meta["key"] != self.key:  # a file renamed by hand
+                return [], None
+            groups = {
+                letter: [saved[name] for name in sorted(saved.files) if name[0] == letter]
+                for letter in "wob"
+            }
+        twin.set_weights(groups["w"])
+        for variable, value in zip(optimizer.variables, groups["o"], strict=True):
+            variable.assign(value)
+        return meta["history"], groups["b"] or None

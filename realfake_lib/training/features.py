@@ -1,0 +1,178 @@
+"""Frozen backbones: features computed once and kept, and a logistic head fitted on them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from realfake_lib import progress, settings
+from realfake_lib.training.checkpoints import digest, model_digest
+from realfake_lib.training.loop import FitResult
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+"""Inverse regularisation strengths that the validation split chooses from."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A logistic regression on raw features: ``logit = features @ weights + bias``.
+
+    Attributes
+    ----------
+    weights : (d,) float32 array
+    bias : float
+    strength : float
+        The inverse regularisation that validation chose.
+    train_accuracy, val_accuracy : float in [0, 1]
+    train_loss, val_loss : float
+        Mean cross-entropy.
+    seconds : float
+    """
+
+    weights: np.ndarray
+    bias: float
+    strength: float
+    train_accuracy: float
+    val_accuracy: float
+    train_loss: float
+    val_loss: float
+    seconds: float
+
+
+def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
+    """Outputs of one layer, computed once for these weights, images and rows, then kept.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Flat, as from :func:`realfake_lib.models.transfer.build`.
+    dataset : ImageDataset
+    indices : (m,) int array
+        Rows, in the order of the result.
+    layer : str
+        A layer whose output is (n, d).
+    batch_size : int
+    cache : path-like, optional
+        Folder; by default ``features`` in the library's cache folder.
+
+    Returns
+    -------
+    (m, d) float32 array
+    """
+    indices = np.asarray(indices)
+    body = keras.Model(model.input, model.get_layer(layer).output)
+    key = digest(model_digest(body), dataset.fingerprint, indices)
+    folder = settings.cache_dir() / "features" if cache is None else Path(cache)
+    path = folder / f"{model.name}-{key[:16]}.npy"
+    if path.is_file():
+        return np.load(path, allow_pickle=False)
+    forward = tf.function(
+        lambda pixels: body(pixels, training=False),
+        input_signature=[tf.TensorSpec((None, *body.input_shape[1:]), tf.float32)],
+    )
+    starts = range(0, len(indices), batch_size)
+    found = np.concatenate(
+        [
+            forward(tf.cast(dataset.images[indices[i : i + batch_size]], tf.float32)).numpy()
+            for i in progress.track(starts, f"{model.name} features", unit="batches")
+        ]
+    )
+    with settings.atomic_file(path) as temporary:
+        np.save(temporary, found)
+    return found
+
+
+def fit_head(train_features, train_labels, val_features, val_labels, strengths=STRENGTHS):
+    """Logistic regression on standardised features, its regularisation chosen on validation.
+
+    Parameters
+    ----------
+    train_features, val_features : (n, d) float32 array
+    train_labels, val_labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    strengths : sequence of float
+        Inverse regularisation strengths to choose from.
+
+    Returns
+    -------
+    Head
+        Standardisation is folded into its weights.
+    """
+    started = time.perf_counter()
+    scaler = StandardScaler().fit(train_features)
+    train, val = scaler.transform(train_features), scaler.transform(val_features)
+    best = None
+    for strength in strengths:
+        fitted = LogisticRegression(C=strength, max_iter=300).fit(train, train_labels)
+        loss, accuracy = _score(fitted.decision_function(val), val_labels)
+        if best is None or loss < best[0]:
+            best = loss, accuracy, strength, fitted
+    val_loss, val_accuracy, strength, fitted = best
+    train_loss, train_accuracy = _score(fitted.decision_function(train), train_labels)
+    weights = fitted.coef_[0] / scaler.scale_
+    return Head(
+        weights=weights.astype("float32"),
+        bias=float(fitted.intercept_[0] - weights @ scaler.mean_),
+        strength=strength,
+        train_accuracy=train_accuracy,
+        val_accuracy=val_accuracy,
+        train_loss=train_loss,
+        val_loss=val_loss,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def fit_frozen(model, dataset, splits, cache=None):
+    """Fit the head of a frozen backbone and put it into the model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From :func:`realfake_lib.models.transfer.build`; its ``logit`` layer is overwritten.
+    dataset : ImageDataset
+    splits : Splits
+        ``train`` fits the head, ``val`` chooses its regularisation.
+    cache : path-like, optional
+        As for :func:`extract`.
+
+    Returns
+    -------
+    FitResult
+        Its history has one row; ``model`` is the model given.
+    """
+    started = time.perf_counter()
+    train = extract(model, dataset, splits.train, cache=cache)
+    val = extract(model, dataset, splits.val, cache=cache)
+    head = fit_head(train, dataset.labels[splits.train], val, dataset.labels[splits.val])
+    model.get_layer("logit").set_weights([head.weights[:, None], np.array([head.bias])])
+    seconds = time.perf_counter() - started
+    row = {
+        "epoch": 1,
+        "loss": head.train_loss,
+        "accuracy": head.train_accuracy,
+        "val_loss": head.val_loss,
+        "val_accuracy": head.val_accuracy,
+        "learning_rate": 0.0,
+        "seconds": seconds,
+    }
+    return FitResult(
+        model=model,
+        history=pd.DataFrame([row]),
+        seconds=seconds,
+        images_per_second=len(splits.train) / seconds,
+        epochs_run=1,
+        resumed_from=0,
+        precision="float32",
+        reason=f"logistic head on frozen features, C = {head.strength:g} chosen on validation",
+    )
+
+
+def _score(logits, labels):
+    loss = np.mean(np.logaddexp(0, logits) - labels * logits)
+    return float(loss), float(np.mean((logits > 0) == (labels > 0)))

@@ -1,0 +1,42 @@
+"""Logits of a network for many images, in order."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+
+@functools.lru_cache(maxsize=4)
+def _forward(model):
+    shape = (None, *model.input_shape[1:])
+    return tf.function(
+        lambda pixels: model(pixels, training=False),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+    )
+
+
+def predict_logits(model, images, indices=None, batch_size=512):
+    """Logits for REAL, in the order of ``images`` or of ``indices``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pixels in [0, 255] to one logit.
+    images : (n, h, w, 3) array, uint8 or float
+        May be memory-mapped: one batch at a time is read.
+    indices : (m,) int array, optional
+        Which images, and in which order; all of them by default.
+    batch_size : int
+
+    Returns
+    -------
+    (n,) or (m,) float32 array
+    """
+    count = len(images) if indices is None else len(indices)
+    forward = _forward(model)
+    logits = np.empty(count, np.float32)
+    for start in range(0, count, batch_size):
+        window = slice(start, start + batch_size)
+        chosen = images[window] if indices is None else images[indices[window]]
+        logits[window] = forward(tf.cast(chosen, tf.float32)).numpy()[:, 0]
+    return logits
