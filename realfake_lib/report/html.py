@@ -324,9 +324,12 @@ def _output_block(output, cell, chapter, filler, images):
         block = {"kind": "html", "html": _table(_harmless(data["text/html"]))}
     elif "text/markdown" in data:
         block = {"kind": "prose", "html": _markdown(data["text/markdown"], chapter, False)}
-    if facts.get("kind") in ("figure", "table") and filler is not None:
-        block |= _captioned(facts, chapter, filler, where)
+    if facts.get("kind") in ("figure", "table"):
         block["cell_anchor"] = f"{chapter.anchor}-cell-{cell.number}"
+        if filler is None:  # a failed notebook: no numbers, and nothing to fill captions with
+            block |= {"label": facts["name"], "caption": facts.get("caption", "")}
+        else:
+            block |= _captioned(facts, chapter, filler, where)
     return block
 
 
@@ -410,7 +413,9 @@ def _harmless(markup):
     return re.sub(r'\s(on\w+|style|border|class)="[^"]*"', "", markup, flags=re.I)
 
 
-_NUMERIC = re.compile(r"^[±+−\-–]?[\d.,\s\u00a0]*\d([eE][+-]?\d+)?\s?(%|[a-z/]{1,8}| points)?$|^–$")
+_NUMBER = r"[±+\-−–]?\d[\d.,]*(e[+-]?\d+)?(\s?[%kMG])?"
+_RANGE = rf" (to|–|±) {_NUMBER}| \({_NUMBER} to {_NUMBER}\)"
+_NUMERIC = re.compile(rf"{_NUMBER}({_RANGE})?( \w{{1,6}})?|–")
 
 
 def _table(markup):
@@ -423,10 +428,13 @@ def _table(markup):
         rows = [[c for c in row if c.tag in ("td", "th")] for row in table.iter("tr")]
         body = [[c for c in row if c.tag in ("td", "th")] for row in table.findall("tbody/tr")]
         spans = any({"rowspan", "colspan"} & set(cell.attrib) for row in rows for cell in row)
-        for number in [] if spans else range(min(map(len, rows), default=0)):
+        width = min(map(len, rows), default=0)
+        if width > 8:
+            table.set("class", "many")
+        for number in [] if spans else range(width):
             texts = ["".join(row[number].itertext()).strip() for row in body]
             texts = [prose.reveal(text, escape=False) for text in texts]
-            if texts and all(_NUMERIC.match(text) or not text for text in texts):
+            if texts and all(not text or _NUMERIC.fullmatch(text) for text in texts):
                 for row in rows:
                     row[number].attrib.pop("style", None)
                     row[number].set("class", "num")

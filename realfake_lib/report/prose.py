@@ -179,7 +179,9 @@ class MissingName(jinja2.StrictUndefined):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _fail
     __truediv__ = __rtruediv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _fail
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __contains__ = _fail
-    __neg__ = __pos__ = __int__ = __float__ = __str__ = __iter__ = __len__ = __bool__ = _fail
+    __neg__ = __pos__ = __abs__ = __round__ = __int__ = __float__ = __str__ = __iter__ = __len__ = (
+        __bool__
+    ) = _fail
     __call__ = _fail
     __hash__ = jinja2.StrictUndefined.__hash__
 
@@ -440,8 +442,8 @@ class Prose:
             return self._environment.from_string(_close_up(text)).render(context)
         except jinja2.TemplateSyntaxError as error:
             raise UserError(f"{where}, line {error.lineno}: {error.message}") from None
-        except _NoTarget as error:
-            raise UserError(f"{where}: {error.args[0]}", hint=error.args[1]) from None
+        except UserError as error:
+            raise UserError(f"{where}: {error.message}", error.hint) from None
         except jinja2.UndefinedError as error:
             missing = getattr(error, "missing_name", None)
             if missing is None:
@@ -474,7 +476,7 @@ class Prose:
                 if k == kind
             ]
             near = difflib.get_close_matches(str(wanted), known, n=3, cutoff=0.4) or known[:5]
-            raise _NoTarget(
+            raise UserError(
                 f"{kind}({wanted!r}) names nothing in the report",
                 f"Nearest: {', '.join(near)}" if near else "The report has none.",
             )
@@ -502,10 +504,6 @@ def _close_up(text):
     The break moves into a comment, which keeps the line numbers of messages.
     """
     return re.sub(r"(?m)^[ \t]*(\{%[^\n]*?%\})[ \t]*\n", r"\1{#\n#}", text)
-
-
-class _NoTarget(jinja2.TemplateError):
-    """A figure, table or chapter that the report does not hold."""
 
 
 def _tile(label, value, detail=""):

@@ -1,0 +1,250 @@
+"""The rules for committed notebooks, one broken rule a test."""
+
+import json
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from realfake_lib.errors import UserError
+from realfake_lib.report import checks
+
+KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+
+
+def notebook(path, *cells, metadata=KERNEL, title="# Training\nTwo networks, side by side.\n"):
+    """A notebook that keeps every rule, with ``cells`` at its end."""
+    tagged = new_code_cell("seed = 0", metadata={"tags": ["parameters"]})
+    whole = new_notebook(cells=[new_markdown_cell(title), tagged, *cells], metadata=metadata)
+    nbformat.write(whole, path)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "02_training.ipynb"
+
+
+def broken(path, *cells, stages=None, metrics=None, **rest):
+    found = checks.check(notebook(path, *cells, **rest), stages, metrics)
+    return [(problem.rule, problem.cell) for problem in found]
+
+
+def test_a_good_notebook_has_no_problem(path):
+    text = new_markdown_cell("Accuracy is {{ training.a | pct }}, see {{ fig('x') }}.")
+    assert broken(path, text, new_code_cell("1 + 1"), stages=["training"]) == []
+    checks.require([path])
+
+
+def test_outputs_and_counts_are_found(path):
+    shown = new_code_cell("1", outputs=[new_output("stream", text="1")])
+    counted = new_code_cell("1", execution_count=3)
+    assert broken(path, shown, counted) == [("clean", 3), ("clean", 4)]
+
+
+def test_passing_metadata_is_found(path):
+    cell = new_code_cell("1", metadata={"papermill": {"duration": 1}})
+    assert broken(path, cell, metadata=KERNEL | {"papermill": {}}) == [
+        ("clean", None),
+        ("clean", 3),
+    ]
+
+
+def test_a_foreign_kernel_is_found(path):
+    kernel = {"kernelspec": {"name": "my-env", "display_name": "x"}}
+    assert broken(path, metadata=kernel) == [("kernel", None)]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "No title\nSubtitle.",
+        "# Title",
+        "# Title\n" + 100 * "x",
+        "# Title\none\ntwo",
+        "## Second\nx",
+    ],
+)
+def test_the_first_cell_must_be_a_title_and_one_line(path, title):
+    assert broken(path, title=title) == [("title", 1)]
+
+
+def test_there_must_be_one_cell_of_parameters(path):
+    second = new_code_cell("x = 1", metadata={"tags": ["parameters"]})
+    assert broken(path, second) == [("parameters", None)]
+
+
+def test_the_cell_of_parameters_must_be_code(path):
+    cells = [new_markdown_cell("# T\nx"), new_markdown_cell("a", metadata={"tags": ["parameters"]})]
+    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), path)
+    assert [problem.rule for problem in checks.check(path)] == ["parameters"]
+
+
+@pytest.mark.parametrize(
+    "source", ["def f():\n    pass", "class A:\n    pass", "if x:\n    async def f(): pass"]
+)
+def test_definitions_are_found(path, source):
+    assert broken(path, new_code_cell(source)) == [("definitions", 3)]
+
+
+def test_code_that_is_not_python_is_found_but_magics_are_allowed(path):
+    assert broken(path, new_code_cell("x = = 1")) == [("syntax", 3)]
+    assert broken(path, new_code_cell("%matplotlib inline\n!ls\nx = 1")) == []
+
+
+def test_eleven_lines_are_a_warning_and_sixteen_an_error(path):
+    lines = [new_code_cell("x = 1\n" * count) for count in (10, 11, 16)]
+    found = checks.check(notebook(path, *lines))
+    assert [(problem.cell, problem.severity) for problem in found] == [
+        (4, "warning"),
+        (5, "error"),
+    ]
+
+
+def test_code_without_text_before_it_is_found(path):
+    assert broken(path, *[new_code_cell("1") for _ in range(4)]) == [("rhythm", 6)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It reaches 96.9 % on the test set.",
+        "It reaches 97% of them.",
+        "An AUROC of 0.996.",
+        "From .79 to .88.",
+        "All 120,000 pictures.",
+        "There are 378 twins.",
+        "Among 2020 images.",
+        "A code span, `96.9 %`, does not help.",
+        "| seed_cnn | 0.92 |",
+    ],
+)
+def test_a_result_typed_by_hand_is_found(text):
+    assert checks.typed_results(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ training.a | pct(1) }} {% if training.a > 0.95 %}good{% endif %} {# 97.5 #}",
+        "Pictures of 32×32 or 224 x 224, 3 × 3 filters, 64 px, 8-bit, 15°.",
+        "In 2023 (Bird & Lotfi, 2024), in the 1990s.",
+        "ε = 1/255, ½/255 and 8/255; pixels from 0 to 255.",
+        "TPR at 1 % FPR, 95 % intervals, 5 % false-positive rate.",
+        "## 2.1 Data\nSee Section 2.1, Figure 12, Chapter 3.",
+        "ResNet50, VGG-16, CIFAR-100, PGD-20, block5_conv3, L2, 2D.",
+        "Twelve or 12 networks, 3 seeds, 20 epochs.",
+        "`Dropout(0.5)` and `batch 32`\n\n```\nx = 0.001\n```\n",
+        "arXiv 2303.14126, Keras 3.15.1, Python 3.11.",
+        "[a paper](https://example.org/1.234/5678) <img width='640'>",
+    ],
+)
+def test_settings_sizes_years_and_names_may_be_typed(text):
+    assert checks.typed_results(text) == []
+
+
+def test_a_typed_result_is_named_with_its_rule_and_cell(path):
+    notebook(path, new_markdown_cell("It reaches 96.9 % of them."))
+    with pytest.raises(UserError) as caught:
+        checks.require([path])
+    message = str(caught.value)
+    assert "02_training.ipynb, cell 3: [typed result] '96.9 %'" in message
+    assert "{{ name | filter }}" in message and "backticks" in message
+
+
+def test_captions_and_alt_texts_are_prose_too(path):
+    code = 'run.figure(f, "x", caption="It has 97.1 %.", alt="{{ nothing | nofilter }}")'
+    assert broken(path, new_code_cell(code)) == [("typed result", 3), ("template", 3)]
+
+
+def test_an_unknown_filter_or_stage_is_found_before_any_run(path):
+    texts = ["{{ training.a | percent }}", "{{ trainig.a | pct }}", "{% if %}"]
+    cells = [new_markdown_cell(text) for text in texts]
+    assert broken(path, *cells, stages=["training"]) == [
+        ("template", 3),
+        ("template", 4),
+        ("template", 5),
+    ]
+
+
+def test_an_unknown_metric_is_found_where_metrics_are_given(path):
+    metrics = {"metrics": {"training.accuracy": {"value": 0.9}}}
+    good = new_markdown_cell("{{ training.accuracy | pct }}")
+    bad = new_markdown_cell("{{ training.acuracy | pct }}")
+    assert broken(path, good, bad, metrics=metrics) == [("template", 4)]
+    assert "training.acuracy" in str(checks.check(path, metrics=metrics)[0])
+
+
+def test_tex_and_pictures_in_the_text_are_found(path):
+    cells = [
+        new_markdown_cell("$x^2$"),
+        new_markdown_cell("![a](b.png)"),
+        new_markdown_cell("`$x`"),
+    ]
+    assert broken(path, *cells) == [("tex", 3), ("picture", 4)]
+
+
+def test_a_file_that_is_no_notebook_is_a_users_mistake(path):
+    path.write_text("{")
+    with pytest.raises(UserError, match="cannot be read"):
+        checks.check(path)
+
+
+def test_normalising_leaves_only_what_belongs_into_a_commit(path):
+    injected = new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]})
+    ran = new_code_cell(
+        "1 + 1\n",
+        execution_count=4,
+        metadata={"papermill": {"duration": 2}, "tags": ["keep"]},
+        outputs=[new_output("stream", text="2")],
+    )
+    metadata = {"kernelspec": {"name": "my-env", "display_name": "x"}, "papermill": {}}
+    notebook(path, injected, ran, new_code_cell("  \n"), metadata=metadata)
+    ran_id = json.loads(path.read_text())["cells"][3]["id"]
+    assert checks.normalise(path)
+    clean = json.loads(path.read_text(encoding="utf-8"))
+    assert [cell["cell_type"] for cell in clean["cells"]] == ["markdown", "code", "code"]
+    assert clean["cells"][2] == {
+        "cell_type": "code",
+        "id": ran_id,
+        "metadata": {"tags": ["keep"]},
+        "source": ["1 + 1"],
+        "execution_count": None,
+        "outputs": [],
+    }
+    assert clean["metadata"]["kernelspec"]["name"] == "python3"
+    assert checks.check(path) == []
+
+
+def test_normalising_twice_changes_nothing(path):
+    notebook(path)
+    checks.normalise(path)
+    before = path.read_bytes()
+    assert not checks.normalise(path)
+    assert path.read_bytes() == before
+
+
+def test_the_command_strips_checks_and_tells_by_its_exit_code(path, tmp_path, capsys):
+    notebook(path, new_code_cell("1", execution_count=1))
+    assert checks.main([str(path)]) == 2
+    assert "[clean]" in capsys.readouterr().err
+    assert checks.main(["--strip", str(path)]) == 0
+    assert "cleaned" in capsys.readouterr().out
+    assert checks.main([str(tmp_path / "none.ipynb")]) == 2
+
+
+def test_the_command_takes_metrics(path, tmp_path):
+    notebook(path, new_markdown_cell("{{ training.acuracy | pct }}"))
+    metrics = tmp_path / "metrics.json"
+    metrics.write_text(json.dumps({"metrics": {"training.accuracy": {"value": 0.9}}}))
+    checks.normalise(path)
+    assert checks.main([str(path)]) == 0
+    assert checks.main([str(path), "--metrics", str(metrics)]) == 2
+
+
+def test_without_arguments_the_command_takes_the_checkouts_notebooks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checks.settings, "project_root", lambda: tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    checks.normalise(notebook(tmp_path / "notebooks" / "01_a.ipynb"))
+    assert checks.main([]) == 0
+    assert "1 notebooks checked, 0 problems" in capsys.readouterr().out
