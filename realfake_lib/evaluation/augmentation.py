@@ -1,0 +1,124 @@
+"""What an augmentation does to the evidence that a detector is to find."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from realfake_lib import training
+from realfake_lib.evaluation.metrics import wilson
+from realfake_lib.evaluation.spectrum import HIGH, high_frequency_power, radial_power
+from realfake_lib.settings import FAKE, REAL
+
+
+def augmented(images, policy, seed=0, batch_size=500):
+    """Images as the augmentation ``policy`` hands them to a network.
+
+    Parameters
+    ----------
+    images : (n, h, w, 3) array
+        Pixels, 0 to 255.
+    policy : str
+        Name of an augmentation, see :func:`realfake_lib.training.augment.policy`.
+    seed : int
+    batch_size : int
+
+    Returns
+    -------
+    (n, h, w, 3) float32 array
+    """
+    augment = training.augment.policy(policy)
+    images = np.asarray(images, "float32")
+    if augment is None:
+        return images
+    starts = range(0, len(images), batch_size)
+    parts = [np.asarray(augment(images[i : i + batch_size], (seed, i))) for i in starts]
+    return np.concatenate(parts).astype("float32")
+
+
+def detail_left(images, labels, policies, seed=0, above=HIGH):
+    """What augmentations leave of the fine detail, and of its power to tell the classes apart.
+
+    Parameters
+    ----------
+    images : (n, h, w, 3) array
+        Pixels, 0 to 255.
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    policies : sequence of str
+        Names of augmentations; ``"none"`` leaves the images as they are.
+    seed : int
+    above : float
+        Lowest frequency that counts as fine detail, in cycles per pixel.
+
+    Returns
+    -------
+    table : DataFrame
+        A row an ``augmentation``: mean power of fine detail in ``fake`` and ``real`` images (grey
+        levels squared), the share ``kept`` of the untouched images' power, and the ``auroc`` of
+        that power alone as a detector (FAKE positive; 0.5 = useless).
+    spectra : DataFrame
+        ``frequency``, ``power``, ``augmentation``, ``label``: the mean spectra behind it.
+    """
+    labels = np.asarray(labels)
+    untouched = high_frequency_power(images, above).mean()
+    rows, spectra = [], []
+    for policy in policies:
+        seen = augmented(images, policy, seed)
+        power = high_frequency_power(seen, above)
+        rows.append(
+            {
+                "augmentation": policy,
+                "fake": power[labels == FAKE].mean(),
+                "real": power[labels == REAL].mean(),
+                "kept": power.mean() / untouched,
+                "auroc": roc_auc_score(labels == FAKE, power),
+            }
+        )
+        for label in (FAKE, REAL):
+            spectrum = radial_power(seen[labels == label])
+            spectra.append(spectrum.assign(augmentation=policy, label=label))
+    return pd.DataFrame(rows), pd.concat(spectra, ignore_index=True)
+
+
+def accuracy_under(networks, images, labels, policies, seed=0):
+    """Accuracy of each network on images as they are and as augmentations hand them over.
+
+    A network that does better on augmented images than on untouched ones has learnt the
+    augmentation's traces along with the task.
+
+    Parameters
+    ----------
+    networks : dict of str to keras.Model
+    images : (n, h, w, 3) array
+        Pixels, 0 to 255.
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    policies : sequence of str
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``augmentation``, ``accuracy``, ``ci_low``, ``ci_high`` (95 %, Wilson),
+        ``called_fake`` (share of all images) and ``n``.
+    """
+    labels = np.asarray(labels)
+    rows = []
+    for policy in policies:
+        seen = augmented(images, policy, seed)
+        for name, network in networks.items():
+            says_real = training.predict_logits(network, seen) > 0
+            right = int(np.sum(says_real == (labels == REAL)))
+            low, high = wilson(right, len(labels))
+            rows.append(
+                {
+                    "model": name,
+                    "augmentation": policy,
+                    "accuracy": right / len(labels),
+                    "ci_low": low,
+                    "ci_high": high,
+                    "called_fake": float(np.mean(~says_real)),
+                    "n": len(labels),
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,322 @@
+"""The one scoring of a final model: test set, test set without twins, unseen generators.
+
+Every choice (temperature, threshold, uncertain band) is made on the validation split before a test
+image is looked at, and no accuracy leaves here without the unseen generators' result beside it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from realfake_lib import data, training
+from realfake_lib.evaluation import metrics
+from realfake_lib.evaluation.calibration import apply_temperature
+from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_point
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+
+_SHARES = ("accuracy", "without twins", "precision", "recall", "F1", "unseen recall")
+_AT_LOW_FPR = ("TPR at 1 % FPR", "TPR at 5 % FPR")
+
+_FORMATS = dict.fromkeys(_SHARES + _AT_LOW_FPR, "{:.1%}")
+_FORMATS |= {"AUROC": "{:.4f}", "ECE": "{:.1%}", "unseen AUROC": "{:.2f}"}
+
+
+def formats(table):
+    """How the columns of :func:`headline_table` are shown: dict of str to format."""
+    return {column: _FORMATS[column] for column in table}
+
+
+@dataclass(frozen=True)
+class UnseenScores:
+    """How a detector does on the fakes of one generator that it has never met.
+
+    Attributes
+    ----------
+    auroc : float
+        Against the REAL images of the test set; 0.5 is chance.
+    fake_recall : float
+        Share of the fakes called FAKE at the threshold chosen on validation.
+    auroc_ci, fake_recall_ci : (low, high)
+        95 % intervals.
+    n : int
+        Number of fakes.
+    """
+
+    auroc: float
+    fake_recall: float
+    auroc_ci: tuple
+    fake_recall_ci: tuple
+    n: int
+
+    def items(self):
+        """Yield ``(name, value, interval)``, ready for ``run.metrics``."""
+        yield "auroc", self.auroc, self.auroc_ci
+        yield "fake_recall", self.fake_recall, self.fake_recall_ci
+
+
+@dataclass(frozen=True)
+class FinalScores:
+    """Everything that is measured of one final model.
+
+    Attributes
+    ----------
+    point : OperatingPoint
+        Chosen on validation.
+    y_val, y_test : (n,) int8 arrays
+    val_logits, test_logits : (n,) float32 arrays
+        Logits for REAL, before the temperature.
+    test, test_dedup : Scores
+        Calibrated, at ``p_fake`` = 0.5: the full test set, and without the images that have a
+        byte-identical twin in training.
+    ece_uncalibrated : float
+        Expected calibration error on the test set before the temperature.
+    unseen : dict of str to UnseenScores
+        By generator, and ``"all"`` of them together.
+    unseen_logits : dict of str to (m,) float32 array
+        By generator.
+    """
+
+    point: OperatingPoint
+    y_val: np.ndarray
+    val_logits: np.ndarray
+    y_test: np.ndarray
+    test_logits: np.ndarray
+    test: object
+    test_dedup: object
+    ece_uncalibrated: float
+    unseen: dict
+    unseen_logits: dict
+
+    @property
+    def p_fake(self):
+        """Calibrated probability of FAKE of each test image, (n,) float64."""
+        return self.point.p_fake(self.test_logits)
+
+    @property
+    def errors(self):
+        """Number of test images on the wrong side of ``p_fake`` = 0.5."""
+        return int(self.test.n - np.trace(self.test.confusion))
+
+    @property
+    def false_alarm_rate(self):
+        """Share of REAL test images called FAKE at the threshold chosen on validation."""
+        return float(np.mean(self.p_fake[self.y_test == REAL] >= self.point.threshold))
+
+    def scores_by_origin(self):
+        """Calibrated ``p_fake`` of REAL and FAKE test images and of each unseen generator's fakes.
+
+        Returns
+        -------
+        dict of str to (n,) float64 array
+        """
+        own = {"REAL": self.p_fake[self.y_test == REAL], "FAKE": self.p_fake[self.y_test == FAKE]}
+        unseen = {name: self.point.p_fake(logits) for name, logits in self.unseen_logits.items()}
+        return own | unseen
+
+    def parts(self):
+        """Yield ``(prefix, items, n)`` for each group of metrics, ready for ``run.metrics``."""
+        yield "test", self.test.items(), self.test.n
+        yield "test_dedup", self.test_dedup.items(), self.test_dedup.n
+        chosen = {
+            "temperature": self.point.temperature,
+            "threshold": self.point.threshold,
+            "uncertain_low": self.point.uncertain_band[0],
+            "uncertain_high": self.point.uncertain_band[1],
+        }
+        yield "operating_point", chosen, len(self.y_val)
+        low, high = self.point.uncertain_band
+        at_threshold = {
+            "accuracy": float(np.mean((self.p_fake < self.point.threshold) == self.y_test)),
+            "false_alarm_rate": self.false_alarm_rate,
+            "uncertain_share": float(np.mean((self.p_fake > low) & (self.p_fake < high))),
+            "ece_before_temperature": self.ece_uncalibrated,
+        }
+        yield "test_at_threshold", at_threshold, len(self.y_test)
+        for generator, scores in self.unseen.items():
+            yield f"unseen.{generator}", scores.items(), scores.n
+
+
+def score(model, dataset, splits, unseen=None, seed=0):
+    """Score a final model, once, on everything that it was not trained on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pixels 0 to 255 to one logit for REAL, in float32.
+    dataset : ImageDataset
+    splits : Splits
+        ``val`` serves the choices; ``test`` and ``test_dedup`` are scored.
+    unseen : dict of str to (n, h, w, 3) uint8 array, optional
+        Fakes by generator; resized where the network's input has another size.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    FinalScores
+    """
+    labels = np.asarray(dataset.labels)
+    y_val, y_test = labels[splits.val], labels[splits.test]
+    val_logits = training.predict_logits(model, dataset.images, splits.val)
+    point = choose_operating_point(y_val, val_logits)
+    test_logits = training.predict_logits(model, dataset.images, splits.test)
+    p_test = point.p_fake(test_logits)
+    without_twins = np.isin(splits.test, splits.test_dedup)
+    unseen_logits = {
+        generator: training.predict_logits(model, data.resize(tiles, model.input_shape[1]))
+        for generator, tiles in (unseen or {}).items()
+    }
+    return FinalScores(
+        point=point,
+        y_val=y_val,
+        val_logits=val_logits,
+        y_test=y_test,
+        test_logits=test_logits,
+        test=metrics.evaluate(y_test, p_test, seed=seed),
+        test_dedup=metrics.evaluate(y_test[without_twins], p_test[without_twins], seed=seed),
+        ece_uncalibrated=metrics.expected_calibration_error(y_test, apply_temperature(test_logits)),
+        unseen=_score_unseen(unseen_logits, p_test[y_test == REAL], point),
+        unseen_logits=unseen_logits,
+    )
+
+
+def _score_unseen(logits, p_of_reals, point):
+    p_fake = {generator: point.p_fake(found) for generator, found in logits.items()}
+    if p_fake:
+        p_fake["all"] = np.concatenate(list(p_fake.values()))
+    return {
+        name: _unseen_scores(found, p_of_reals, point.threshold) for name, found in p_fake.items()
+    }
+
+
+def _unseen_scores(p_of_fakes, p_of_reals, threshold):
+    y_true = np.repeat([FAKE, REAL], [len(p_of_fakes), len(p_of_reals)])
+    p_fake = np.concatenate([p_of_fakes, p_of_reals])
+    caught, n = int(np.sum(p_of_fakes >= threshold)), len(p_of_fakes)
+    return UnseenScores(
+        auroc=float(roc_auc_score(y_true == FAKE, p_fake)),
+        fake_recall=caught / n,
+        auroc_ci=metrics.auroc_interval(y_true, p_fake),
+        fake_recall_ci=metrics.wilson(caught, n),
+        n=n,
+    )
+
+
+def unseen_table(results):
+    """The known generator and the unseen ones side by side, two rows a model.
+
+    Parameters
+    ----------
+    results : dict of str to FinalScores
+
+    Returns
+    -------
+    DataFrame
+        Index ``model`` and ``measure``, which is ``"AUROC"`` or ``"fakes found"`` (at the threshold
+        chosen on validation); columns ``known`` (the data set's own fakes), then a column a
+        generator and ``all``.
+    """
+    rows = []
+    for name, result in results.items():
+        own = result.p_fake[result.y_test == FAKE]
+        found = {"known": float(np.mean(own >= result.point.threshold))}
+        ranked = {"known": result.test.auroc}
+        for generator, scores in result.unseen.items():
+            found[generator], ranked[generator] = scores.fake_recall, scores.auroc
+        rows += [{"model": name, "measure": "AUROC", **ranked}]
+        rows += [{"model": name, "measure": "fakes found", **found}]
+    return pd.DataFrame(rows).set_index(["model", "measure"])
+
+
+def headline_table(results):
+    """The figures of each model on the test set, a row a model.
+
+    Parameters
+    ----------
+    results : dict of str to FinalScores
+
+    Returns
+    -------
+    DataFrame
+        Index ``model``; precision, recall and F1 are those of FAKE, at ``p_fake`` = 0.5; the last
+        two columns are those of all unseen generators together, where there are any.
+    """
+    rows = []
+    for name, result in results.items():
+        test = result.test
+        row = {
+            "model": name,
+            "accuracy": test.accuracy,
+            "without twins": result.test_dedup.accuracy,
+            "precision": test.precision,
+            "recall": test.recall,
+            "F1": test.f1,
+            "AUROC": test.auroc,
+            "TPR at 1 % FPR": test.tpr_at_fpr_01,
+            "TPR at 5 % FPR": test.tpr_at_fpr_05,
+            "ECE": test.ece,
+        }
+        if result.unseen:
+            row["unseen AUROC"] = result.unseen["all"].auroc
+            row["unseen recall"] = result.unseen["all"].fake_recall
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("model")
+
+
+def hardest(y_true, p, n=16):
+    """Positions of the images on which the model is most confidently wrong, worst first.
+
+    Parameters
+    ----------
+    y_true : (n,) int array
+        FAKE = 0, REAL = 1.
+    p : (n,) float array
+        Probability of FAKE.
+    n : int
+        How many at most; fewer where fewer are wrong.
+
+    Returns
+    -------
+    (m,) int64 array, m ≤ n
+    """
+    y_true, p = np.asarray(y_true), np.asarray(p)
+    truth_given = np.where(y_true == FAKE, p, 1 - p)
+    order = np.argsort(truth_given, kind="stable")[:n]
+    return order[truth_given[order] < 0.5]
+
+
+def captions(y_true, p_fake):
+    """Short texts such as ``"REAL, 0.97"``: the true class and the probability of FAKE."""
+    return [f"{CLASS_NAMES[y]}, {p:.2f}" for y, p in zip(y_true, p_fake, strict=True)]
+
+
+def sidecar(result):
+    """What a reader must know of a detector, for the JSON file beside its model file.
+
+    Parameters
+    ----------
+    result : FinalScores
+
+    Returns
+    -------
+    dict
+        JSON-able: ``temperature``, ``threshold``, ``uncertain_band``; ``test`` and ``test_dedup``
+        (measures by name, ``n``, and ``intervals``); ``false_alarm_rate`` of REAL test images at
+        the threshold; ``unseen``, by generator, with ``auroc``, ``fake_recall`` and ``n``.
+    """
+
+    def plain(scores):
+        items = list(scores.items())
+        return {name: float(value) for name, value, _ in items} | {
+            "n": int(scores.n),
+            "intervals": {name: [float(low), float(high)] for name, _, (low, high) in items},
+        }
+
+    return result.point.meta() | {
+        "test": plain(result.test),
+        "test_dedup": plain(result.test_dedup),
+        "false_alarm_rate": result.false_alarm_rate,
+        "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
+    }

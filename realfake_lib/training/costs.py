@@ -1,0 +1,109 @@
+"""What trainings cost, in time and arithmetic, next to what a network holds."""
+
+import pandas as pd
+
+from realfake_lib.models import cost
+
+UNITS = {
+    "parameters": None,
+    "flops": "FLOP",
+    "epochs": None,
+    "seconds": "s",
+    "images_per_second": "images/s",
+    "training_pflop": "PFLOP",
+}
+"""Columns of :func:`of_fits` and the unit of each."""
+
+FORMATS = {
+    "flops": "{:,}",
+    "seconds": "{:.0f}",
+    "images_per_second": "{:,.0f}",
+    "training_pflop": "{:.2f}",
+}
+"""How :func:`of_fits` is shown."""
+
+BACKWARD = 2
+"""The backward pass computes gradients for weights and for inputs, each about one forward pass."""
+
+
+def of_networks(networks):
+    """Layers, parameters and operations of networks.
+
+    Parameters
+    ----------
+    networks : dict of str to keras.Model
+
+    Returns
+    -------
+    DataFrame
+        Index ``network``; ``layers with weights``, ``parameters`` (trainable) and
+        ``MFLOP per image`` (forward only).
+    """
+    rows = [
+        {
+            "network": name,
+            "layers with weights": sum(bool(layer.trainable_weights) for layer in network.layers),
+            "parameters": cost.parameters(network),
+            "MFLOP per image": cost.flops(network) / 1e6,
+        }
+        for name, network in networks.items()
+    ]
+    return pd.DataFrame(rows).set_index("network")
+
+
+def of_fits(fits):
+    """Time and arithmetic of finished trainings.
+
+    Parameters
+    ----------
+    fits : dict of str to FitResult
+
+    Returns
+    -------
+    DataFrame
+        Index ``model``, columns as in :data:`UNITS`: trainable ``parameters``, ``flops`` of one
+        image forward, ``epochs``, ``seconds`` of training, ``images_per_second`` in training, and
+        ``training_pflop``, the operations of the whole training, forward and backward.
+    """
+    rows = []
+    for name, fit in fits.items():
+        flops = cost.flops(fit.model)
+        images_seen = fit.images_per_second * fit.seconds
+        rows.append(
+            {
+                "model": name,
+                "parameters": cost.parameters(fit.model),
+                "flops": flops,
+                "epochs": len(fit.history),  # epochs_run is 0 for a training that was loaded
+                "seconds": fit.seconds,
+                "images_per_second": fit.images_per_second,
+                "training_pflop": (1 + BACKWARD) * flops * images_seen / 1e15,
+            }
+        )
+    return pd.DataFrame(rows).set_index("model")
+
+
+def curve(history):
+    """The course of a training in a few numbers.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As in ``FitResult.history``.
+
+    Returns
+    -------
+    dict
+        ``epochs``; ``worst``, ``best`` and ``last`` validation accuracy over them;
+        ``largest_jump``, the largest change of it between neighbouring epochs (0 for one epoch);
+        ``train_last``, the last epoch's training accuracy. All but the first in [0, 1].
+    """
+    val = history["val_accuracy"]
+    return {
+        "epochs": len(val),
+        "worst": float(val.min()),
+        "best": float(val.max()),
+        "last": float(val.iloc[-1]),
+        "largest_jump": float(val.diff().abs().max()) if len(val) > 1 else 0.0,
+        "train_last": float(history["accuracy"].iloc[-1]),
+    }
