@@ -1,0 +1,77 @@
+"""Every figure of the report, in one style.
+
+Functions take plain arrays and DataFrames and return a matplotlib Figure, 7 to 8 inches wide at
+110 dpi unless its contents need less. They use no pyplot and keep no state. FAKE is vermillion and
+REAL is blue; nothing else has these colours.
+"""
+
+from realfake_lib.plots.comparison import (
+    accuracy_vs_cost,
+    against_published,
+    comparison_dots,
+    transfer_bars,
+    unseen_generators,
+)
+from realfake_lib.plots.dataset import (
+    pixel_statistics,
+    power_spectrum,
+    shortcut_bars,
+    spectra,
+    split_bars,
+)
+from realfake_lib.plots.performance import (
+    confusion_matrices,
+    epoch_comparison,
+    learning_curves,
+    learning_rates,
+    per_class_bars,
+    reliability,
+    roc_and_pr,
+    score_histogram,
+)
+from realfake_lib.plots.pictures import (
+    adversarial_examples,
+    augmentation_grid,
+    class_examples,
+    duplicates_overview,
+    grad_cam_grid,
+    hardest_images,
+    image_grid,
+)
+from realfake_lib.plots.robustness import corruption_curves, robustness_curves
+from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style
+
+__all__ = [
+    "CLASS_COLOURS",
+    "FAKE_COLOUR",
+    "REAL_COLOUR",
+    "SERIES",
+    "accuracy_vs_cost",
+    "adversarial_examples",
+    "against_published",
+    "augmentation_grid",
+    "class_examples",
+    "comparison_dots",
+    "confusion_matrices",
+    "corruption_curves",
+    "duplicates_overview",
+    "epoch_comparison",
+    "grad_cam_grid",
+    "hardest_images",
+    "image_grid",
+    "learning_curves",
+    "learning_rates",
+    "per_class_bars",
+    "pixel_statistics",
+    "power_spectrum",
+    "reliability",
+    "robustness_curves",
+    "roc_and_pr",
+    "score_histogram",
+    "shortcut_bars",
+    "spectra",
+    "split_bars",
+    "style",
+    "transfer_bars",
+    "unseen_generators",
+]

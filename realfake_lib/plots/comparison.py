@@ -1,0 +1,356 @@
+"""Figures that set detectors beside each other, beside others' results, and before unseen fakes."""
+
+import numpy as np
+
+from realfake_lib.plots.style import (
+    FAINT,
+    INK,
+    SERIES,
+    interval_dots,
+    need_columns,
+    new_figure,
+    percent,
+    percent_axis,
+    readable,
+    reference_line,
+    rows_axis,
+    series,
+    spread,
+    styled,
+)
+
+
+@styled
+def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_percent=True):
+    """Every seed of every setting as a small dot, with mean and standard deviation over them.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A row a run; columns name, the one called ``value``, and the one called ``group``.
+    value : str
+        Column to draw.
+    label : str
+        What it is, for the axis.
+    group : str, optional
+        Column by which names are set apart, for example "architecture" and "strategy"; a panel
+        each.
+    as_percent : bool
+        Whether the values are shares to be shown in per cent.
+
+    Returns
+    -------
+    Figure
+        Best mean first within each group.
+    """
+    need_columns(runs, "name", value, *([group] if group else []))
+    parts = dict(list(runs.groupby(group, sort=False))) if group else {"": runs}
+    ranked = {
+        title: part.groupby("name", sort=False)[value]
+        .agg(["mean", "std", "count"])
+        .sort_values("mean", ascending=False, kind="stable")
+        for title, part in parts.items()
+    }
+    counts = [len(summary) for summary in ranked.values()]
+    figure = new_figure(0.34 * sum(counts) + 0.4 * len(counts) + 0.6)
+    axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=counts)[:, 0]
+    for i, (ax, (title, part)) in enumerate(zip(axes, parts.items(), strict=True)):
+        summary = ranked[title]
+        rows = np.arange(len(summary))
+        for row, name in enumerate(summary.index):
+            seeds = part.loc[part["name"] == name, value].to_numpy(float)
+            ax.plot(
+                seeds, np.full(len(seeds), row), "o", ms=5, mfc="none", mec=FAINT, mew=1, zorder=3
+            )
+        interval_dots(
+            ax,
+            rows,
+            summary["mean"],
+            summary["mean"] - summary["std"],
+            summary["mean"] + summary["std"],
+            series(i)[0],
+            zorder=4,
+        )
+        rows_axis(ax, list(summary.index))
+        ax.set_title(title)
+        for row, (mean, deviation, n) in enumerate(summary.itertuples(index=False)):
+            scale, unit = (100, " %") if as_percent else (1, "")
+            text = f"{scale * mean:.1f}{unit}" if as_percent else f"{mean:.3g}"
+            if n > 1:
+                text = f"{text[: -len(unit)] if unit else text} ± {scale * deviation:.2g}{unit}"
+            ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    if as_percent:
+        percent_axis(axes[-1].xaxis, f"{label}, mean ± SD over seeds")
+    else:
+        axes[-1].set_xlabel(f"{label}, mean ± SD over seeds")
+    return figure
+
+
+@styled
+def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", value="accuracy"):
+    """Accuracy against what it cost, with the front that nothing else beats on both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a model: name, the columns called ``cost`` and ``value``, and, where known, ci_low
+        and ci_high of the value.
+    cost : str
+        Column, larger is dearer; drawn on a logarithmic axis.
+    cost_label : str
+        With its unit.
+    value : str
+        Column of shares in [0, 1].
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(table, "name", cost, value)
+    table = table.sort_values([cost, value], ascending=[True, False], kind="stable")
+    costs, values = table[cost].to_numpy(float), table[value].to_numpy(float)
+    on_front = values > np.maximum.accumulate(np.append(-np.inf, values[:-1]))
+    figure = new_figure(3.8)
+    ax = figure.subplots()
+    ax.set_xscale("log")
+    ax.step(costs[on_front], values[on_front], where="post", color=FAINT, lw=1, ls=(0, (4, 3)))
+    if {"ci_low", "ci_high"} <= set(table):
+        ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3)
+    ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7)
+    ax.plot(costs[~on_front], values[~on_front], "o", mfc="white", mec=SERIES[0], ms=7)
+    low, high = values.min(), values.max()
+    margin = 0.12 * max(high - low, 0.01)
+    ax.set_xlim(costs.min() / 1.6, costs.max() * 1.6)
+    ax.set_ylim(low - margin, min(1.002, high + margin))
+    ax.set_xlabel(f"{cost_label}, logarithmic")
+    percent_axis(ax.yaxis, "accuracy")
+    _name_points(ax, costs, values, list(table["name"]), on_front)
+    return figure
+
+
+@styled
+def transfer_bars(table, reference=None):
+    """Accuracy of each backbone by how it was trained, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a model: backbone, strategy, accuracy, ci_low, ci_high. A missing accuracy (NaN, for
+        weights that could not be had) is named as such.
+    reference : (str, float), optional
+        Name and accuracy of a network to compare with.
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(table, "backbone", "strategy", "accuracy", "ci_low", "ci_high")
+    backbones = list(dict.fromkeys(table["backbone"]))
+    strategies = list(dict.fromkeys(table["strategy"]))
+    figure = new_figure((0.2 + 0.17 * len(strategies)) * len(backbones) + 1.25)
+    ax = figure.subplots()
+    entries = []
+    shifts = 0.2 * (np.arange(len(strategies)) - (len(strategies) - 1) / 2)
+    for i, strategy in enumerate(strategies):
+        chosen = table[table["strategy"] == strategy]
+        rows = np.array([backbones.index(name) for name in chosen["backbone"]]) + shifts[i]
+        colour, marker, _ = series(i)
+        entries.append(
+            interval_dots(
+                ax, rows, chosen["accuracy"], chosen["ci_low"], chosen["ci_high"], colour, marker
+            )
+        )
+    rows_axis(ax, backbones)
+    missing = table.groupby("backbone")["accuracy"].apply(lambda a: a.isna().all())
+    ax.autoscale_view()
+    for row, name in enumerate(backbones):
+        if missing[name]:
+            ax.text(
+                0.02,
+                row,
+                "weights not to be had",
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                color=FAINT,
+                fontsize=9,
+            )
+    if reference:
+        reference_line(ax, reference[1], f"{reference[0]} {percent(reference[1])}")
+    percent_axis(ax.xaxis, "accuracy")
+    figure.legend(
+        handles=entries,
+        labels=strategies,
+        labelcolor=[readable(entry.get_color()) for entry in entries],
+        loc="outside lower center",
+        ncols=min(4, len(strategies)),
+    )
+    return figure
+
+
+@styled
+def against_published(table):
+    """Accuracies that others published and our own, ranked on one axis.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns name, accuracy, ours (bool), and, where known, low and high.
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(table, "name", "accuracy", "ours")
+    table = table.sort_values("accuracy", ascending=False, kind="stable")
+    figure = new_figure(0.31 * len(table) + 0.9)
+    ax = figure.subplots()
+    rows = np.arange(len(table))
+    ours = table["ours"].to_numpy(bool)
+    missing = np.full(len(table), np.nan)
+    low = table["low"].to_numpy(float) if "low" in table else missing
+    high = table["high"].to_numpy(float) if "high" in table else missing
+    values = table["accuracy"].to_numpy(float)
+    for chosen, colour, marker in ((~ours, FAINT, "o"), (ours, SERIES[0], "D")):
+        interval_dots(
+            ax, rows[chosen], values[chosen], low[chosen], high[chosen], colour, marker, zorder=3
+        )
+    rows_axis(ax, list(table["name"]))
+    for label, own in zip(ax.get_yticklabels(), ours, strict=True):
+        label.set(color=readable(SERIES[0]) if own else INK, weight="bold" if own else "normal")
+    for row, value, own in zip(rows, values, ours, strict=True):
+        ax.text(
+            1.02,
+            row,
+            percent(value, 2 if value * 1e4 % 10 > 1e-6 else 1),
+            transform=ax.get_yaxis_transform(),
+            va="center",
+            fontsize=9,
+            weight="bold" if own else "normal",
+        )
+    ax.grid(axis="y", visible=True)
+    percent_axis(ax.xaxis, "accuracy")
+    return figure
+
+
+@styled
+def unseen_generators(table, examples=None, per_generator=4):
+    """What detectors make of fakes by generators that they never met.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns model, generator, auroc, auroc_low, auroc_high, fake_recall, fake_recall_low,
+        fake_recall_high.
+    examples : dict of str to (n, h, w, 3) array, optional
+        Pictures by generator, shown beside its name.
+    per_generator : int
+        Pictures of each.
+
+    Returns
+    -------
+    Figure
+        Left the AUROC, right the share of fakes found.
+    """
+    need_columns(table, "model", "generator", "auroc", "auroc_low", "fake_recall")
+    generators = list(dict.fromkeys(table["generator"]))
+    models = list(dict.fromkeys(table["model"]))
+    height = max(0.2 + 0.17 * len(models), 0.5)
+    figure = new_figure(height * len(generators) + 1.2)
+    shown = {name: (examples or {}).get(name, ())[:per_generator] for name in generators}
+    with_pictures = any(len(pictures) for pictures in shown.values())
+    if with_pictures:
+        gallery, *axes = figure.subplots(1, 3, width_ratios=(0.9, 1, 1), sharey=True)
+        _gallery(gallery, shown, per_generator, height)
+    else:
+        axes = figure.subplots(1, 2, sharey=True)
+    shifts = 0.2 * (np.arange(len(models)) - (len(models) - 1) / 2)
+    handles = []
+    for i, model in enumerate(models):
+        of_model = table[table["model"] == model]
+        rows = np.array([generators.index(name) for name in of_model["generator"]]) + shifts[i]
+        colour, marker, _ = series(i)
+        for ax, measure in zip(axes, ("auroc", "fake_recall"), strict=True):
+            handle = interval_dots(
+                ax,
+                rows,
+                of_model[measure],
+                of_model[f"{measure}_low"],
+                of_model[f"{measure}_high"],
+                colour,
+                marker,
+            )
+        handles.append(handle)
+    for ax in axes:
+        rows_axis(ax, generators)
+        ax.set_xlim(-0.02, 1.02)
+        ax.hlines(
+            np.arange(len(generators) - 1) + 0.5, -0.02, 1.02, color="#E4E4E4", lw=0.7, zorder=0
+        )
+    if with_pictures:
+        axes[0].tick_params(labelleft=False)
+    axes[1].tick_params(labelleft=False)
+    axes[0].set_xlabel("AUROC against REAL (0 to 1)")
+    reference_line(axes[0], 0.5, "coin toss")
+    percent_axis(axes[1].xaxis, "fakes found at the threshold")
+    figure.legend(
+        handles=handles,
+        labels=models,
+        labelcolor=[readable(handle.get_color()) for handle in handles],
+        loc="outside lower center",
+        ncols=min(4, len(models)),
+    )
+    return figure
+
+
+def _gallery(ax, shown, per_generator, height):
+    """Pictures of each generator in one row of the axes, its name to their left."""
+    rows_axis(ax, list(shown))
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xticks([])
+    width = min(0.8 * height, 0.42) / height  # of a picture, in rows
+    for row, pictures in enumerate(shown.values()):
+        for i, picture in enumerate(pictures):
+            extent = (i, i + 0.94, row + width / 2, row - width / 2)
+            ax.imshow(np.asarray(picture), extent=extent, aspect="auto", interpolation="nearest")
+    ax.set(xlim=(0, per_generator), ylim=(len(shown) - 0.5, -0.5))
+
+
+def _name_points(ax, x, y, names, bold):
+    """Names beside their points, moved up or down where they would overlap."""
+    ax.figure.draw_without_rendering()
+    box = ax.get_window_extent()
+    at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
+    em = ax.figure.dpi / 72 * 9
+    gap, widths = 1.25 * em / box.height, np.array([0.6 * em * len(n) for n in names]) / box.width
+    offset = 0.9 * em / box.width
+    left = at[:, 0] + offset + widths > 1  # no room to the right: the name goes to the left
+    starts = np.where(left, at[:, 0] - offset - widths, at[:, 0] + offset)
+    for group in _overlapping(starts, starts + widths):
+        placed = spread(at[group, 1], gap, 0.02, 0.98)
+        for i, level in zip(group, placed, strict=True):
+            ax.annotate(
+                names[i],
+                xy=at[i],
+                xycoords="axes fraction",
+                xytext=(at[i, 0] + (-offset if left[i] else offset), level),
+                textcoords="axes fraction",
+                ha="right" if left[i] else "left",
+                va="center",
+                fontsize=9,
+                color=INK if bold[i] else FAINT,
+                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7, "shrinkB": 4}
+                if abs(level - at[i, 1]) > 0.5 * gap
+                else None,
+            )
+
+
+def _overlapping(starts, ends):
+    """Groups of indices whose horizontal spans touch, directly or through others."""
+    groups, reach = [], -np.inf
+    for i in np.argsort(starts, kind="stable"):
+        if starts[i] > reach:
+            groups.append([])
+        groups[-1].append(int(i))
+        reach = max(reach, ends[i])
+    return groups

@@ -1,0 +1,240 @@
+"""Figures about a data set: its parts, what one simple property gives away, its spectrum."""
+
+import numpy as np
+
+from realfake_lib.plots.style import (
+    CLASS_COLOURS,
+    INK,
+    LINES,
+    SERIES,
+    interval_dots,
+    key,
+    label_ends,
+    need_columns,
+    new_figure,
+    readable,
+    reference_line,
+    rows_axis,
+    styled,
+)
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+@styled
+def split_bars(parts):
+    """How many images of each class every part of the data has.
+
+    Parameters
+    ----------
+    parts : dict of str to (n,) int array
+        Name of the part to its labels, FAKE = 0 and REAL = 1.
+
+    Returns
+    -------
+    Figure
+    """
+    counts = {
+        name: [int(np.sum(np.asarray(labels) == label)) for label in (FAKE, REAL)]
+        for name, labels in parts.items()
+    }
+    figure = new_figure(0.42 * len(counts) + 0.9)
+    ax = figure.subplots()
+    largest = max(sum(c) for c in counts.values())
+    for row, pair in enumerate(counts.values()):
+        start = 0
+        for label, n in enumerate(pair):
+            ax.barh(row, n, left=start, height=0.66, color=CLASS_COLOURS[label])
+            if n > 0.12 * largest:
+                name = f"{CLASS_NAMES[label]} {n:,}"
+                ax.text(start + n / 2, row, name, ha="center", va="center", color="white")
+            start += n
+        # Bars too short for type inside have their counts at the end instead.
+        rest = [
+            f"{CLASS_NAMES[label]} {n:,}" for label, n in enumerate(pair) if n <= 0.12 * largest
+        ]
+        if rest:
+            ax.text(start + 0.01 * largest, row, ", ".join(rest), va="center", color=INK)
+    rows_axis(ax, list(counts))
+    ax.set(xlabel="images (number)", xlim=(0, 1.02 * largest))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return figure
+
+
+@styled
+def shortcut_bars(shortcuts):
+    """How well single properties tell the classes apart, each with its interval.
+
+    Parameters
+    ----------
+    shortcuts : DataFrame
+        Columns property, auroc, ci_low, ci_high.
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(shortcuts, "property", "auroc", "ci_low", "ci_high")
+    figure = new_figure(0.34 * len(shortcuts) + 1.0)
+    ax = figure.subplots()
+    rows = np.arange(len(shortcuts))
+    interval_dots(
+        ax, rows, shortcuts["auroc"], shortcuts["ci_low"], shortcuts["ci_high"], SERIES[0]
+    )
+    rows_axis(ax, list(shortcuts["property"]))
+    reach = np.nanmax(np.abs(shortcuts[["auroc", "ci_low", "ci_high"]].to_numpy(float) - 0.5))
+    reach = max(0.15, 1.1 * reach)
+    ax.set(xlim=(max(0, 0.5 - reach), min(1, 0.5 + reach)), xlabel="AUROC, FAKE positive (0 to 1)")
+    for row, value in zip(rows, shortcuts["auroc"], strict=True):
+        ax.text(
+            1.02, row, f"{value:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9
+        )
+    reference_line(ax, 0.5, "coin toss")
+    return figure
+
+
+@styled
+def pixel_statistics(images, labels, n=5000, seed=0):
+    """How often each brightness occurs in each colour channel, by class.
+
+    Parameters
+    ----------
+    images : (n, h, w, 3) uint8 array
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    n : int
+        Images taken of each class, at most.
+    seed : int
+        Of that choice.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure(2.6)
+    axes = figure.subplots(1, 3, sharey=True)
+    for label in (REAL, FAKE):
+        pixels = _sample(images, labels, label, n, seed).reshape(-1, 3)
+        for channel, ax in enumerate(axes):
+            counts = np.bincount(pixels[:, channel].astype(np.int64), minlength=256)
+            shares = 100 * counts.reshape(64, 4).sum(axis=1) / len(pixels)
+            ax.stairs(shares, np.arange(0, 257, 4), color=CLASS_COLOURS[label], lw=1.6)
+    for ax, name in zip(axes, ("red", "green", "blue"), strict=True):
+        ax.set(title=name, xlabel="grey level (0 to 255)", xlim=(0, 256), ylim=(0, None))
+        ax.set_xticks([0, 64, 128, 192, 255])
+    axes[0].set_ylabel("pixels (% per 4 levels)")
+    key(axes[0], [(CLASS_NAMES[c], CLASS_COLOURS[c], "-") for c in (REAL, FAKE)], loc="upper right")
+    return figure
+
+
+@styled
+def power_spectrum(images, labels, n=5000, seed=0):
+    """Mean power at each spatial frequency by class, and where FAKE has more or less than REAL.
+
+    Parameters
+    ----------
+    images : (n, h, w, 3) array, 0..255
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    n : int
+        Images taken of each class, at most.
+    seed : int
+        Of that choice.
+
+    Returns
+    -------
+    Figure
+        Left: power by frequency in any direction. Right: FAKE over REAL in decibels by horizontal
+        and vertical frequency.
+    """
+    powers = [_mean_power(_sample(images, labels, label, n, seed)) for label in (FAKE, REAL)]
+    height, width = powers[0].shape
+    vertical = np.fft.fftshift(np.fft.fftfreq(height))
+    horizontal = np.fft.fftshift(np.fft.fftfreq(width))
+    radius = np.hypot(vertical[:, None], horizontal[None, :])
+    figure = new_figure(3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    edges = np.linspace(0, 0.5, min(height, width) // 2 + 1)
+    ring = np.digitize(radius, edges) - 1
+    inside = (radius > 0) & (ring < len(edges) - 1)
+    filled = np.bincount(ring[inside], minlength=len(edges) - 1)
+    middles = (edges[:-1] + edges[1:])[filled > 0] / 2
+    ends = []
+    for label in (REAL, FAKE):
+        sums = np.bincount(ring[inside], powers[label][inside], len(edges) - 1)
+        curve = sums[filled > 0] / filled[filled > 0]
+        left.semilogy(middles, curve, color=CLASS_COLOURS[label], ls=LINES[0 if label else 1])
+        ends.append((curve[-1], CLASS_NAMES[label], CLASS_COLOURS[label]))
+    left.set(
+        xlabel="spatial frequency (cycles per pixel)",
+        ylabel="power (grey levels²)",
+        xlim=(0, 0.5),
+    )
+    label_ends(left, ends)
+    decibels = 10 * np.log10(powers[FAKE] / powers[REAL])
+    reach = max(1.0, np.quantile(np.abs(decibels), 0.99))
+    picture = right.imshow(
+        decibels,
+        extent=(horizontal[0], horizontal[-1], vertical[-1], vertical[0]),
+        cmap="PuOr_r",
+        vmin=-reach,
+        vmax=reach,
+    )
+    right.grid(False)
+    right.set(
+        title="FAKE against REAL",
+        xlabel="horizontal frequency\n(cycles per pixel)",
+        ylabel="vertical frequency",
+    )
+    figure.colorbar(picture, ax=right, label="difference (dB)", shrink=0.85)
+    return figure
+
+
+@styled
+def spectra(table):
+    """What augmentations leave of each class's fine texture.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns augmentation, label (FAKE = 0, REAL = 1), frequency (cycles per pixel), power
+        (grey levels squared).
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(table, "augmentation", "label", "frequency", "power")
+    figure = new_figure(3.0)
+    axes = figure.subplots(1, 2, sharey=True)
+    names = list(dict.fromkeys(table["augmentation"]))
+    for ax, label in zip(axes, (REAL, FAKE), strict=True):
+        for i, name in enumerate(names):
+            chosen = table[(table["augmentation"] == name) & (table["label"] == label)]
+            ax.semilogy(chosen["frequency"], chosen["power"], color=SERIES[i % 6], ls=LINES[i % 6])
+        ax.set(xlabel="spatial frequency (cycles per pixel)", xlim=(0, 0.5))
+        ax.set_title(CLASS_NAMES[label], color=readable(CLASS_COLOURS[label]))
+    axes[0].set_ylabel("power (grey levels²)")
+    entries = [(name, SERIES[i % 6], LINES[i % 6]) for i, name in enumerate(names)]
+    key(axes[1], entries, loc="upper right")
+    return figure
+
+
+def _sample(images, labels, label, n, seed):
+    chosen = np.flatnonzero(np.asarray(labels) == label)
+    if not len(chosen):
+        raise ValueError(f"there is no {CLASS_NAMES[label]} image")
+    if len(chosen) > n:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, n, replace=False))
+    return np.asarray(images[chosen])
+
+
+def _mean_power(images):
+    brightness = images.astype(np.float32) @ np.float32(LUMA)
+    brightness -= brightness.mean(axis=(1, 2), keepdims=True)
+    height, width = brightness.shape[1:]
+    # Without a window, the jump from one edge to the opposite one would count as fine texture.
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    power = np.abs(np.fft.fft2(brightness * window.astype(np.float32))) ** 2
+    return np.fft.fftshift(power.mean(axis=0)) / (height * width) + 1e-6

@@ -1,0 +1,211 @@
+"""The one look of all figures: colours, sizes, and the small pieces that many of them share."""
+
+import functools
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from scipy.optimize import isotonic_regression
+
+FAKE_COLOUR, REAL_COLOUR = "#D55E00", "#0072B2"
+CLASS_COLOURS = (FAKE_COLOUR, REAL_COLOUR)
+"""Vermillion and blue, by class index. Nothing else in a figure has these colours."""
+
+SERIES = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+"""For models and other series: the rest of Okabe and Ito's palette, without its pale yellow."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (8, 2)), (0, (2, 2)))
+"""Beside the colour, so that series stay apart without it, in print and for any colour vision."""
+
+INK, FAINT = "#222222", "#767676"
+WIDTH = 7.5
+"""Inches: as wide as the report's column, so that type is as large on the page as here."""
+
+RC = {
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same bytes on every machine
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "image.interpolation": "nearest",
+}
+
+
+def style():
+    """Context in which matplotlib draws as this report does: ``with plots.style(): …``."""
+    return matplotlib.rc_context(RC)
+
+
+def styled(plot):
+    """Draw the figure that ``plot`` returns inside :func:`style`, also the parts made lazily."""
+
+    @functools.wraps(plot)
+    def drawn(*args, **kwargs):
+        with style():
+            figure = plot(*args, **kwargs)
+            figure.draw_without_rendering()  # ticks are created here, with the settings of now
+            return figure
+
+    return drawn
+
+
+def new_figure(height, width=WIDTH):
+    """An empty figure of the given size in inches, laid out so that nothing overlaps."""
+    return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout="constrained")
+
+
+def series(i):
+    """Colour, marker and line style of the i-th series."""
+    return SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)]
+
+
+def readable(colour):
+    """The colour, darkened where it would be too light for small type on white."""
+    rgb = np.array(to_rgb(colour))
+    luminance = float(rgb @ [0.2126, 0.7152, 0.0722])
+    return tuple(rgb * min(1.0, 0.42 / max(luminance, 1e-9)))
+
+
+def percent_axis(axis, label):
+    """Show shares in [0, 1] as per cent; ``label`` gets the unit."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 4):g}"))
+    axis.set_label_text(f"{label} (%)")
+
+
+def percent(value, digits=1):
+    """A share as text: 0.969 is "96.9 %"."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def spread(wanted, gap, low, high):
+    """Positions nearest to those wanted that keep ``gap`` between them and stay in [low, high].
+
+    Where not all fit, the gap shrinks.
+    """
+    wanted = np.asarray(wanted, float)
+    gap = min(gap, (high - low) / max(1, len(wanted) - 1))
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    # Neighbours at least a gap apart are a rising sequence once the gaps are taken off.
+    rising = isotonic_regression(wanted[order] - steps).x
+    placed = np.empty_like(wanted)
+    placed[order] = np.clip(rising, low, high - steps[-1] if len(steps) else high) + steps
+    return placed
+
+
+def label_ends(ax, labels, points=9):
+    """Name lines at their right ends, outside the axes and without overlap.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its final limits and scale.
+    labels : sequence of (y, text, colour)
+        ``y`` in data units.
+    points : float
+        Size of the type.
+    """
+    if not labels:
+        return
+    figure = ax.figure
+    figure.draw_without_rendering()
+    height = ax.get_window_extent().height
+    to_axes = ax.transData + ax.transAxes.inverted()
+    left = ax.get_xlim()[0]
+    wanted = [to_axes.transform((left, y))[1] for y, _, _ in labels]
+    gap = 1.3 * points / 72 * figure.dpi / height
+    placed = spread(np.clip(wanted, 0, 1), gap, 0, 1)
+    for (_, text, colour), y in zip(labels, placed, strict=True):
+        ax.text(
+            1.02,
+            y,
+            text,
+            transform=ax.transAxes,
+            color=readable(colour),
+            fontsize=points,
+            va="center",
+            ha="left",
+        )
+
+
+def key(ax, entries, **placing):
+    """A legend without lines, each name in the colour of its series, for a free part of the axes.
+
+    Parameters
+    ----------
+    entries : sequence of (text, colour, line style)
+    **placing
+        For ``Axes.legend``.
+    """
+    handles = [ax.plot([], [], color=colour, ls=line)[0] for _, colour, line in entries]
+    legend = ax.legend(handles, [text for text, _, _ in entries], handlelength=2.2, **placing)
+    for text, (_, colour, _) in zip(legend.get_texts(), entries, strict=True):
+        text.set_color(readable(colour))
+    return legend
+
+
+def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **options):
+    """Dots with horizontal intervals; an interval that is NaN is left out."""
+    values, lows, highs = (np.asarray(v, float) for v in (values, lows, highs))
+    known = np.isfinite(lows) & np.isfinite(highs)
+    positions = np.asarray(positions, float)
+    ax.hlines(positions[known], lows[known], highs[known], color=colour, lw=1.8)
+    return ax.plot(values, positions, ls="", marker=marker, color=colour, ms=6, **options)[0]
+
+
+def rows_axis(ax, names, colours=None):
+    """Name the rows 0, 1, … of a horizontal plot from the top down, without grid lines between."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", visible=False)
+    for label, colour in zip(ax.get_yticklabels(), colours or (), strict=False):
+        label.set_color(readable(colour))
+
+
+def reference_line(ax, x, text):
+    """A dashed vertical line with its meaning written above the axes."""
+    ax.axvline(x, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+    ax.text(
+        x,
+        1.01,
+        text,
+        transform=ax.get_xaxis_transform(),
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        color=FAINT,
+    )
+
+
+def need_columns(frame, *names):
+    """Raise ValueError unless the frame has rows and every named column."""
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the table lacks {', '.join(missing)}; it has {', '.join(frame)}")
+    if len(frame) == 0:
+        raise ValueError("the table has no rows to draw")
