@@ -12,10 +12,10 @@ Epsilon is quoted in /255 of the pixel range: ``epsilon=1`` allows one grey leve
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from statsmodels.stats.proportion import proportion_confint
 
 from realfake_lib import progress
 from realfake_lib.errors import UserError
+from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.robustness import detector
 from realfake_lib.settings import FAKE, REAL
 
@@ -45,7 +45,7 @@ def fgsm(model, images, labels, epsilon, *, indices=None, batch_size=256):
     ----------
     Goodfellow, Shlens, Szegedy: Explaining and harnessing adversarial examples (2015).
     """
-    _check_epsilon(epsilon)
+    epsilon = _radius(epsilon)
     clean = detector.as_pixels(images)
     sign = detector.signs(labels, len(clean))
     compute = detector.backward(model)
@@ -108,11 +108,10 @@ def pgd(
     ----------
     Madry et al.: Towards deep learning models resistant to adversarial attacks (2018).
     """
-    _check_epsilon(epsilon)
+    epsilon = _radius(epsilon)
     if steps < 1 or restarts < 1:
         raise ValueError(f"steps and restarts must be at least 1, got {steps} and {restarts}")
-    if step_size is None:
-        step_size = 2.5 * epsilon / steps
+    step_size = 2.5 * epsilon / steps if step_size is None else float(step_size)
     clean = detector.as_pixels(images)
     labels = np.asarray(labels)
     sign = detector.signs(labels, len(clean))
@@ -185,11 +184,11 @@ def noise(model, images, labels, epsilon, *, seed=0, indices=None, batch_size=No
     -------
     (n, h, w, c) float32 array
     """
-    _check_epsilon(epsilon)
+    epsilon = _radius(epsilon)
     clean = detector.as_pixels(images)
     indices = np.arange(len(clean)) if indices is None else np.asarray(indices)
     moves = np.sign(_noise(clean.shape, indices, (seed, 0), 1.0))
-    return np.clip(clean + np.float32(epsilon) * moves, 0, 255)
+    return np.clip(clean + epsilon * moves, 0, 255)
 
 
 ATTACKS = {"fgsm": fgsm, "pgd": pgd, "noise": noise}
@@ -243,8 +242,7 @@ def curve(
     clean = detector.as_pixels(images)
     labels = np.asarray(labels)
     detector.signs(labels, len(clean))
-    epsilons = sorted({float(epsilon) for epsilon in epsilons})
-    _check_epsilon(*epsilons)
+    epsilons = sorted({_radius(epsilon) for epsilon in epsilons})
 
     untouched = detector.is_correct(
         detector.predict_logits(model, clean, batch_size), labels, threshold
@@ -282,7 +280,7 @@ def _resolve(attack, threshold, batch_size, options):
 
 
 def _accuracies(correct, labels):
-    low, high = proportion_confint(correct.sum(), len(correct), method="wilson")
+    low, high = wilson(correct.sum(), len(correct))
     recall = {c: correct[labels == c].mean() if (labels == c).any() else np.nan for c in (0, 1)}
     return {
         "accuracy": correct.mean(),
@@ -297,7 +295,7 @@ def _accuracies(correct, labels):
 def _step(points, gradient, sign, size):
     """Move every pixel by ``size`` so that the margin falls, within the pixel range."""
     direction = np.sign(gradient) * sign[:, None, None, None]
-    return np.clip(points - np.float32(size) * direction, 0, 255)
+    return np.clip(points - size * direction, 0, 255)
 
 
 def _noise(shape, indices, seed, epsilon):
@@ -306,7 +304,7 @@ def _noise(shape, indices, seed, epsilon):
     for row, index in enumerate(indices):
         generator = np.random.default_rng((*seed, int(index)))
         draws[row] = generator.random(shape[1:], np.float32)
-    return np.float32(epsilon) * (2 * draws - 1)
+    return epsilon * (2 * draws - 1)
 
 
 def _broken_margins(sign, threshold):
@@ -321,7 +319,8 @@ def _batches(n, batch_size, message):
     return progress.track(slices, message, unit="batches")
 
 
-def _check_epsilon(*epsilons):
-    for epsilon in epsilons:
-        if not (np.isfinite(epsilon) and epsilon >= 0):
-            raise ValueError(f"epsilon must be a number of grey levels >= 0, got {epsilon}")
+def _radius(epsilon):
+    """Epsilon as a Python float, which leaves float32 arrays float32 where NumPy's would not."""
+    if not (np.isfinite(epsilon) and epsilon >= 0):
+        raise ValueError(f"epsilon must be a number of grey levels >= 0, got {epsilon}")
+    return float(epsilon)

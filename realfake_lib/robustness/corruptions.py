@@ -11,10 +11,14 @@ import pandas as pd
 from PIL import Image
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
-from statsmodels.stats.proportion import proportion_confint
 
 from realfake_lib import progress
 from realfake_lib.errors import UserError
+from realfake_lib.evaluation.metrics import (
+    expected_calibration_error,
+    predict_labels,
+    wilson,
+)
 from realfake_lib.settings import FAKE
 
 
@@ -146,8 +150,8 @@ def corruption_table(predict, images, labels, corruptions=DEFAULT, *, threshold=
     -------
     pandas.DataFrame
         corruption, severity, accuracy, auroc (FAKE positive; NaN when a class is absent),
-        fake_recall, n, ci_low, ci_high (of the accuracy; Wilson, 95 %). The first row, ``none``,
-        is the untouched images.
+        fake_recall, n, ci_low, ci_high (of the accuracy; Wilson, 95 %), ece (expected calibration
+        error). The first row, ``none``, is the untouched images.
 
     Raises
     ------
@@ -182,17 +186,17 @@ def _scores(p_fake, labels, threshold):
     if p_fake.shape != labels.shape or not ((p_fake >= 0) & (p_fake <= 1)).all():
         raise ValueError("predict must return one p_fake in [0, 1] for each image")
     fake = labels == FAKE
-    called_fake = p_fake >= threshold
-    correct = called_fake == fake
-    low, high = proportion_confint(correct.sum(), len(correct), method="wilson")
+    correct = predict_labels(p_fake, threshold) == labels
+    low, high = wilson(correct.sum(), len(correct))
     both = fake.any() and not fake.all()
     return {
         "accuracy": correct.mean(),
         "auroc": roc_auc_score(fake, p_fake) if both else np.nan,
-        "fake_recall": called_fake[fake].mean() if fake.any() else np.nan,
+        "fake_recall": correct[fake].mean() if fake.any() else np.nan,
         "n": len(correct),
         "ci_low": low,
         "ci_high": high,
+        "ece": expected_calibration_error(labels, p_fake),
     }
 
 

@@ -139,7 +139,8 @@ def _other_class(images, labels, right, chosen):
 def _attack(name, options):
     foolbox = _foolbox()
     kind = getattr(foolbox.attacks, name, None)
-    if kind is None or not issubclass(kind, foolbox.attacks.base.MinimizationAttack):
+    minimising = foolbox.attacks.base.MinimizationAttack
+    if not (isinstance(kind, type) and issubclass(kind, minimising)):
         raise UserError(
             f"Foolbox has no minimisation attack {name!r}",
             hint="For example: LInfFMNAttack, L2FMNAttack, HopSkipJumpAttack.",

@@ -45,3 +45,9 @@ def model(training_images_and_labels):
     images, labels = training_images_and_labels
     network.fit(images.astype("float32"), labels, batch_size=32, epochs=12, verbose=0)
     return network
+
+
+@pytest.fixture(scope="session")
+def build_detector():
+    """The function that makes such a detector with random weights."""
+    return build
