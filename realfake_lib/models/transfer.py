@@ -1,0 +1,317 @@
+"""Backbones trained on ImageNet, cut at a layer, with one logit for REAL on top."""
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from realfake_lib import settings
+from realfake_lib.errors import UserError
+
+_SITE = "https://storage.googleapis.com/tensorflow/keras-applications"
+_CAFFE_OFFSETS = (-123.68, -116.779, -103.939)  # ImageNet's means of R, G and B
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One network of ``keras.applications``.
+
+    Attributes
+    ----------
+    application : callable
+    cut_layer : str
+        Where it is cut by default: at 32 pixels later maps are too small to hold fine detail.
+    file : str
+        Keras's own name of its weights without the ImageNet classes.
+    folder : str
+        Where that file lies on Keras's server.
+    md5 : str or None
+        Of that file, as Keras states it.
+    preprocessing : {"caffe", "tf", "inside"}
+        How pixels are scaled, in the words of Keras; ``"inside"`` leaves it to the network.
+    first_conv : str
+        The convolution that sees the pixels.
+    """
+
+    application: object
+    cut_layer: str
+    file: str
+    folder: str
+    md5: str | None
+    preprocessing: str
+    first_conv: str
+
+
+_TF_KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+BACKBONES = {
+    "vgg16": Backbone(
+        keras.applications.VGG16,
+        "block3_pool",
+        f"vgg16_{_TF_KERNELS}",
+        "vgg16",
+        "6d6bbae143d832006294945121d1f1fc",
+        "caffe",
+        "block1_conv1",
+    ),
+    "resnet50": Backbone(
+        keras.applications.ResNet50,
+        "conv3_block4_out",
+        f"resnet50_{_TF_KERNELS}",
+        "resnet",
+        "4d473c1dd8becc155b73f8504c6f6626",
+        "caffe",
+        "conv1_conv",
+    ),
+    "efficientnetv2b0": Backbone(
+        keras.applications.EfficientNetV2B0,
+        "block3b_add",
+        "efficientnetv2-b0_notop.h5",
+        "efficientnet_v2",
+        None,
+        "inside",
+        "stem_conv",
+    ),
+    "mobilenet": Backbone(
+        keras.applications.MobileNet,
+        "conv_pw_5_relu",
+        "mobilenet_1_0_224_tf_no_top.h5",
+        "mobilenet",
+        None,
+        "tf",
+        "conv1",
+    ),
+}
+"""Backbones by name."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of ImageNet weights.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    last_layer : str or None
+        The layer that a partial file reaches; None for a whole backbone.
+    reason : str
+        Where it was found, for the reader of a log.
+    """
+
+    path: Path
+    last_layer: str | None
+    reason: str
+
+
+class MissingWeights(UserError):
+    """The ImageNet weights of a backbone cannot be had here."""
+
+
+def build(backbone, cut_layer=None, image_size=32, input_size=None, weights="imagenet"):
+    """Cut a backbone at a layer and put global average pooling and one logit on it.
+
+    The graph is flat, preprocessing is part of it, everything but the logit is frozen.
+
+    Parameters
+    ----------
+    backbone : str
+        A key of :data:`BACKBONES`.
+    cut_layer : str, optional
+        The last layer of the backbone that is kept; by default that of :data:`BACKBONES`.
+    image_size : int
+        Side of the images that go in, in pixels.
+    input_size : int, optional
+        Side to which the model itself enlarges them first; by default it leaves them.
+    weights : "imagenet", path-like or None
+        ``"imagenet"`` looks for them, see :func:`find_weights`; a path is a file of either kind
+        described there; None leaves them random, and the model's name then says so.
+
+    Returns
+    -------
+    keras.Model
+        Pixels (n, image_size, image_size, 3) in [0, 255] to a logit for REAL, (n, 1).
+
+    Raises
+    ------
+    MissingWeights
+        If ImageNet weights that reach the cut cannot be had.
+    UserError
+        If a name is unknown, the images are too small, or a weights file does not fit.
+    """
+    known = _backbone(backbone)
+    cut = cut_layer or known.cut_layer
+    side = input_size or image_size
+    if side < 32:
+        raise UserError(
+            f"{backbone} needs 32 pixels a side, not {side}.", "Set input_size to 32 or more."
+        )
+    inputs = keras.Input((image_size, image_size, 3), name="pixels")
+    x = inputs
+    if side != image_size:
+        x = layers.Resizing(side, side, interpolation="bicubic", name="resize")(x)
+    if known.preprocessing == "tf":
+        x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(x)
+    elif known.preprocessing == "caffe":
+        x = layers.Rescaling(1.0, offset=list(_CAFFE_OFFSETS), name="rescale")(x)
+    body = known.application(include_top=False, weights=None, input_tensor=x)
+    names = [layer.name for layer in body.layers]
+    if cut not in names:
+        raise UserError(
+            f"{backbone} has no layer {cut!r}.", f"Its last layers: {', '.join(names[-12:])}"
+        )
+    features = body.get_layer(cut).output
+    if len(features.shape) != 4:
+        raise UserError(f"The outputs of {backbone}'s layer {cut!r} are no maps.")
+    features = layers.GlobalAveragePooling2D(name="gap")(features)
+    logit = layers.Dense(1, dtype="float32", name="logit")(features)
+    random = "" if weights is not None else "_random"
+    model = keras.Model(inputs, logit, name=f"{backbone}_{cut}{random}")
+    if weights is not None:
+        file = find_weights(backbone, cut) if weights == "imagenet" else _given(backbone, weights)
+        _copy_weights(model, backbone, cut, file)
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    return model
+
+
+def find_weights(backbone, cut_layer=None, allow_download=True):
+    """Find ImageNet weights that reach from a backbone's input to a layer.
+
+    Looked at in this order: the folder ``REALFAKE_WEIGHTS``, the folder ``weights`` in
+    ``REALFAKE_DATA``, Keras's cache, Keras's server. In a folder counts Keras's own file, e.g.
+    ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``, or a partial one named
+    ``<backbone>_imagenet_to_<layer>.weights.h5``, from the input to that layer (or to the ReLU
+    of that name), as ``keras.Model.save_weights`` writes it.
+
+    Parameters
+    ----------
+    backbone : str
+    cut_layer : str, optional
+    allow_download : bool
+
+    Returns
+    -------
+    WeightsFile
+
+    Raises
+    ------
+    MissingWeights
+        If there are none; says where it looked and why each place failed.
+    UserError
+        If the backbone or the layer is unknown.
+    """
+    known = _backbone(backbone)
+    cut = cut_layer or known.cut_layer
+    tried = []
+    for folder in _folders():
+        if not folder.is_dir():
+            tried.append(f"no folder {folder}")
+            continue
+        whole = folder / known.file
+        if whole.is_file():
+            return WeightsFile(whole, None, f"found {whole}")
+        for path in sorted(folder.glob(f"{backbone}_imagenet_to_*.weights.h5")):
+            last = path.name.split("_imagenet_to_")[1].removesuffix(".weights.h5")
+            if _reaches(backbone, last, cut):
+                return WeightsFile(path, last, f"found {path}")
+            tried.append(f"{path} ends before {cut}")
+        tried.append(f"no {known.file} in {folder}")
+    if allow_download:
+        path, failure = _download(known)
+        if path is not None:
+            return WeightsFile(path, None, f"downloaded {known.file} from Keras's server")
+        tried.append(failure)
+    raise MissingWeights(
+        f"No ImageNet weights of {backbone} up to {cut}: {'; '.join(tried)}.",
+        f"Put {known.file} into a folder and set REALFAKE_WEIGHTS to that folder.",
+    )
+
+
+def _backbone(name):
+    try:
+        return BACKBONES[name]
+    except (KeyError, TypeError):
+        raise UserError(
+            f"Unknown backbone {name!r}.", f"Known backbones: {', '.join(BACKBONES)}"
+        ) from None
+
+
+def _folders():
+    chosen, data = settings.env("REALFAKE_WEIGHTS"), settings.env("REALFAKE_DATA")
+    keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    folders = [Path(chosen).expanduser()] if chosen else []
+    folders += [Path(data).expanduser() / "weights"] if data else []
+    return [*folders, Path(keras_home) / "models"]
+
+
+def _reference(backbone, last_layer=None):
+    """The bare backbone, as the weights files know it, up to a layer or whole."""
+    bare = BACKBONES[backbone].application(include_top=False, weights=None, input_shape=(32, 32, 3))
+    if last_layer is None:
+        return bare
+    names = [layer.name for layer in bare.layers]
+    relu = f"{last_layer}_relu"
+    if relu not in names and last_layer not in names:
+        raise UserError(f"{backbone} has no layer {last_layer!r}, which a weights file names.")
+    return keras.Model(bare.input, bare.get_layer(relu if relu in names else last_layer).output)
+
+
+def _reaches(backbone, last_layer, cut):
+    return cut in {layer.name for layer in _reference(backbone, last_layer).layers}
+
+
+def _given(backbone, path):
+    """A weights file that the caller names."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise MissingWeights(f"No weights file {path}.", f"It should hold {backbone}'s weights.")
+    last = None
+    if "_imagenet_to_" in path.name:
+        last = path.name.split("_imagenet_to_")[1].removesuffix(".weights.h5")
+    return WeightsFile(path, last, f"given as {path}")
+
+
+def _copy_weights(model, backbone, cut, file):
+    """Load a file into a bare backbone, then layer by layer into ``model``."""
+    reference = _reference(backbone, file.last_layer)
+    try:
+        reference.load_weights(file.path)
+    except Exception as error:  # h5py and Keras raise many kinds
+        raise UserError(
+            f"{file.path} does not hold the weights of {backbone}: {error}",
+            "Delete it, or get it again.",
+        ) from None
+    known = {layer.name: layer for layer in reference.layers}
+    if cut not in known:
+        raise MissingWeights(f"{file.path} ends at {file.last_layer}, before {cut}.")
+    first = BACKBONES[backbone].first_conv
+    for layer in model.layers:
+        if layer.name not in known or not layer.weights:
+            continue
+        values = known[layer.name].get_weights()
+        if layer.name == first and BACKBONES[backbone].preprocessing == "caffe":
+            # Those weights expect blue first. Turning the kernel spares turning every image.
+            values[0] = values[0][:, :, ::-1]
+        layer.set_weights(values)
+
+
+def _download(known):
+    """Fetch a whole file into Keras's cache: ``(path, None)``, or ``(None, why not)``."""
+    url = f"{_SITE}/{known.folder}/{known.file}"
+    target = _folders()[-1] / known.file
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            content = response.read()
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        return None, f"download failed ({error})"
+    if known.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != known.md5:
+        return None, f"{url} gave another file than expected"
+    with settings.atomic_file(target) as temporary:
+        temporary.write_bytes(content)
+    return target, None
