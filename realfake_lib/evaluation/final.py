@@ -14,7 +14,7 @@ from realfake_lib import data, training
 from realfake_lib.evaluation import metrics
 from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_point
-from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+from realfake_lib.settings import FAKE, REAL
 
 _SHARES = ("accuracy", "without twins", "precision", "recall", "F1", "unseen recall")
 _AT_LOW_FPR = ("TPR at 1 % FPR", "TPR at 5 % FPR")
@@ -263,33 +263,6 @@ def headline_table(results):
             row["unseen recall"] = result.unseen["all"].fake_recall
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")
-
-
-def hardest(y_true, p, n=16):
-    """Positions of the images on which the model is most confidently wrong, worst first.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p : (n,) float array
-        Probability of FAKE.
-    n : int
-        How many at most; fewer where fewer are wrong.
-
-    Returns
-    -------
-    (m,) int64 array, m ≤ n
-    """
-    y_true, p = np.asarray(y_true), np.asarray(p)
-    truth_given = np.where(y_true == FAKE, p, 1 - p)
-    order = np.argsort(truth_given, kind="stable")[:n]
-    return order[truth_given[order] < 0.5]
-
-
-def captions(y_true, p_fake):
-    """Short texts such as ``"REAL, 0.97"``: the true class and the probability of FAKE."""
-    return [f"{CLASS_NAMES[y]}, {p:.2f}" for y, p in zip(y_true, p_fake, strict=True)]
 
 
 def sidecar(result):

@@ -1,0 +1,137 @@
+"""A final model is scored once, calibrated on validation, with the unseen generators beside it."""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from realfake_lib.evaluation import augmentation, final
+from realfake_lib.settings import FAKE, REAL
+
+
+@pytest.fixture(scope="module")
+def brightness_detector():
+    """A network whose logit grows with the picture's mean brightness: bright is REAL."""
+    inputs = keras.Input((16, 16, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(mean))
+    model.set_weights([np.full((3, 1), 1 / 30, "float32"), np.array([-12.8], "float32")])
+    return model
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """400 noisy grey pictures, REAL brighter on average; 10 FAKE test ones have a twin in train."""
+    rng = np.random.default_rng(0)
+    labels = np.tile([FAKE, REAL], 200).astype("int8")
+    level = 128 + np.where(labels == REAL, 12, -12) + rng.normal(0, 12, 400)
+    images = np.clip(level[:, None, None, None] + rng.normal(0, 5, (400, 16, 16, 3)), 0, 255)
+    test = np.arange(200, 400)
+    return (
+        SimpleNamespace(images=images.astype("uint8"), labels=labels),
+        SimpleNamespace(val=np.arange(100, 200), test=test, test_dedup=test[20:]),
+    )
+
+
+@pytest.fixture(scope="module")
+def result(brightness_detector, pictures):
+    dataset, splits = pictures
+    bright = np.full((30, 16, 16, 3), 170, "uint8")
+    dark = np.full((10, 32, 32, 3), 60, "uint8")
+    return final.score(brightness_detector, dataset, splits, {"bright": bright, "dark": dark})
+
+
+def test_the_test_set_is_scored_with_and_without_twins(result):
+    assert (result.test.n, result.test_dedup.n) == (200, 180)
+    assert 0.7 < result.test.accuracy < 1
+
+
+def test_the_operating_point_comes_from_validation_alone(brightness_detector, pictures, result):
+    dataset, splits = pictures
+    without_test = dataclasses.replace(result.point)
+    shuffled = SimpleNamespace(images=dataset.images, labels=dataset.labels.copy())
+    shuffled.labels[splits.test] = 1 - shuffled.labels[splits.test]
+    assert final.score(brightness_detector, shuffled, splits).point == without_test
+
+
+def test_fakes_that_look_real_are_missed_and_those_that_look_fake_are_found(result):
+    assert result.unseen["bright"].fake_recall == 0
+    assert result.unseen["bright"].auroc < 0.1
+    assert result.unseen["dark"].fake_recall == 1
+    assert result.unseen["dark"].auroc > 0.9
+
+
+def test_all_unseen_generators_together_weigh_each_fake_alike(result):
+    assert result.unseen["all"].n == 40
+    assert result.unseen["all"].fake_recall == pytest.approx(10 / 40)
+
+
+def test_pictures_of_another_size_are_resized_to_the_network(result):
+    assert result.unseen_logits["dark"].shape == (10,)
+
+
+def test_every_metric_of_a_model_has_its_own_name(result):
+    names = [f"{part}.{name}" for part, items, _ in result.parts() for name, *_ in _pairs(items)]
+    assert len(set(names)) == len(names)
+    assert {"test.accuracy", "test_dedup.accuracy", "unseen.bright.auroc"} <= set(names)
+    assert {"operating_point.temperature", "test_at_threshold.false_alarm_rate"} <= set(names)
+
+
+def test_errors_and_false_alarms_are_counted_on_the_test_set(result):
+    wrong = (result.p_fake >= 0.5) == result.y_test
+    assert result.errors == wrong.sum()
+    alarms = result.p_fake[result.y_test == REAL] >= result.point.threshold
+    assert result.false_alarm_rate == pytest.approx(alarms.mean())
+
+
+def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
+    headline = final.headline_table({"a": result})
+    assert headline.at["a", "unseen recall"] == result.unseen["all"].fake_recall
+    assert set(final.formats(headline)) == set(headline.columns)
+    unseen = final.unseen_table({"a": result})
+    assert list(unseen.columns) == ["known", "bright", "dark", "all"]
+    assert unseen.at[("a", "AUROC"), "known"] == result.test.auroc
+
+
+def test_without_unseen_generators_there_are_no_columns_for_them(brightness_detector, pictures):
+    alone = final.score(brightness_detector, *pictures)
+    assert alone.unseen == {}
+    assert "unseen AUROC" not in final.headline_table({"a": alone})
+    assert set(alone.scores_by_origin()) == {"REAL", "FAKE"}
+
+
+def test_the_sidecar_is_plain_json_with_what_predict_reads(result):
+    meta = json.loads(json.dumps(final.sidecar(result)))
+    assert {"temperature", "threshold", "uncertain_band", "test", "unseen"} <= set(meta)
+    assert meta["unseen"]["dark"]["fake_recall"] == 1
+    assert "all" not in meta["unseen"]
+
+
+def test_rotation_and_shift_take_fine_detail_that_mirroring_keeps(pictures):
+    dataset, _ = pictures
+    table, spectra = augmentation.detail_left(
+        dataset.images, dataset.labels, ["none", "flip", "original"]
+    )
+    kept = table.set_index("augmentation")["kept"]
+    assert kept["flip"] == pytest.approx(1, abs=1e-3)
+    assert kept["original"] < 0.7
+    assert set(spectra["augmentation"]) == {"none", "flip", "original"}
+
+
+def test_accuracy_is_counted_on_images_as_an_augmentation_hands_them_over(
+    brightness_detector, pictures
+):
+    dataset, _ = pictures
+    table = augmentation.accuracy_under(
+        {"bright": brightness_detector}, dataset.images, dataset.labels, ["none", "flip"]
+    )
+    # Mirroring changes no brightness, so it changes no verdict of this network.
+    assert table["accuracy"].nunique() == 1
+    assert (table["ci_low"] < table["accuracy"]).all()
+
+
+def _pairs(items):
+    return items.items() if isinstance(items, dict) else items
