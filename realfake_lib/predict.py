@@ -226,11 +226,12 @@ def _explain(detector, pictures, scores, folder):
 
 def caveat(detector):
     """What anyone who reads a verdict must know, in one paragraph, from the model's own record."""
+    data = (detector.meta.get("trained_on") or {}).get("data", "an unnamed data set")
     lines = [
-        f"Trained on {detector.meta.get('data', 'an unnamed data set')} at "
+        f"Trained on {data} at "
         f"{detector.image_size}×{detector.image_size} pixels; larger pictures are shrunk to that."
     ]
-    if detector.meta.get("demo"):
+    if data == "demo":
         lines.append("TRAINED ON THE EMBEDDED DEMO DATA: this detector knows two photographs.")
     unseen = detector.meta.get("unseen") or {}
     recalls = [found["fake_recall"] for found in unseen.values()]

@@ -26,7 +26,7 @@ def detector_file(tmp_path_factory):
         "temperature": 2.0,
         "threshold": 0.6,
         "uncertain_band": [0.4, 0.8],
-        "data": "CIFAKE",
+        "trained_on": {"data": "CIFAKE"},
         "unseen": {"ddpm": {"fake_recall": 0.02}, "sngan": {"fake_recall": 0.05}},
     }
     models.save(keras.Model(inputs, logit), path, meta)

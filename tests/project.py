@@ -1,0 +1,42 @@
+"""A copy of the project for tests to run, edit and break; this interpreter is its ``.venv``."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def copy_project(target):
+    """Copy what a run reads, as it stands in the working tree, without anything built."""
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    for folder in ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports"):
+        if (ROOT / folder).is_dir():
+            shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
+    for file in ("report.yml", "requirements.lock", "pyproject.toml", "Makefile", "README.md"):
+        shutil.copy(ROOT / file, target / file)
+    # make finds an environment that is ready: the one that runs the tests.
+    (target / ".venv").mkdir()
+    (target / ".venv" / "bin").symlink_to(Path(sys.prefix) / "bin")
+    (target / ".venv" / ".realfake-ready").touch()
+    return target
+
+
+def environment(project, **more):
+    """The project's own code, and no network, data or weights of this machine's owner."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("REALFAKE_", "COV_", "MAKE"))}
+    for name in ("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
+        kept.pop(name, None)
+    if "REALFAKE_CACHE" in os.environ:
+        kept["REALFAKE_CACHE"] = os.environ["REALFAKE_CACHE"]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    return {**kept, **nowhere, "PYTHONPATH": str(project), "COLUMNS": "300", **more}
+
+
+def realfake(project, *arguments, **kwargs):
+    """Run ``realfake …`` of the copy in the copy; the finished process."""
+    command = [sys.executable, "-m", "realfake_lib.cli", *map(str, arguments)]
+    kwargs = {"capture_output": True, "text": True, "timeout": 900} | kwargs
+    return subprocess.run(command, cwd=project, env=environment(project), **kwargs)

@@ -1,0 +1,259 @@
+"""The whole report on the demo data, as a user makes it: run, run again, edit, kill, carry on.
+
+All of it works in a copy of the project, so that a developer's own ``build`` is left alone.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from project import copy_project, environment, realfake
+
+STAGES = [
+    "preprocessing",
+    "training",
+    "transfer_learning",
+    "comparative_analysis",
+    "adversarial_robustness",
+    "grad_cam",
+    "audit_of_the_original",
+    "summary",
+]
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+
+
+def run_report(project, *more):
+    return realfake(project, "report", "run", "--profile", "smoke", *more)
+
+
+def results(project, stage=None):
+    """Metrics that must come out again: everything but times."""
+    content = json.loads((project / "build/smoke/metrics.json").read_text())
+    return {
+        name: entry
+        for name, entry in content["metrics"].items()
+        if (stage is None or name.startswith(stage + "."))
+        and entry.get("unit") not in {"s", "images/s"}
+    }
+
+
+def edited_copy(smoke, tmp_path):
+    """A copy of the project with its finished build, to be changed by a test."""
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(smoke.project / "build", project / "build", symlinks=True)
+    return project
+
+
+def replace(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{old!r} is no longer in {path.name}: choose another edit"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_every_stage_runs_and_the_report_is_there(smoke):
+    for stage in STAGES:
+        assert re.search(rf"{stage}: done in", smoke.outcome.stdout), stage
+        assert (smoke.build / "stages" / stage / "notebook.ipynb").is_file()
+    assert 100_000 < (smoke.build / "report.html").stat().st_size < 8_000_000
+
+
+def test_metrics_have_the_promised_schema(smoke):
+    content = json.loads((smoke.build / "metrics.json").read_text())
+    assert content["schema"] == 1 and content["profile"] == "smoke"
+    assert {name.split(".")[0] for name in content["metrics"]} >= {*STAGES} - {"summary"}
+    assert {"value"} <= set.intersection(*(set(e) for e in content["metrics"].values()))
+    for name in (
+        "preprocessing.images_total",
+        "preprocessing.duplicate_pairs",
+        "preprocessing.test_images_with_train_twin",
+        "training.seed_cnn_original_recipe.test.accuracy",
+        "training.seed_cnn.test.accuracy",
+        "training.compact_cnn.test.accuracy",
+        "training.compact_cnn.test_dedup.accuracy",
+        "training.compact_cnn.test.auroc",
+        "adversarial_robustness.compact_cnn.fgsm_1.accuracy",
+        "adversarial_robustness.compact_cnn.pgd_1.accuracy",
+    ):
+        assert name in content["metrics"], name
+
+
+def test_report_says_on_its_first_page_that_the_data_are_a_demo(smoke):
+    first_page = smoke.html[: smoke.html.index('<section class="chapter"')]
+    assert "demo" in first_page.lower() and "CIFAKE" in first_page
+
+
+def test_missing_weights_and_generators_are_named_not_passed_over(smoke):
+    notes = [
+        note
+        for stage in ("training", "transfer_learning")
+        for note in json.loads((smoke.build / "stages" / stage / "notes.json").read_text())
+    ]
+    text = " ".join(notes).lower()
+    for name in ("vgg16", "resnet50", "mobilenet", "ddpm", "sngan"):
+        assert name in text, name
+    assert not any(
+        "vgg16" in name for name in results(smoke.project) if name.endswith("test.accuracy")
+    )
+
+
+def test_original_confusion_matrix_is_regenerated_by_its_own_mistakes(smoke):
+    found = results(smoke.project, "audit_of_the_original")
+    matrix = {
+        name.rsplit(".", 1)[1]: entry["value"]
+        for name, entry in found.items()
+        if ".both_mistakes." in name
+    }
+    assert matrix["fake_called_real"] == matrix["real_called_real"] == 0
+    assert matrix["real_called_fake"] > 0
+    assert matrix["accuracy"] == pytest.approx(0.5, abs=0.02)
+    assert found["audit_of_the_original.neither.accuracy"]["value"] > 0.55
+
+
+def test_same_again_executes_nothing_and_says_why(smoke):
+    begun = time.monotonic()
+    outcome = run_report(smoke.project, "--data", "demo")
+    seconds = time.monotonic() - begun
+    assert outcome.returncode == 0, outcome.stderr
+    for stage in STAGES:
+        assert re.search(rf"{stage}: unchanged since .*: skipped", outcome.stdout), stage
+    assert seconds < 10  # 2 s on an idle machine; the tests may have company
+
+
+def test_editing_prose_renders_only(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    path = project / "notebooks" / "08_summary.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    cell = next(c for c in notebook.cells[2:] if c.cell_type == "markdown")
+    cell.source += "\n\nA sentence that was not there before."
+    nbformat.write(notebook, path)
+    outcome = run_report(project, "--data", "demo")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert outcome.stdout.count(": skipped") == len(STAGES)
+    html = (project / "build/smoke/report.html").read_text(encoding="utf-8")
+    assert "A sentence that was not there before." in html
+
+
+def status(project):
+    outcome = realfake(project, "report", "status", "--profile", "smoke", "--data", "demo")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+def would_run(project):
+    """Stages that a run would execute, with the reason, read from ``report status``."""
+    found = {}
+    for line in status(project).splitlines():
+        words = line.replace("│", " ").replace("┃", " ").split()
+        if words and words[0] in STAGES and "up to date" not in line:
+            found[words[0]] = line
+    return found
+
+
+def test_editing_a_plot_reruns_only_the_stages_that_draw_it(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    assert would_run(project) == {}
+    (source,) = [
+        path
+        for path in project.glob("realfake_lib/plots*/**/*.py")
+        if "def duplicates_overview" in path.read_text()
+    ] or [project / "realfake_lib" / "plots.py"]
+    text = source.read_text()
+    at = text.index("def duplicates_overview")
+    at = text.index('"""', text.index('"""', at) + 3) + 3
+    source.write_text(text[:at] + "\n    _edited = True" + text[at:])
+    runs = would_run(project)
+    assert "duplicates_overview" in runs["preprocessing"]
+    assert not {"training", "comparative_analysis", "grad_cam"} & {*runs}
+
+
+def test_editing_a_model_reruns_what_trains_it(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    (source,) = [
+        path
+        for path in (project / "realfake_lib" / "models").glob("*.py")
+        if "def compact_cnn" in path.read_text()
+    ]
+    text = source.read_text()
+    at = text.index("def compact_cnn")
+    at = text.index('"""', text.index('"""', at) + 3) + 3
+    source.write_text(text[:at] + "\n    _edited = True" + text[at:])
+    runs = would_run(project)
+    assert "compact_cnn" in runs["training"]
+    assert "training" in runs["adversarial_robustness"]
+    assert "preprocessing" not in runs
+
+
+def test_changing_a_parameter_reruns_its_stage_and_names_it(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    outcome = realfake(
+        project, "report", "status", "--profile", "smoke", "--data", "demo", "--seed", "1"
+    )
+    assert re.search(r"preprocessing .*seed", outcome.stdout)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 needs POSIX")
+def test_killed_run_carries_on_and_ends_with_the_same_metrics(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    for folder in ("stages/training", "checkpoints/training"):
+        shutil.rmtree(project / "build/smoke" / folder, ignore_errors=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realfake_lib.cli", "report", "run"]
+        + ["--profile", "smoke", "--data", "demo", "--stage", "training"],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoints = project / "build/smoke/checkpoints/training"
+    deadline = time.monotonic() + 240
+    while not any(path.is_file() for path in checkpoints.rglob("*")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (project / "build/smoke/stages/training").exists()
+
+    outcome = run_report(project, "--data", "demo", "--stage", "training")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "preprocessing: unchanged" in outcome.stdout
+    path = "build/smoke/stages/training/metrics.json"
+    before, after = (
+        {
+            name: entry["value"]
+            for name, entry in json.loads((root / path).read_text()).items()
+            if entry.get("unit") not in {"s", "images/s"}
+        }
+        for root in (smoke.project, project)
+    )
+    assert after == before
+
+
+def test_unknown_names_are_refused_before_anything_runs(smoke):
+    for arguments, name in (
+        (["--profile", "standrad"], "standrad"),
+        (["--profile", "smoke", "--stage", "trainig"], "trainig"),
+        (["--profile", "smoke", "--data", "no/such/folder"], "no/such/folder"),
+    ):
+        outcome = realfake(smoke.project, "report", "run", *arguments)
+        assert outcome.returncode == 2, outcome.stdout
+        assert name in outcome.stderr and "Traceback" not in outcome.stderr
+
+
+def test_two_runs_in_one_folder_do_not_mix(smoke):
+    import filelock
+
+    (lock,) = [p for p in smoke.build.rglob("*lock*") if p.is_file()][:1] or [None]
+    assert lock is not None
+    with filelock.FileLock(lock, timeout=0):
+        outcome = run_report(smoke.project, "--data", "demo")
+    assert outcome.returncode == 2
+    assert str(smoke.build.name) in outcome.stderr and "Traceback" not in outcome.stderr
