@@ -191,7 +191,7 @@ def normalise(path):
             "cell_type": cell.cell_type,
             "id": cell.get("id") or hashlib.sha1(str(number).encode()).hexdigest()[:8],
             "metadata": {"tags": tags} if tags else {},
-            "source": "".join(cell.source).strip().splitlines(keepends=True),
+            "source": "".join(cell.source).rstrip().lstrip("\n").splitlines(keepends=True),
         }
         if cell.cell_type == "code":
             clean |= {"execution_count": None, "outputs": []}

@@ -197,7 +197,7 @@ def _merge(executed, source):
     """
     ran = [c for c in executed if c.cell_type == "code" and not _injected(c)]
     code = [c for c in source if c.cell_type == "code"]
-    if [c.source for c in ran] != [c.source for c in code]:
+    if not source or [c.source for c in ran] != [c.source for c in code]:
         kept = [cell for cell in executed if not _injected(cell)]
         cells = [_Cell.of(cell, number) for number, cell in enumerate(kept, start=1)]
     else:

@@ -4,8 +4,7 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
+from html import escape
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -104,7 +103,9 @@ SCORES = pd.DataFrame(
 
 def preprocessing(picture=None):
     return [
-        new_markdown_cell("# What the pictures are\nWhere the data come from, and what hides in them."),
+        new_markdown_cell(
+            "# What the pictures are\nWhere the data come from, and what hides in them."
+        ),
         parameters(profile="interactive", data="auto"),
         new_code_cell(
             'run = stage("preprocessing", output_dir)',
@@ -189,3 +190,409 @@ def stages(build):
 def rendered(build, stages, metrics=METRICS):
     path = html.render(build, plan=stages, metrics=metrics, out=build / "report.html")
     return path.read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words = [], []
+        self._quiet = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self._quiet = tag in ("script", "style")
+        self.words.append(" " if tag in ("dd", "td", "th", "p", "li", "h2", "pre") else "")
+
+    def handle_data(self, data):
+        self.words.append("" if self._quiet else data)
+
+    def all(self, tag, **wanted):
+        wanted = {name.rstrip("_"): value for name, value in wanted.items()}
+        return [
+            attributes
+            for name, attributes in self.elements
+            if name == tag and wanted.items() <= attributes.items()
+        ]
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(self.words)).replace("\u00a0", " ")
+
+
+@pytest.fixture
+def page(build, stages):
+    return Page(rendered(build, stages))
+
+
+def test_the_page_fetches_nothing(page):
+    for tag, attributes in page.elements:
+        for name in ("src", "srcset", "poster", "data"):
+            assert attributes.get(name, "data:").startswith("data:"), (tag, attributes)
+        if tag in ("link", "use"):
+            assert attributes.get("href", "data:").startswith("data:")
+    style = (html.TEMPLATES / "report.css").read_text()
+    assert "url(" not in style and "@import" not in style
+    policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_every_link_within_the_page_leads_somewhere(page):
+    anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(anchors) == len(set(anchors))
+    links = [link["href"] for link in page.all("a") if link["href"].startswith("#")]
+    assert len(links) > 15
+    assert {link[1:] for link in links} <= set(anchors)
+
+
+def test_the_contents_list_every_chapter_and_section(build, stages):
+    text = rendered(build, stages)
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    for words in ("What the pictures are", "The data set", "Training", "Curves", "provenance"):
+        assert words in contents
+
+
+def test_a_chapter_has_the_title_and_subtitle_of_its_first_cell(page):
+    assert "Chapter 1 What the pictures are # Where the data come from, and what" in page.text
+
+
+def test_every_picture_has_an_alternative_text(page):
+    pictures = page.all("img")
+    assert len(pictures) == 2
+    assert pictures[0]["alt"] == "A blue bar, of 120,000 pictures."
+    assert (pictures[0]["width"], pictures[0]["height"]) == ("770", "440")
+
+
+def test_a_picture_that_is_no_figure_of_the_report_still_has_an_alternative_text(build, stages):
+    bare = new_output("display_data", {"image/png": png(width=20, height=20)})
+    cells = [new_markdown_cell("# A\nb"), new_code_cell("show()", outputs=[bare])]
+    write(build, "training", cells)
+    pictures = Page(rendered(build, stages)).all("img")
+    assert pictures[1]["alt"] == "Picture from cell 2, without description"
+
+
+def test_figures_and_tables_are_numbered_through_the_report(build, stages):
+    captions = re.findall("<figcaption>(.*?)</figcaption>", rendered(build, stages), re.S)
+    assert [Page(caption.partition("<a")[0]).text.strip() for caption in captions] == [
+        "Figure 1. All 120,000 pictures are 32×32.",
+        "Table 1. Each class, with intervals.",
+        "Figure 2. Loss and accuracy.",
+    ]
+
+
+def test_a_figure_links_to_the_cell_that_made_it(page):
+    links = page.all("a", class_="made-by")
+    assert links[0]["href"] == "#preprocessing-cell-5"
+    assert page.all("details", id="preprocessing-cell-5")
+
+
+def test_text_refers_to_figures_tables_and_chapters_by_number(page):
+    assert "see Figure 1 and Table 1." in page.text
+    assert "(Table 1, Chapter 1)" in page.text
+    assert page.all("a", class_="xref", href="#fig-preprocessing-examples")
+
+
+def test_metrics_are_filled_in_where_they_are_quoted(page):
+    assert "96.9 % (96.6 to 97.1 %), +3.9 points more" in page.text
+    assert "the fingerprint 9f2c9f2c" in page.text  # within a code span
+    assert "REAL 120,000" in page.text  # within a table
+
+
+def test_columns_of_numbers_are_set_right(build, stages):
+    text = rendered(build, stages)
+    assert '<td class="num">95.9 to 98.0 %</td>' in text
+    assert '<th class="num">120,000' not in text
+    assert "<td>airplane</td>" in text
+
+
+def test_the_front_page_warns_of_demo_data(build, stages, page):
+    assert page.all("section", id="demo-warning", role="alert")
+    real = METRICS | {"data": METRICS["data"] | {"is_demo": False, "name": "CIFAKE"}}
+    assert not Page(rendered(build, stages, real)).all("section", id="demo-warning")
+
+
+def test_notes_are_on_the_front_page_and_in_their_chapter(build, stages):
+    (build / "stages" / "training" / "notes.json").write_text(json.dumps(["No VGG16 weights."]))
+    page = Page(rendered(build, stages))
+    front = page.text[: page.text.index("Abstract")]
+    assert "CIFAKE was not found, so the demo set is used." in front
+    assert "Demo data. (Chapter 1)" in front
+    assert "No VGG16 weights. (Chapter 2)" in front
+    assert "Note. Demo data." in page.text
+
+
+def test_a_chapter_that_was_not_run_is_named(build, stages):
+    page = Page(rendered(build, [*stages, stage(build, "grad_cam", "Grad-CAM")]))
+    assert "The chapter “Grad-CAM” is missing" in page.text
+
+
+def test_nothing_to_render_is_a_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="no stage has finished"):
+        html.render(tmp_path, plan=[stage(tmp_path, "a", "A")], metrics={}, out=tmp_path / "r.html")
+
+
+def test_headline_figures_come_from_the_metrics(page):
+    assert "Accuracy of the compact network 96.9 %" in page.text
+    assert "Under attack 82.3 %" in page.text
+
+
+def test_headline_figures_that_were_not_made_are_left_out(build, stages):
+    few = {"preprocessing.images_total", "training.compact_cnn.test.accuracy"}
+    fewer = {name: METRICS["metrics"][name] for name in few}
+    text = Page(rendered(build, stages, METRICS | {"metrics": fewer})).text
+    assert "Accuracy of the compact network 96.9 %" in text
+    assert "Under attack" not in text
+
+
+def test_title_and_abstract_come_from_the_plan_and_may_quote_metrics(build, stages):
+    plan = SimpleNamespace(
+        stages={one.name: one for one in stages},
+        title="Of {{ preprocessing.images_total | int }} pictures",
+        subtitle="And more",
+        abstract="It reaches **{{ training.compact_cnn.test.accuracy | pct }}**.",
+        authors=("A. Author", "B. Author"),
+    )
+    page = Page(rendered(build, plan))
+    assert "Of 120,000 pictures And more" in page.text
+    assert "It reaches 96.9 %." in page.text
+    assert "A. Author, B. Author" in page.text
+
+
+def test_cells_tagged_abstract_move_to_the_front_and_removed_ones_vanish(build, stages):
+    tile = '<div class="tiles">\n{{ tile("A label", 0.5 | pct) }}\n</div>'
+    cells = [
+        new_markdown_cell("# Last\nwords"),
+        new_markdown_cell(f"In short.\n\n{tile}", metadata={"tags": ["abstract"]}),
+        new_markdown_cell("Nobody sees this.", metadata={"tags": ["remove"]}),
+    ]
+    write(build, "training", cells)
+    text = Page(rendered(build, stages)).text
+    assert text.index("In short.") < text.index("Chapter 1 What")
+    assert "A label 50.0 %" in text
+    assert "Nobody sees this." not in text
+
+
+def test_the_byline_tells_date_profile_data_and_commit(page):
+    assert "Run 2026-11-23 21:04" in page.text
+    assert "Data demo, 1,200 images" in page.text
+    assert "Commit 3f2a9b7c1d, with local changes" in page.text
+
+
+def test_the_appendix_tells_where_everything_came_from(page):
+    appendix = page.text[page.text.rindex("Appendix") :]
+    for words in ("sha256 5d41402abc4b", "tensorflow 2.21.0", "training 1320 cd34", "epochs 8"):
+        assert words in appendix
+
+
+def test_code_is_folded_away_with_what_it_printed(build, stages, page):
+    cells = page.all("details", class_="code")
+    assert len(cells) == 7
+    assert not any("open" in cell for cell in cells)
+    text = rendered(build, stages)
+    printed = text.index("preprocessing: results go to build/smoke")
+    assert text.rindex("<details", 0, printed) > text.rindex("</details>", 0, printed)
+
+
+def test_the_parameters_of_this_run_stand_below_the_defaults(page):
+    assert "data = 'auto' # In this run: data = \"demo\"" in page.text
+
+
+def test_prose_comes_from_the_source_notebook_while_its_code_is_the_code_that_ran(build, stages):
+    source = preprocessing()
+    source[3].source = "## New words\n\nSee {{ fig('examples') }}."
+    stages[0].notebook.parent.mkdir()
+    nbformat.write(new_notebook(cells=source), stages[0].notebook)
+    text = Page(rendered(build, stages)).text
+    assert "New words # See Figure 1." in text
+    assert 'data = "demo"' in text
+    source[2].source = "something_else()"
+    nbformat.write(new_notebook(cells=source), stages[0].notebook)
+    assert "New words" not in Page(rendered(build, stages)).text
+
+
+def test_a_missing_metric_is_named_with_notebook_and_cell(build, stages):
+    write(
+        build, "training", [new_markdown_cell("# A\nb"), new_markdown_cell("{{ training.oops }}")]
+    )
+    with pytest.raises(UserError, match=r"training\.ipynb, cell 2: .*training\.oops"):
+        rendered(build, stages)
+    assert not (build / "report.html").exists()
+
+
+def test_a_missing_metric_in_a_caption_is_named_with_its_figure(build, stages):
+    cell = new_code_cell("x", outputs=[figure("bad", "{{ training.oops }}", "alt")])
+    write(build, "training", [new_markdown_cell("# A\nb"), cell])
+    with pytest.raises(UserError, match=r"cell 2, figure 'bad': .*training\.oops"):
+        rendered(build, stages)
+
+
+def test_other_outputs_are_shown_and_defused(build, stages):
+    frame = "<style>td {color: red}</style><table onclick='x'><tr><td>7<br>8</td></tr></table>"
+    outputs = [
+        new_output("display_data", {"text/html": frame + "<script>alert(1)</script>"}),
+        new_output("display_data", {"text/markdown": "**bold** ```x```"}),
+        new_output("execute_result", {"text/plain": "<Figure size 640x480>"}),
+        new_output("error", ename="ValueError", evalue="a < b", traceback=["\x1b[31mred\x1b[0m"]),
+    ]
+    write(build, "training", [new_markdown_cell("# A\nb"), new_code_cell("x", outputs=outputs)])
+    text = rendered(build, stages)
+    assert "alert(1)" not in text and "color: red" not in text
+    assert "<strong>bold</strong>" in text
+    assert "&lt;Figure size 640x480&gt;" in text
+    assert "ValueError</strong>: a &lt; b" in text and "\x1b" not in text
+
+
+def test_repeated_headings_get_anchors_of_their_own(build, stages):
+    cells = [
+        new_markdown_cell("# A\nb"),
+        new_markdown_cell("## Same\n\n## Same\n\n```nolang\nx\n```"),
+    ]
+    write(build, "training", cells)
+    page = Page(rendered(build, stages))
+    assert page.all("h3", id="training-same") and page.all("h3", id="training-same-again")
+
+
+def test_a_chapter_without_a_title_keeps_the_plans(build, stages):
+    write(build, "training", [new_markdown_cell("Just text."), new_code_cell("")])
+    assert "Chapter 2 Training #" in Page(rendered(build, stages)).text
+
+
+@pytest.mark.parametrize("markdown", ["![x](pictures/a.png)", "<img src='https://example.org/a'>"])
+def test_pictures_from_elsewhere_are_refused(build, stages, markdown):
+    write(build, "training", [new_markdown_cell("# A\nb"), new_markdown_cell(markdown)])
+    with pytest.raises(UserError, match="picture|fetch"):
+        rendered(build, stages)
+
+
+def test_pictures_shrink_where_all_of_them_exceed_the_budget(build, stages, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    cell = new_code_cell(
+        "x", outputs=[figure("n", "c", "a", base64.b64encode(buffer.getvalue()).decode())]
+    )
+    write(build, "training", [new_markdown_cell("# A\nb"), cell])
+    large = len(rendered(build, stages))
+    monkeypatch.setattr(html, "IMAGE_BUDGET", 1000)
+    assert len(rendered(build, stages)) < large - 50_000
+
+
+def test_two_renderings_are_the_same_to_the_byte(build, stages):
+    assert rendered(build, stages) == rendered(build, stages)
+
+
+def test_a_failed_notebook_shows_its_error_on_top_and_in_its_cell(tmp_path):
+    path = write(
+        tmp_path,
+        "training",
+        [
+            new_markdown_cell("# A\nb {{ training.never_made | pct }}"),
+            new_code_cell("1", outputs=[figure("f", "c {{ x.y }}", "a"), printed("hello\n")]),
+            new_code_cell(
+                "boom()",
+                outputs=[
+                    new_output(
+                        "error",
+                        ename="UserError",
+                        evalue="no such <file>",
+                        traceback=["\x1b[0;31mUserError\x1b[0m: no such <file>"],
+                    )
+                ],
+            ),
+        ],
+    )
+    written = html.render_failed(path)
+    assert written == path.with_suffix(".html")
+    text = written.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.text.index("UserError: no such <file>") < page.text.index("hello")
+    assert "In cell 3." in page.text
+    assert page.all("details", id="notebook-cell-3")[0]["class"] == "code failed"
+    assert text.index("code failed") < text.index('class="error"')
+
+
+def test_a_notebook_that_ended_without_an_error_says_so(tmp_path):
+    path = write(tmp_path, "training", [new_markdown_cell("# A\nb"), new_code_cell("1")])
+    assert "without an error in any cell" in html.render_failed(path).read_text(encoding="utf-8")
+
+
+def test_a_broken_notebook_file_is_a_users_mistake(tmp_path):
+    path = tmp_path / "notebook.ipynb"
+    path.write_text("{")
+    with pytest.raises(UserError, match="cannot be read as a notebook"):
+        html.render_failed(path)
+
+
+# --- in a browser --------------------------------------------------------------------------------
+
+PROBE = """<script>addEventListener("load", () => setTimeout(() => {
+  const wide = [...document.querySelectorAll("body *")].filter((e) =>
+    !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1);
+  parent.postMessage(JSON.stringify({
+    inner: innerWidth, scroll: document.documentElement.scrollWidth,
+    wide: wide.map((e) => e.tagName + "." + e.className).slice(0, 5),
+    open: document.querySelectorAll("details.code[open]").length,
+    contents: document.querySelector(".toc details").open,
+  }), "*");
+}, 50));</script></body>"""
+
+# Chromium's own windows are never narrower than 500 px; a frame may be.
+FRAME = """<!DOCTYPE html><body><iframe style="border: 0; width: {width}px; height: 900px"
+srcdoc="{page}"></iframe>
+<script>addEventListener("message", (m) => {{ document.body.dataset.probe = m.data; }});</script>"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    try:
+        return pdf.find_chromium()
+    except UserError as error:
+        pytest.skip(error.message)
+
+
+@pytest.fixture
+def wide_report(build, stages):
+    """A report with a table and a line of code far wider than a phone."""
+    frame = pd.concat([SCORES] * 3, axis=1)
+    cells = [
+        new_markdown_cell("# Wide\nthings"),
+        new_markdown_cell("`" + "a_long_name" * 12 + "` and\n\n```\n" + "x" * 300 + "\n```\n"),
+        new_code_cell("y" * 300, outputs=[table("wide", "Wide.", frame), printed("z" * 400)]),
+    ]
+    write(build, "training", cells)
+    rendered(build, stages)
+    return build / "report.html"
+
+
+def probe(chromium, report, width):
+    page = report.with_name("probe.html")
+    inner = report.read_text(encoding="utf-8").replace("</body>", PROBE)
+    page.write_text(FRAME.format(width=width, page=escape(inner)), encoding="utf-8")
+    flags = ("--dump-dom", "--window-size=1600,900", "--virtual-time-budget=3000")
+    dom = pdf.browse(chromium, page, *flags, seconds=60).stdout
+    return json.loads(Page(dom).all("body")[0]["data-probe"])
+
+
+def test_nothing_overflows_at_phone_width(chromium, wide_report):
+    seen = probe(chromium, wide_report, 390)
+    assert seen["inner"] == 390
+    assert seen["scroll"] <= 390 and seen["wide"] == []
+    assert seen["contents"] is False and seen["open"] == 0
+
+
+def test_the_contents_are_open_on_a_wide_screen(chromium, wide_report):
+    seen = probe(chromium, wide_report, 1280)
+    assert seen["contents"] is True and seen["scroll"] <= 1280
+
+
+def test_a_browser_meets_no_error_and_asks_for_nothing(chromium, wide_report, tmp_path):
+    log = tmp_path / "net.json"
+    flags = ("--dump-dom", "--enable-logging=stderr", f"--log-net-log={log}")
+    done = pdf.browse(chromium, wide_report, *flags, seconds=60)
+    assert done.returncode == 0
+    assert "CONSOLE" not in done.stderr
+    asked = set(re.findall(r'"url":"(https?:[^"]*)"', log.read_text(errors="replace")))
+    # Chromium itself looks for updates of its own parts, whatever the page.
+    assert not {url for url in asked if not re.search(r"google|gstatic|chrome", url)}
