@@ -1,0 +1,296 @@
+"""The command line: ``realfake report | data | train | evaluate | predict``.
+
+Commands import what they need when they run, so that ``realfake --help`` answers at once. A user's
+mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 130.
+"""
+
+import errno
+import functools
+import json
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from realfake_lib.errors import UserError
+
+app = typer.Typer(
+    name="realfake",
+    help="Tell real photographs from AI-generated images, and report how far that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+report_app = typer.Typer(no_args_is_help=True, help="Run the notebooks and render the report.")
+data_app = typer.Typer(no_args_is_help=True, help="Get, check and describe the data.")
+app.add_typer(report_app, name="report")
+app.add_typer(data_app, name="data")
+
+Profile = Annotated[str, typer.Option(help="smoke, standard or full.")]
+Data = Annotated[str, typer.Option(help="auto, cifake, demo, or a folder or archive of images.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Changes = Annotated[
+    list[str], typer.Option("--set", help="Parameter for this run: STAGE.PARAMETER=VALUE.")
+]
+ImageSize = Annotated[int | None, typer.Option(help="Side in pixels; images are resized to it.")]
+
+
+def told(command):
+    """Turn what may go wrong in ``command`` into words and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args, **kwargs):
+        from realfake_lib.report.run import StageFailed
+
+        try:
+            code = command(*args, **kwargs)
+        except UserError as error:
+            typer.echo(f"realfake: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except StageFailed as error:  # the run has printed it
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("realfake: stopped; the same command carries on from here", err=True)
+            raise typer.Exit(130) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+                raise
+            typer.echo(f"realfake: {error.filename or 'writing'}: {error.strerror}", err=True)
+            raise typer.Exit(2) from None
+        raise typer.Exit(code or 0)
+
+    return wrapped
+
+
+# --- report -------------------------------------------------------------------------------------
+
+
+@report_app.command("run")
+@told
+def report_run(
+    profile: Profile = "standard",
+    data: Data = "auto",
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(help="Stages that may run at once.")] = 1,
+    stage: Annotated[
+        list[str], typer.Option(help="Only this stage and what it reads; may be repeated.")
+    ] = (),
+    force: Annotated[bool, typer.Option("--force", help="Run also what did not change.")] = False,
+    changes: Changes = (),
+):
+    """Run every stage whose key changed and render the report."""
+    from realfake_lib.report import run
+
+    run.run(
+        profile=profile,
+        data=data,
+        seed=seed,
+        jobs=jobs,
+        stages=tuple(stage),
+        force=force,
+        changes=tuple(changes),
+    )
+
+
+@report_app.command("status")
+@told
+def report_status(
+    profile: Profile = "standard", data: Data = "auto", seed: Seed = 0, changes: Changes = ()
+):
+    """Show what a run would execute, why, and how long it would take."""
+    from realfake_lib.report import run
+    from realfake_lib.report.terminal import Terminal
+
+    Terminal().status(*run.status(profile=profile, data=data, seed=seed, changes=tuple(changes)))
+
+
+@report_app.command("render")
+@told
+def report_render(profile: Profile = "standard", data: Data = "auto", seed: Seed = 0):
+    """Render the report from the results that there are, without running anything."""
+    from realfake_lib.report import run
+
+    run.render(profile=profile, data=data, seed=seed)
+
+
+@report_app.command("pdf")
+@told
+def report_pdf(profile: Profile = "standard"):
+    """Print the rendered report to PDF with an installed Chromium."""
+    from realfake_lib.report import pdf, plan
+
+    build = plan.load(profile=profile).build
+    typer.echo(f"PDF: {pdf.to_pdf(build / 'report.html', build / 'report.pdf')}")
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@data_app.command("fetch")
+@told
+def data_fetch():
+    """Download CIFAKE into the cache, unless it is there."""
+    from realfake_lib import data
+
+    typer.echo(f"CIFAKE: {data.fetch_cifake()}")
+
+
+@data_app.command("verify")
+@told
+def data_verify(data: Data = "cifake"):
+    """Check CIFAKE file by file against its author's repository."""
+    from realfake_lib import data as library
+
+    outcome = library.verify(data)
+    typer.echo(str(outcome))
+    return 0 if outcome.ok else 2
+
+
+@data_app.command("info")
+@told
+def data_info(data: Data = "auto", image_size: ImageSize = None):
+    """Describe a data set: where it comes from, its classes, its duplicates."""
+    from realfake_lib import data as library
+
+    dataset = library.load(data, image_size=image_size)
+    twins = library.duplicates(dataset)
+    typer.echo(f"{dataset.name}: {dataset.n:,} images of {dataset.image_size} pixels")
+    typer.echo(f"source: {dataset.source}\nfingerprint: {dataset.fingerprint}")
+    for notice in dataset.notices:
+        typer.echo(f"note: {notice}")
+    typer.echo(library.describe(dataset).to_string(index=False))
+    typer.echo(f"pairs of byte-identical images: {twins.pairs:,}")
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+@app.command()
+@told
+def train(
+    output: Annotated[Path, typer.Option(help="File for the trained model, ending in .keras.")],
+    data: Data = "auto",
+    model: Annotated[str, typer.Option(help="Name of the network.")] = "compact_cnn",
+    recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "compact_standard",
+    image_size: ImageSize = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
+    seed: Seed = 0,
+):
+    """Train a detector on CIFAKE or on a folder of one's own.
+
+    Temperature, threshold and uncertain band are chosen on validation images and saved with the
+    model. An interrupted training carries on with the same command.
+    """
+    if output.suffix != ".keras":
+        raise UserError(f"--output {output}: the name must end in .keras")
+    if output.exists():
+        raise UserError(f"--output {output} exists", "Name another file, or remove this one first.")
+    from realfake_lib import data as library
+    from realfake_lib import models, settings, training
+    from realfake_lib.evaluation.verdict import choose_operating_point
+
+    changes = {"epochs": epochs, "batch_size": batch_size}
+    chosen = training.get_recipe(recipe).replace(**{k: v for k, v in changes.items() if v})
+    dataset = library.load(data, image_size=image_size)
+    splits = library.make_splits(dataset, seed=seed, n_train=n_train)
+    checkpoints = settings.cache_dir() / "training"
+    fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
+    logits = training.predict_logits(fit.model, dataset.images, splits.val)
+    point = choose_operating_point(dataset.labels[splits.val], logits)
+    trained_on = {
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "n": len(splits.train),
+        "recipe": recipe,
+        "epochs": chosen.epochs,
+        "seed": seed,
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    models.save(fit.model, output, point.meta() | {"trained_on": trained_on})
+    accuracy = fit.history["val_accuracy"].iloc[-1]
+    typer.echo(f"{output}: validation accuracy {accuracy:.1%} on {len(splits.val):,} images")
+
+
+@app.command()
+@told
+def evaluate(
+    model: Annotated[str, typer.Option(help="Model file, or a trained detector's name.")],
+    data: Data = "auto",
+    part: Annotated[
+        str, typer.Option(help="test (20 % are set aside where a folder has none) or all.")
+    ] = "test",
+    threshold: Annotated[float | None, typer.Option(help="Instead of the model's.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Seed = 0,
+):
+    """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals."""
+    if part not in ("test", "all"):
+        raise UserError(f"--part {part}: use test or all")
+    import numpy as np
+
+    from realfake_lib import data as library
+    from realfake_lib.evaluation import metrics
+    from realfake_lib.predict import load_detector
+
+    detector = load_detector(model)
+    dataset = library.load(data, image_size=detector.image_size)
+    everything = np.arange(dataset.n)
+    rows = everything if part == "all" else library.make_splits(dataset).test
+    threshold = detector.threshold if threshold is None else threshold
+    scores = metrics.evaluate(
+        dataset.labels[rows], detector.p_fake(dataset.images[rows]), threshold, seed=seed
+    )
+    if json_output:
+        measures = {name: {"value": value, "ci": ci} for name, value, ci in scores.items()}
+        facts = {"model": str(detector.path), "data": dataset.name, "n": scores.n}
+        typer.echo(json.dumps(facts | {"threshold": threshold, "measures": measures}, indent=1))
+        return
+    typer.echo(f"{detector.path} on {scores.n:,} images of {dataset.name} ({part})")
+    typer.echo(f"FAKE from p(fake) = {threshold:.3f} on; precision, recall and F1 are for FAKE\n")
+    typer.echo(scores.frame().to_string(float_format="{:.4f}".format))
+
+
+@app.command()
+@told
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model file, or a trained detector's name.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of what spoke for each verdict.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Instead of the model's.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images in memory at a time.")] = 256,
+    recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
+):
+    """A verdict for each picture: probability of FAKE, verdict, and whether it is uncertain."""
+    from realfake_lib.predict import command
+
+    return command(
+        paths,
+        model=model,
+        json_output=json_output,
+        csv=csv,
+        explain=explain,
+        threshold=threshold,
+        batch_size=batch_size,
+        recursive=recursive,
+    )
+
+
+def main():
+    """Entry point of ``realfake``."""
+    # An ordinary kill ends a run as Ctrl-C does: its stages with it, nothing half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app(prog_name="realfake")
+
+
+if __name__ == "__main__":
+    main()
