@@ -75,9 +75,8 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
         ax.set_title(title)
         for row, (mean, deviation, n) in enumerate(summary.itertuples(index=False)):
             scale, unit = (100, " %") if as_percent else (1, "")
-            text = f"{scale * mean:.1f}{unit}" if as_percent else f"{mean:.3g}"
-            if n > 1:
-                text = f"{text[: -len(unit)] if unit else text} ± {scale * deviation:.2g}{unit}"
+            spread_over_seeds = f" ± {scale * deviation:.2f}" if n > 1 else ""
+            text = f"{scale * mean:.2f}{spread_over_seeds}{unit}"
             ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
     if as_percent:
         percent_axis(axes[-1].xaxis, f"{label}, mean ± SD over seeds")
@@ -115,12 +114,14 @@ def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", valu
     ax.set_xscale("log")
     ax.step(costs[on_front], values[on_front], where="post", color=FAINT, lw=1, ls=(0, (4, 3)))
     if {"ci_low", "ci_high"} <= set(table):
-        ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3)
-    ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7)
-    ax.plot(costs[~on_front], values[~on_front], "o", mfc="white", mec=SERIES[0], ms=7)
+        ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3, zorder=3)
+    ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7, zorder=3)
+    ax.plot(costs[~on_front], values[~on_front], "o", mfc="white", mec=SERIES[0], ms=7, zorder=3)
     low, high = values.min(), values.max()
     margin = 0.12 * max(high - low, 0.01)
-    ax.set_xlim(costs.min() / 1.6, costs.max() * 1.6)
+    decades = max(np.log10(costs.max() / costs.min()), 0.5)
+    # Names stand to the right of their points; the last one must fit, too.
+    ax.set_xlim(costs.min() / 10 ** (0.05 * decades), costs.max() * 10 ** (0.33 * decades))
     ax.set_ylim(low - margin, min(1.002, high + margin))
     ax.set_xlabel(f"{cost_label}, logarithmic")
     percent_axis(ax.yaxis, "accuracy")
@@ -160,7 +161,7 @@ def transfer_bars(table, reference=None):
                 ax, rows, chosen["accuracy"], chosen["ci_low"], chosen["ci_high"], colour, marker
             )
         )
-    rows_axis(ax, backbones)
+    rows_axis(ax, backbones, separated=True)
     missing = table.groupby("backbone")["accuracy"].apply(lambda a: a.isna().all())
     ax.autoscale_view()
     for row, name in enumerate(backbones):
@@ -221,7 +222,7 @@ def against_published(table):
         ax.text(
             1.02,
             row,
-            percent(value, 2 if value * 1e4 % 10 > 1e-6 else 1),
+            percent(value, 2),
             transform=ax.get_yaxis_transform(),
             va="center",
             fontsize=9,
@@ -281,11 +282,8 @@ def unseen_generators(table, examples=None, per_generator=4):
             )
         handles.append(handle)
     for ax in axes:
-        rows_axis(ax, generators)
+        rows_axis(ax, generators, separated=True)
         ax.set_xlim(-0.02, 1.02)
-        ax.hlines(
-            np.arange(len(generators) - 1) + 0.5, -0.02, 1.02, color="#E4E4E4", lw=0.7, zorder=0
-        )
     if with_pictures:
         axes[0].tick_params(labelleft=False)
     axes[1].tick_params(labelleft=False)
@@ -317,31 +315,29 @@ def _gallery(ax, shown, per_generator, height):
 
 
 def _name_points(ax, x, y, names, bold):
-    """Names beside their points, moved up or down where they would overlap."""
+    """Names to the right of their points, moved up or down where they would overlap."""
     ax.figure.draw_without_rendering()
     box = ax.get_window_extent()
     at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
     em = ax.figure.dpi / 72 * 9
-    gap, widths = 1.25 * em / box.height, np.array([0.6 * em * len(n) for n in names]) / box.width
-    offset = 0.9 * em / box.width
-    left = at[:, 0] + offset + widths > 1  # no room to the right: the name goes to the left
-    starts = np.where(left, at[:, 0] - offset - widths, at[:, 0] + offset)
-    for group in _overlapping(starts, starts + widths):
-        placed = spread(at[group, 1], gap, 0.02, 0.98)
-        for i, level in zip(group, placed, strict=True):
+    offset, gap = 0.9 * em / box.width, 1.35 * em / box.height
+    starts = at[:, 0] + offset
+    ends = starts + np.array([0.62 * em * len(name) for name in names]) / box.width
+    for group in _overlapping(starts, ends):
+        for i, level in zip(group, spread(at[group, 1], gap, 0.02, 0.98), strict=True):
+            moved = abs(level - at[i, 1]) > 0.5 * gap
             ax.annotate(
                 names[i],
                 xy=at[i],
                 xycoords="axes fraction",
-                xytext=(at[i, 0] + (-offset if left[i] else offset), level),
+                xytext=(at[i, 0] + offset, level),
                 textcoords="axes fraction",
-                ha="right" if left[i] else "left",
                 va="center",
                 fontsize=9,
                 color=INK if bold[i] else FAINT,
-                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7, "shrinkB": 4}
-                if abs(level - at[i, 1]) > 0.5 * gap
-                else None,
+                zorder=1.5,  # above grid and front, below the points
+                bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8},
+                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7} if moved else None,
             )
 
 

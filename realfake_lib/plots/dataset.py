@@ -1,11 +1,14 @@
 """Figures about a data set: its parts, what one simple property gives away, its spectrum."""
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from realfake_lib.plots.style import (
     CLASS_COLOURS,
+    FAKE_COLOUR,
     INK,
     LINES,
+    REAL_COLOUR,
     SERIES,
     interval_dots,
     key,
@@ -15,11 +18,14 @@ from realfake_lib.plots.style import (
     readable,
     reference_line,
     rows_axis,
+    series,
     styled,
 )
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
 LUMA = (0.299, 0.587, 0.114)
+
+_REAL_TO_FAKE = LinearSegmentedColormap.from_list("realfake", [REAL_COLOUR, "white", FAKE_COLOUR])
 
 
 @styled
@@ -176,8 +182,9 @@ def power_spectrum(images, labels, n=5000, seed=0):
     reach = max(1.0, np.quantile(np.abs(decibels), 0.99))
     picture = right.imshow(
         decibels,
-        extent=(horizontal[0], horizontal[-1], vertical[-1], vertical[0]),
-        cmap="PuOr_r",
+        extent=(horizontal[0], horizontal[-1], vertical[0], vertical[-1]),
+        origin="lower",
+        cmap=_REAL_TO_FAKE,
         vmin=-reach,
         vmax=reach,
     )
@@ -187,7 +194,9 @@ def power_spectrum(images, labels, n=5000, seed=0):
         xlabel="horizontal frequency\n(cycles per pixel)",
         ylabel="vertical frequency",
     )
-    figure.colorbar(picture, ax=right, label="difference (dB)", shrink=0.85)
+    figure.colorbar(
+        picture, ax=right, label="← REAL has more   (dB)   FAKE has more →", shrink=0.85
+    )
     return figure
 
 
@@ -210,14 +219,16 @@ def spectra(table):
     axes = figure.subplots(1, 2, sharey=True)
     names = list(dict.fromkeys(table["augmentation"]))
     for ax, label in zip(axes, (REAL, FAKE), strict=True):
+        ends = []
         for i, name in enumerate(names):
             chosen = table[(table["augmentation"] == name) & (table["label"] == label)]
-            ax.semilogy(chosen["frequency"], chosen["power"], color=SERIES[i % 6], ls=LINES[i % 6])
+            colour, _, line = series(i)
+            ax.semilogy(chosen["frequency"], chosen["power"], color=colour, ls=line)
+            ends.append((chosen["power"].iloc[-1], name, colour))
         ax.set(xlabel="spatial frequency (cycles per pixel)", xlim=(0, 0.5))
         ax.set_title(CLASS_NAMES[label], color=readable(CLASS_COLOURS[label]))
     axes[0].set_ylabel("power (grey levels²)")
-    entries = [(name, SERIES[i % 6], LINES[i % 6]) for i, name in enumerate(names)]
-    key(axes[1], entries, loc="upper right")
+    label_ends(axes[1], ends)
     return figure
 
 

@@ -1,7 +1,7 @@
 """Figures about how a detector learned and how right it is."""
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from realfake_lib.evaluation.calibration import reliability as reliability_table
 from realfake_lib.evaluation.metrics import pr_curve, roc_curve
@@ -87,7 +87,7 @@ def learning_rates(histories):
         ax.plot(history["epoch"], rates, color=colour, marker=marker, ms=4, ls=line)
         ends.append((max(rates.iloc[-1], 1e-12), name, colour))
     _epoch_axis(ax, histories)
-    ax.set(ylabel="learning rate (per step)", yscale="log")
+    ax.set(ylabel="learning rate (logarithmic)", yscale="log")
     label_ends(ax, ends)
     return figure
 
@@ -192,10 +192,10 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
         roc.axvline(fpr, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=0)
     chance = np.geomspace(lowest_fpr, 1, 200)
     roc.plot(chance, chance, color=FAINT, lw=0.9, ls=(0, (1, 2)))
-    roc.text(0.4, 0.29, "chance", color=FAINT, fontsize=9, ha="left", va="center")
+    roc.text(0.22, 0.29, "coin toss", color=FAINT, fontsize=9, ha="right", va="center")
     percent_axis(roc.xaxis, "REAL called FAKE")
     percent_axis(roc.yaxis, "FAKE found")
-    pr.set(xlim=(0, 1.01), ylim=(max(0, np.floor(10 * lowest_precision - 0.01) / 10), 1.01))
+    pr.set(xlim=(0, 1.01), ylim=(max(0, np.floor(10 * lowest_precision + 1e-6) / 10 - 0.005), 1.01))
     percent_axis(pr.xaxis, "recall: FAKE found")
     percent_axis(pr.yaxis, "precision: right when FAKE is said")
     figure.legend(
@@ -212,7 +212,7 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
 
 @styled
 def reliability(tables):
-    """Predicted probability of FAKE against the share that is FAKE; the diagonal is honest.
+    """Predicted probability of FAKE against the share that is FAKE; on the diagonal they agree.
 
     Parameters
     ----------
@@ -243,9 +243,12 @@ def reliability(tables):
         entries.append((name, colour, "-"))
     ax.set(ylim=(-0.02, 1.02), xlim=(-0.02, 1.02))
     percent_axis(ax.yaxis, "images that are FAKE")
-    ax.text(0.6, 0.53, "honest", color=FAINT, fontsize=9, ha="left", va="center")
+    ax.text(0.6, 0.53, "calibrated", color=FAINT, fontsize=9, ha="left", va="center")
     key(ax, entries, loc="upper left")
     below.set(yscale="log", ylabel="images per bin\n(number)")
+    below.yaxis.set_minor_formatter(NullFormatter())
+    counts = np.concatenate([table["n"] for table in tables.values()])
+    below.set_ylim(10 ** np.floor(np.log10(counts.min())), 10 ** np.ceil(np.log10(counts.max())))
     percent_axis(below.xaxis, "predicted probability of FAKE")
     return figure
 
@@ -333,7 +336,7 @@ def per_class_bars(table):
             CLASS_COLOURS[label],
             marker="os"[label],
         )
-    rows_axis(ax, list(table["group"]))
+    rows_axis(ax, list(table["group"]), separated=True)
     low = np.nanmin(table[["fake_ci_low", "real_ci_low"]].to_numpy(float))
     ax.set_xlim(max(0, low - 0.02), 1.002)
     percent_axis(ax.xaxis, "right verdicts")

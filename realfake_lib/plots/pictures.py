@@ -44,7 +44,7 @@ def image_grid(images, labels=None, p_fake=None, titles=None, columns=6):
         titles = [_verdict(labels, p_fake, i) for i in range(n)]
     columns = min(columns, n)
     lines = max(title.count("\n") + 1 if title else 0 for title in titles)
-    board = _Board(columns, -(-n // columns), title_lines=lines, side=_side(columns, 1.25))
+    board = _Board(columns, -(-n // columns), title_lines=lines)
     for i, image in enumerate(images):
         board.draw(image, i % columns, i // columns, titles[i], colours[i])
     return board.figure
@@ -84,7 +84,8 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
     board = _Board(columns, 2, heads, CLASS_COLOURS, title_lines=lines)
     for row, chosen in enumerate(sides.values()):
         for column, i in enumerate(chosen):
-            title = f"p {p_fake[i]:.3f}" if names is None else f"{names[i]}\np {p_fake[i]:.3f}"
+            title = board.probability(p_fake[i])
+            title = title if names is None else f"{names[i]}\n{title}"
             board.draw(images[i], column, row, title, INK)
         if not len(chosen):
             board.write("none", 0, row)
@@ -179,7 +180,7 @@ def duplicates_overview(images, index, n=8, seed=0):
     chosen = np.random.default_rng(seed).choice(len(pairs), min(n, len(pairs)), replace=False)
     both = pairs[np.sort(chosen)]
     heads = [" / ".join(dict.fromkeys(splits[both[:, side]])) for side in (0, 1)]
-    board = _Board(len(both), 2, heads, side=_side(len(both), 1.1))
+    board = _Board(len(both), 2, heads, title_lines=1)
     keys = index["key"].to_numpy()
     for column, pair in enumerate(both):
         for row, i in enumerate(pair):
@@ -239,14 +240,13 @@ def adversarial_examples(clean, attacked, labels, p_clean, p_attacked, epsilon):
         heads,
         column_heads=[CLASS_NAMES[label] for label in labels],
         title_lines=1,
-        side=_side(len(clean), 1.2),
         column_colours=[CLASS_COLOURS[label] for label in labels],
     )
     for column in range(len(clean)):
         for row, (picture, p) in enumerate(
             ((clean, p_clean), (change, None), (attacked, p_attacked))
         ):
-            title = "" if p is None else f"p {p[column]:.3f}"
+            title = "" if p is None else board.probability(p[column])
             colour = INK if p is None else CLASS_COLOURS[FAKE if p[column] >= 0.5 else REAL]
             board.draw(picture[column], column, row, title, colour)
     return board.figure
@@ -279,7 +279,6 @@ def grad_cam_grid(images, maps, titles=None, labels=None):
         ["picture", *maps],
         column_heads=titles,
         column_colours=colours,
-        side=_side(n, 1.2),
     )
     for column, image in enumerate(images):
         board.draw(image, column, 0)
@@ -302,14 +301,14 @@ class _Board:
         row_colours=None,
         column_heads=None,
         title_lines=0,
-        side=None,
         column_colours=None,
     ):
         longest = max((len(line) for h in row_heads or () for line in h.split("\n")), default=0)
         left = 0.085 * longest + 0.15 if row_heads else 0.03
-        side = side or min(0.95, (WIDTH - left) / (columns * (1 + _GAP)))
+        side = min(1.2, (WIDTH - left) / (columns * (1 + _GAP)))
         self.pitch_x = side * (1 + _GAP)
-        crowded = max((len(h) for h in column_heads or ()), default=0) * 0.085 > self.pitch_x
+        widest = max((len(line) for h in column_heads or () for line in h.split("\n")), default=0)
+        crowded = 0.085 * widest > self.pitch_x
         head_lines = max((h.count("\n") + 1 for h in column_heads or ()), default=0)
         top = 0.06 + (0.75 if crowded else head_lines * _LINE)
         self.title = title_lines * _LINE + (0.05 if title_lines else 0)
@@ -364,15 +363,14 @@ class _Board:
                 linespacing=1.05,
             )
 
+    def probability(self, p):
+        """A probability of FAKE as a title, named in full where a picture is wide enough."""
+        return f"p(FAKE) {p:.2f}" if self.pitch_x > 0.98 else f"p {p:.2f}"
+
     def write(self, text, column, row):
         """Write into an empty cell."""
         x, y = column * self.pitch_x, row * self.pitch_y + self.title
         self.ax.text(x + 0.08, y + self.side / 2, text, va="center", color=FAINT)
-
-
-def _side(columns, largest):
-    """Side of a picture in inches, for grids of few columns."""
-    return min(largest, (WIDTH - 0.8) / (columns * (1 + _GAP)))
 
 
 def _verdict(labels, p_fake, i):
@@ -380,7 +378,7 @@ def _verdict(labels, p_fake, i):
     if labels is not None:
         parts.append(CLASS_NAMES[labels[i]])
     if p_fake is not None:
-        parts.append(f"p(FAKE) {p_fake[i]:.3f}")
+        parts.append(f"p(FAKE) {p_fake[i]:.2f}")
     return "\n".join(parts)
 
 

@@ -13,6 +13,14 @@ from realfake_lib.plots.style import (
     styled,
 )
 
+_FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}  # as short as the integers beside them
+_UNITS = {
+    "jpeg": ("JPEG", "quality (of 100)"),
+    "gaussian_blur": ("blur", "σ (pixels)"),
+    "gaussian_noise": ("noise", "σ (of the range 0 to 1)"),
+    "rescale_and_back": ("smaller and back", "factor of the side"),
+}
+
 
 @styled
 def robustness_curves(table, panel="detector", line="attack"):
@@ -36,7 +44,7 @@ def robustness_curves(table, panel="detector", line="attack"):
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(2.9 * rows + 0.1)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     positive = table["epsilon"][table["epsilon"] > 0]
@@ -63,7 +71,7 @@ def robustness_curves(table, panel="detector", line="attack"):
         ax.set_xscale("symlog", linthresh=smallest, linscale=0.6)
         ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.xaxis.set_major_formatter(lambda value, _: _FRACTIONS.get(value, f"{value:g}"))
         ax.set(xlim=(-0.15 * smallest, ticks[-1] * 1.06), ylim=(-0.02, 1.02), title=str(name))
         ax.axhline(0.5, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
         ax.text(
@@ -90,8 +98,8 @@ def corruption_curves(table, value="accuracy", label="accuracy", line="detector"
     Parameters
     ----------
     table : DataFrame
-        Columns corruption, severity, the one called ``value``, where known ci_low and ci_high, and
-        the one called ``line``, if any.
+        Columns corruption, severity (NaN for "none", the untouched images), the one called
+        ``value``, where known ci_low and ci_high, and the one called ``line``, if any.
     value : str
         Column of shares in [0, 1].
     label : str
@@ -105,9 +113,9 @@ def corruption_curves(table, value="accuracy", label="accuracy", line="detector"
         Severities stand in the order of the table, at equal distances, since their units differ.
     """
     need_columns(table, "corruption", "severity", value)
-    kinds = list(dict.fromkeys(table["corruption"]))
+    kinds = [kind for kind in dict.fromkeys(table["corruption"]) if kind != "none"]
     lines = list(dict.fromkeys(table[line])) if line in table else [""]
-    columns = min(3, len(kinds))
+    columns = 2 if len(kinds) in (2, 4) else min(3, len(kinds))
     rows = -(-len(kinds) // columns)
     figure = new_figure(2.3 * rows + 0.4)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
@@ -115,19 +123,23 @@ def corruption_curves(table, value="accuracy", label="accuracy", line="detector"
         ax.set_axis_off()
     handles = {}
     for ax, kind in zip(axes.flat, kinds, strict=False):
-        of_kind = table[table["corruption"] == kind]
-        severities = list(dict.fromkeys(of_kind["severity"]))
+        # The untouched images stand at the left of every panel.
+        of_kind = table[table["corruption"].isin(["none", kind])]
+        steps = ["none" if np.isnan(s) else f"{s:g}" for s in of_kind["severity"]]
+        of_kind = of_kind.assign(step=steps)
+        severities = sorted(dict.fromkeys(steps), key=lambda step: step != "none")
         for i, name in enumerate(lines):
             chosen = of_kind[of_kind[line] == name] if line in table else of_kind
-            where = [severities.index(s) for s in chosen["severity"]]
+            where = [severities.index(step) for step in chosen["step"]]
             colour, marker, dashes = series(i)
             if {"ci_low", "ci_high"} <= set(chosen) and value == "accuracy":
                 ax.vlines(where, chosen["ci_low"], chosen["ci_high"], color=colour, lw=1.3)
             (handles[name],) = ax.plot(
                 where, chosen[value], color=colour, marker=marker, ms=5, ls=dashes
             )
-        ax.set_xticks(range(len(severities)), [f"{s:g}" for s in severities])
-        ax.set(title=str(kind), xlabel="severity", xlim=(-0.3, len(severities) - 0.7))
+        ax.set_xticks(range(len(severities)), severities)
+        title, unit = _UNITS.get(kind, (str(kind), "severity"))
+        ax.set(title=title, xlabel=unit, xlim=(-0.3, len(severities) - 0.7))
         percent_axis(ax.yaxis, label)
         ax.axhline(0.5, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
     for ax in axes[:, 1:].flat:

@@ -177,14 +177,14 @@ def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **opti
     return ax.plot(values, positions, ls="", marker=marker, color=colour, ms=6, **options)[0]
 
 
-def rows_axis(ax, names, colours=None):
-    """Name the rows 0, 1, … of a horizontal plot from the top down, without grid lines between."""
+def rows_axis(ax, names, separated=False):
+    """Name the rows 0, 1, … of a horizontal plot from the top down, with lines between."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
-    for label, colour in zip(ax.get_yticklabels(), colours or (), strict=False):
-        label.set_color(readable(colour))
+    for row in range(len(names) - 1) if separated else ():
+        ax.axhline(row + 0.5, color=RC["grid.color"], lw=RC["grid.linewidth"], zorder=0)
 
 
 def reference_line(ax, x, text):

@@ -1,0 +1,93 @@
+"""Figures about explanations: do the maps depend on the weights, and on what the detector used?"""
+
+import numpy as np
+
+from realfake_lib.plots.style import (
+    FAINT,
+    label_ends,
+    need_columns,
+    new_figure,
+    percent_axis,
+    readable,
+    series,
+    styled,
+)
+
+
+@styled
+def randomisation_curve(table):
+    """How alike maps stay while the weights are replaced by random ones, layer by layer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns layer (the first "none", the last "all"), rank_correlation and ssim, as
+        ``explain.sanity.randomisation_test`` returns them.
+
+    Returns
+    -------
+    Figure
+        From the left: as trained; the logit random; the layer before it, too; and so on.
+    """
+    need_columns(table, "layer", "rank_correlation", "ssim")
+    figure = new_figure(3.2)
+    ax = figure.subplots()
+    places = np.arange(len(table))
+    ends = []
+    for i, (column, name) in enumerate(
+        (("rank_correlation", "rank\ncorrelation"), ("ssim", "SSIM"))
+    ):
+        colour, marker, dashes = series(i)
+        values = table[column].to_numpy(float)
+        ax.plot(places, values, color=colour, marker=marker, ms=5, ls=dashes)
+        known = values[np.isfinite(values)]
+        ends += [(known[-1], name, colour)] if len(known) else []
+    ax.axhline(0, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+    names = [str(name) for name in table["layer"]]
+    ax.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set(xlim=(-0.3, len(table) - 0.7), ylim=(min(-0.25, ax.get_ylim()[0]), 1.05))
+    ax.set_xlabel("weights made random, up to and including")
+    ax.set_ylabel("likeness to the trained map")
+    label_ends(ax, ends)
+    return figure
+
+
+@styled
+def deletion_and_insertion(curves):
+    """The probability of the verdict while pixels are taken away, and while they come back.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns curve ("deletion", "insertion"), order, fraction and score, as
+        ``explain.study.curves`` returns them. The order called "random order" is drawn in grey.
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(curves, "curve", "order", "fraction", "score")
+    kinds = list(dict.fromkeys(curves["curve"]))
+    orders = list(dict.fromkeys(curves["order"]))
+    figure = new_figure(3.3)
+    axes = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    handles = {}
+    for ax, kind in zip(axes, kinds, strict=True):
+        for i, order in enumerate(orders):
+            chosen = curves[(curves["curve"] == kind) & (curves["order"] == order)]
+            colour, _, dashes = series(i)
+            if order == "random order":
+                colour, dashes = FAINT, (0, (1, 1))
+            (handles[order],) = ax.plot(
+                chosen["fraction"], chosen["score"], color=colour, ls=dashes
+            )
+        done = "taken away" if kind == "deletion" else "given back"
+        ax.set(title=kind, xlim=(0, 1), ylim=(0, 1.02))
+        percent_axis(ax.xaxis, f"pixels {done}")
+    axes[0].set_ylabel("probability of the verdict")
+    legend = figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
+    )
+    for text, handle in zip(legend.get_texts(), handles.values(), strict=True):
+        text.set_color(readable(handle.get_color()))
+    return figure
