@@ -151,7 +151,8 @@ def status(root=None, profile="standard", data=None, seed=0, changes=()):
     (Plan, list of State)
     """
     plan = planning.load(root, profile, data, seed, changes)
-    return plan, list(_states(plan, identify(plan.data)).values())
+    identity = identify(plan.data, allow_download=False)
+    return plan, list(_states(plan, identity).values())
 
 
 def render(root=None, profile="standard", data=None, seed=0, terminal=None):
@@ -164,16 +165,16 @@ def render(root=None, profile="standard", data=None, seed=0, terminal=None):
     terminal = terminal or Terminal()
     plan = planning.load(root, profile, data, seed)
     with _locked(plan.build):
-        report = _render(plan, identify(plan.data), terminal)
+        report = _render(plan, identify(plan.data, allow_download=False), terminal)
         terminal.say(f"report: {report}", "bold")
         return report
 
 
-def identify(data):
+def identify(data, allow_download=True):
     """Name and fingerprint of the data: :class:`realfake_lib.data.DataIdentity`."""
     from realfake_lib.data import fingerprint_of
 
-    return fingerprint_of(data)
+    return fingerprint_of(data, allow_download=allow_download)
 
 
 # --- what would run -----------------------------------------------------------------------------

@@ -30,10 +30,10 @@ class TinyProject:
         self.content = {"data": "demo", "stages": {}}
         (root / "notebooks").mkdir(parents=True)
 
-    def add(self, name, *cells, parameters="", prose="Some words.", begin=True, **entry):
+    def add(self, name, *cells, defines="", prose="Some words.", begin=True, **entry):
         """Add or replace a stage whose notebook has the code ``cells``."""
         start = f"from realfake_lib.report import stage\nrun = stage({name!r}, output_dir)"
-        sources = [PARAMETERS + parameters, *([start] if begin else []), *cells]
+        sources = [PARAMETERS + defines, *([start] if begin else []), *cells]
         notebook = nbformat.v4.new_notebook(
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
             cells=[nbformat.v4.new_markdown_cell(f"# {name}\n\n{prose}", id="title")]

@@ -1,0 +1,321 @@
+"""Stage keys: what counts, what does not, and the words for what changed."""
+
+import textwrap
+
+import pytest
+from tiny_project import TinyProject
+
+from realfake_lib.report import keys
+from realfake_lib.report import plan as planning
+
+
+class Package:
+    """A library in a temporary folder whose files a test writes and edits."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.write("__init__.py", "")
+
+    def write(self, path, code):
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(code), encoding="utf-8")
+
+    def reached(self, code):
+        """Labels without the package's name, and their hashes."""
+        found = keys.Library(self.folder).reached(textwrap.dedent(code))
+        return {label.removeprefix("realfake_lib/"): value for label, value in found.items()}
+
+
+@pytest.fixture
+def package(tmp_path):
+    return Package(tmp_path / "realfake_lib")
+
+
+def test_a_function_counts_with_what_it_calls_and_its_neighbours_do_not(package):
+    package.write(
+        "plots.py",
+        """
+        WIDTH = 7
+        def _axes():
+            return WIDTH
+        def curves():
+            return _axes()
+        def other():
+            return 2
+        """,
+    )
+    reached = package.reached("from realfake_lib import plots\nplots.curves()")
+    assert set(reached) == {"plots.py: curves", "plots.py: _axes", "plots.py: WIDTH"}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from realfake_lib import plots; plots.curves()",
+        "from realfake_lib import plots as p; p.curves()",
+        "import realfake_lib.plots; realfake_lib.plots.curves()",
+        "import realfake_lib.plots as p; p.curves()",
+        "from realfake_lib.plots import curves; curves()",
+        "from realfake_lib.plots import curves as c; c()",
+        "from realfake_lib import again; again()",
+        "from realfake_lib.sub import relative; relative()",
+        "from realfake_lib.sub import lazy; lazy()",
+    ],
+)
+def test_every_form_of_import_finds_the_definition(package, use):
+    package.write("plots.py", "def curves(): pass\ndef other(): pass\n")
+    package.write("__init__.py", "from realfake_lib.plots import curves as again\n")
+    package.write(
+        "sub/__init__.py",
+        """
+        from ..plots import curves as relative
+        def lazy():
+            from realfake_lib import plots
+            return plots.curves()
+        """,
+    )
+    assert set(package.reached(use)) - {"sub/__init__.py: lazy"} == {"plots.py: curves"}
+
+
+def test_a_module_that_is_passed_on_counts_as_a_whole(package):
+    package.write("plots.py", "def curves(): pass\ndef other(): pass\n")
+    assert "plots.py" in package.reached("from realfake_lib import plots\nprint(plots)")
+    assert "plots.py" in package.reached("from realfake_lib.plots import *")
+    assert "plots.py" in package.reached("import realfake_lib.plots as p\np.made_at_run_time()")
+
+
+def test_a_module_imported_by_a_computed_name_counts_with_its_whole_package(package):
+    package.write(
+        "zoo/__init__.py",
+        """
+        import importlib
+        def build(name):
+            return importlib.import_module(f"realfake_lib.zoo.{name}")
+        def named():
+            return importlib.import_module("realfake_lib.plots")
+        """,
+    )
+    package.write("zoo/cat.py", "def cat(): pass\n")
+    package.write("plots.py", "def curves(): pass\n")
+    assert "zoo/cat.py" in package.reached("from realfake_lib import zoo; zoo.build('cat')")
+    assert "plots.py" in package.reached("from realfake_lib import zoo; zoo.named()")
+
+
+def test_statements_that_act_on_import_and_registered_functions_always_count(package):
+    package.write(
+        "zoo.py",
+        """
+        import functools
+        REGISTRY = {}
+        def register(function):
+            REGISTRY[function.__name__] = function
+        @register
+        def cat(): pass
+        @functools.cache
+        def pure(): pass
+        try:
+            import fast
+        except ImportError:
+            fast = None
+        def build(name): return REGISTRY[name], fast
+        """,
+    )
+    reached = package.reached("from realfake_lib import zoo; zoo.build('cat')")
+    assert {"zoo.py: cat", "zoo.py: register", "zoo.py: top level"} <= set(reached)
+    assert "zoo.py: pure" not in reached
+
+
+def test_only_methods_whose_name_is_used_count(package):
+    package.write(
+        "things.py",
+        """
+        from realfake_lib import heavy, errors
+        class Run:
+            def __init__(self): self.x = 1
+            def light(self): pass
+            def model(self): return heavy.load()
+        class Odd(errors.Base):
+            def called_by_a_framework(self): return 1
+        """,
+    )
+    package.write("heavy.py", "def load(): pass\n")
+    package.write("errors.py", "class Base(Exception):\n    def hook(self): pass\n")
+    use = "from realfake_lib.things import Run\nrun = Run()\n"
+    light = package.reached(use + "run.light()")
+    assert "things.py: Run.light" in light and "heavy.py: load" not in light
+    assert "heavy.py: load" in package.reached(use + "run.model()")
+    assert "heavy.py: load" in package.reached(use + "getattr(run, 'model')()")
+    assert "heavy.py: load" in package.reached(use + "name = 'mo' + 'del'\ngetattr(run, name)()")
+    odd = package.reached("from realfake_lib.things import Odd\nOdd()")
+    package.write("errors.py", "class Base(Exception):\n    def hook(self): return 2\n")
+    changed = package.reached("from realfake_lib.things import Odd\nOdd()")
+    assert odd["errors.py: Base"] != changed["errors.py: Base"]
+
+
+def test_a_variable_of_the_same_name_is_no_use_of_the_module(package):
+    package.write("models.py", "def build(): pass\n")
+    package.write(
+        "work.py",
+        """
+        from realfake_lib import models
+        def count(models): return len(models)
+        def listed(): return [models for models in (1, 2)]
+        def assigned():
+            models = 3
+            return models
+        def used(): return models.build()
+        """,
+    )
+    for name in ("count", "listed", "assigned"):
+        assert set(package.reached(f"from realfake_lib.work import {name} as f; f()")) == {
+            f"work.py: {name}"
+        }
+    assert "models.py: build" in package.reached("from realfake_lib.work import used; used()")
+
+
+def test_comments_docstrings_and_layout_do_not_count(package):
+    use = "from realfake_lib import plots; plots.curves(); plots.Style()"
+    package.write("plots.py", "def curves(a): return a+1\nclass Style:\n    x = 1\n")
+    before = package.reached(use)
+    package.write(
+        "plots.py",
+        '''
+        """A docstring."""
+
+        # A comment.
+        def curves(a):
+            """Another one."""
+            return (a +
+                    1)
+
+
+        class Style:
+            """And one here."""
+
+            x = 1
+        ''',
+    )
+    assert package.reached(use) == before
+    package.write("plots.py", "def curves(a): return a+2\nclass Style:\n    x = 1\n")
+    after = package.reached(use)
+    assert {label for label in after if after[label] != before[label]} == {"plots.py: curves"}
+
+
+def test_the_handle_alone_reaches_neither_models_nor_rendering():
+    code = "from realfake_lib.report import stage\nrun = stage('x')\nrun.metric('a', 1)\n"
+    reached = keys.Library(keys.Path(keys.__file__).parents[1]).reached(code)
+    assert any(label.endswith("StageRun.metric") for label in reached)
+    assert not any("models/" in label or "html.py" in label for label in reached)
+
+
+# --- keys of a project, and reasons -------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = TinyProject(tmp_path)
+    package = Package(tmp_path / "realfake_lib")
+    package.write("plots.py", "def curves(): return 1\ndef bars(): return 1\n")
+    project.package = package
+    project.add(
+        "first",
+        "from realfake_lib import plots\nplots.curves()",
+        "%matplotlib inline\n!ls",
+        defines="epochs = 2\n",
+        parameters={"epochs": 2},
+        begin=False,
+    )
+    project.add(
+        "second", "from realfake_lib import plots\nplots.bars()", inputs=["first"], begin=False
+    )
+    return project
+
+
+def keys_of(project, data="f1"):
+    return keys.stage_keys(planning.load(project.root, "smoke"), data)
+
+
+def why(project, before, **options):
+    """Reasons by stage after an edit; stages without one are left out."""
+    after = keys_of(project, **options)
+    found = {n: keys.reasons(before[n].parts, after[n].parts) for n in after}
+    for name, key in after.items():
+        assert bool(found[name]) == (key.key != before[name].key)
+    return {name: reasons for name, reasons in found.items() if reasons}
+
+
+def test_prose_changes_no_key(project):
+    before = keys_of(project)
+    project.add(
+        "second",
+        "from realfake_lib import plots\nplots.bars()",
+        inputs=["first"],
+        begin=False,
+        prose="Quite other words.",
+    )
+    assert why(project, before) == {}
+
+
+def test_code_of_a_notebook_is_named_and_reaches_the_stages_that_read_it(project):
+    before = keys_of(project)
+    project.add("first", "1 + 1", defines="epochs = 2\n", parameters={"epochs": 2}, begin=False)
+    assert why(project, before) == {
+        "first": ["code of the notebook changed"],
+        "second": ["input first ran again"],
+    }
+
+
+def test_an_edit_to_one_plot_runs_only_the_stage_that_draws_it(project):
+    before = keys_of(project)
+    project.package.write("plots.py", "def curves(): return 1\ndef bars(): return 2\n")
+    assert why(project, before) == {"second": ["realfake_lib/plots.py: bars changed"]}
+
+
+def test_many_edits_are_counted(project):
+    names = [f"f{k}" for k in range(6)]
+    project.package.write("plots.py", "\n".join(f"def {n}(): return 1" for n in names))
+    calls = "\n".join(f"plots.{n}()" for n in names)
+    project.add("second", f"from realfake_lib import plots\n{calls}", begin=False)
+    before = keys_of(project)
+    project.package.write("plots.py", "\n".join(f"def {n}(): return 2" for n in names))
+    assert why(project, before)["second"][-1] == "3 more definitions changed"
+
+
+def test_a_definition_that_is_reached_anew_is_named(project):
+    project.package.write("plots.py", "def curves(): return 1\n")
+    before = keys_of(project)  # bars is unresolved: the whole module counts
+    project.package.write("plots.py", "def curves(): return 1\ndef bars(): return 1\n")
+    assert "realfake_lib/plots.py: bars changed" in why(project, before)["second"]
+
+
+def test_a_parameter_is_told_with_both_values(project):
+    before = keys_of(project)
+    project.content["stages"]["first"]["parameters"] = {"epochs": 3}
+    project.save()
+    assert why(project, before)["first"] == ["parameter epochs changed 2 → 3"]
+    project.content["stages"]["first"]["parameters"] = {}
+    project.save()
+    assert why(project, before)["first"] == ["parameter epochs is gone"]
+    assert keys.reasons(keys_of(project)["first"].parts, before["first"].parts) == [
+        "parameter epochs is new"
+    ]
+
+
+def test_data_lock_and_inputs_are_named(project):
+    before = keys_of(project)
+    assert why(project, before, data="f2")["first"] == ["data changed"]
+    (project.root / "requirements.lock").write_text("numpy==2.4.6\n")
+    assert why(project, before)["first"] == ["requirements.lock changed"]
+    (project.root / "requirements.lock").unlink()
+    project.content["stages"]["second"]["inputs"] = []
+    project.save()
+    assert why(project, before) == {"second": ["input first was removed"]}
+
+
+def test_the_same_data_under_another_path_change_nothing(project, tmp_path):
+    before = keys_of(project)
+    plan = planning.load(project.root, "smoke", data=str(tmp_path))
+    assert {n: k.key for n, k in keys.stage_keys(plan, "f1").items()} == {
+        n: k.key for n, k in before.items()
+    }
