@@ -7,6 +7,7 @@ of this machine by default, on a cluster inside ``joblib.parallel_config(backend
 
 import functools
 import os
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,27 @@ from realfake_lib.models import cost
 from realfake_lib.settings import REAL
 
 BASELINE = "baseline"
+
+STRATEGIES = {
+    "learning rate": {
+        "rate 0.0003": {"learning_rate": 3e-4},
+        "rate 0.003": {"learning_rate": 3e-3},
+        "constant rate": {"schedule": "constant"},
+    },
+    "optimiser": {
+        "AdamW": {"optimizer": "adamw", "weight_decay": 0.02},
+        # Plain SGD needs a rate of its own; the adaptive ones' would hardly move it.
+        "SGD": {"optimizer": "sgd", "learning_rate": 0.02},
+    },
+    "augmentation": {
+        "flip": {"augment": "flip"},
+        "flip and crop": {"augment": "flip_crop"},
+        "zoom": {"augment": "zoom"},
+        "as the original": {"augment": "original"},
+    },
+    "batch size": {"batch 32": {"batch_size": 32}, "batch 256": {"batch_size": 256}},
+}
+"""What the report compares, for :func:`plan`: factor to setting to the fields it changes."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +101,11 @@ class GridResult:
             flops=("flops", "first"),
             seconds=("seconds", "mean"),
         ).reset_index()
+
+
+def metric_name(factor, setting):
+    """A setting in a metric's name: ``("batch size", "batch 32")`` → ``batch_size.batch_32``."""
+    return ".".join(re.sub(r"\W+", "_", word) for word in (factor, setting))
 
 
 def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):

@@ -43,6 +43,13 @@ def test_two_settings_of_one_name_are_refused():
         grid.plan("tiny_cnn", RECIPE, strategies=strategies)
 
 
+def test_the_reports_strategies_differ_from_the_plain_recipe_and_can_be_quoted():
+    plain = RECIPE.replace(batch_size=64, optimizer="adam", learning_rate=1e-3, weight_decay=0.0)
+    cells = grid.plan("seed_cnn", plain, strategies=grid.STRATEGIES, seeds=[0])
+    assert len(cells) == 1 + sum(len(options) for options in grid.STRATEGIES.values())
+    assert grid.metric_name("learning rate", "rate 0.003") == "learning_rate.rate_0_003"
+
+
 @pytest.fixture(scope="module")
 def outcome(task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
