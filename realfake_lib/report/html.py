@@ -478,14 +478,18 @@ def _reduced(picture):
 
 
 def _abstract(chapters, text, filler):
-    """The abstract: the cells tagged so, else the plan's text over the headline figures."""
+    """The cells tagged so, else the plan's text or the usual one over the headline figures."""
     own = Markup("").join(chapter.abstract for chapter in chapters)
     if own:
         return own
-    tiles = (TEMPLATES / "headline.md.j2").read_text(encoding="utf-8")
-    parts = [(text, "report.yml, abstract"), (tiles, "templates/headline.md.j2")]
+    parts = [(text, "report.yml, abstract")] if text else [_template("abstract.md.j2")]
+    parts.append(_template("headline.md.j2"))
     filled = "\n\n".join(filler.markdown(part, where) for part, where in parts)
     return _markdown(filled, chapters[0], contents=False)
+
+
+def _template(name):
+    return (TEMPLATES / name).read_text(encoding="utf-8"), f"templates/{name}"
 
 
 def _warnings(chapters, metrics):

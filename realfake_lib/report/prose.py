@@ -397,7 +397,7 @@ class Prose:
       ``"stage.name"``
     - ``chapter("stage")``: "Chapter 2" as a link
     - ``stage_has("training.compact_cnn")``: whether such a metric, or one below it, was made
-    - ``tile("label", value, "detail")``: a headline figure
+    - ``tile("label", value, "detail", loud)``: a headline figure, in colour where loud is true
 
     Parameters
     ----------
@@ -506,12 +506,12 @@ def _close_up(text):
     return re.sub(r"(?m)^[ \t]*(\{%[^\n]*?%\})[ \t]*\n", r"\1{#\n#}", text)
 
 
-def _tile(label, value, detail=""):
+def _tile(label, value, detail="", loud=False):
     value, detail = (_plain(_value(item)) for item in (value, detail))
     return Markup(
-        '<div class="tile"><span class="tile-label">{}</span> <span class="tile-value">{}</span>'
+        '<div class="{}"><span class="tile-label">{}</span> <span class="tile-value">{}</span>'
         ' <span class="tile-detail">{}</span></div>'
-    ).format(label, value, detail)
+    ).format("tile loud" if loud else "tile", label, value, detail)
 
 
 @functools.cache
