@@ -133,6 +133,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
     except yaml.YAMLError as error:
         raise UserError(f"report.yml is not valid YAML: {error}") from error
     _check_keys(content, _TOP_KEYS, "report.yml", needed={"stages"})
+    _check_keys(content["stages"], content["stages"] or (), "report.yml: stages")
 
     if data in (None, "auto"):
         data = _of_profile(content.get("data", "auto"), profile, "report.yml: data")

@@ -94,6 +94,7 @@ def _stage(**changes):
     [
         (lambda c: c.update(stagse={}), ["unknown setting 'stagse'"]),
         (lambda c: c.pop("stages"), ["'stages' is missing"]),
+        (lambda c: c.update(stages=None), ["stages: expected names"]),
         (lambda c: c.update(data={"smoke": "demo"}), ["one for each of smoke, standard, full"]),
         (lambda c: c["stages"].update({"not a name": {}}), ["letters, digits"]),
         (lambda c: c["stages"].update(fourth=None), ["fourth", "expected names"]),
