@@ -9,10 +9,13 @@ from realfake_lib.data.dataset import (
     load,
 )
 from realfake_lib.data.fingerprint import CIFAKE_TREES
+from realfake_lib.data.generators import UnseenGenerators, load_unseen
 from realfake_lib.data.images import load_image, resize
 from realfake_lib.data.input import batches
+from realfake_lib.data.shortcuts import shortcut_auroc
 from realfake_lib.data.sources import fetch_cifake
 from realfake_lib.data.splits import Splits, make_splits
+from realfake_lib.data.verify import VerifyReport, verify
 
 __all__ = [
     "CIFAKE_TREES",
@@ -20,6 +23,8 @@ __all__ = [
     "Duplicates",
     "ImageDataset",
     "Splits",
+    "UnseenGenerators",
+    "VerifyReport",
     "batches",
     "describe",
     "duplicates",
@@ -27,6 +32,9 @@ __all__ = [
     "fingerprint_of",
     "load",
     "load_image",
+    "load_unseen",
     "make_splits",
     "resize",
+    "shortcut_auroc",
+    "verify",
 ]

@@ -9,11 +9,12 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from realfake_lib.errors import UserError
 
@@ -88,6 +89,14 @@ def read_files(path, wanted=None):
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+_ODD = re.compile(r"\.\.|[\\:]")  # spares honest names the closer look
+
+
+def _climbs(name):
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or ":" in parts[0]
+
+
 class _Budget:
     """Refuse what no honest archive holds, before a byte of it is unpacked."""
 
@@ -97,9 +106,7 @@ class _Budget:
         self.files = 0
 
     def admit(self, name, size, is_link=False):
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        climbs = ".." in parts or name.startswith(("/", "\\")) or parts[:1] and ":" in parts[0]
-        if climbs:
+        if name.startswith(("/", "\\")) or (_ODD.search(name) and _climbs(name)):
             self._refuse(f"its entry {name!r} climbs out of its folder")
         if is_link:
             self._refuse(f"its entry {name!r} is a link or a device, not a file")
@@ -171,7 +178,8 @@ def _read_tar(path, wanted, budget):
             budget.admit(entry.name, entry.size, is_link=not (entry.isfile() or entry.isdir()))
             if not entry.isfile() or entry.issparse() or not wanted(entry.name):
                 continue
-            content = archive.extractfile(entry).read()
+            stream.seek(entry.offset_data)  # extractfile() would take half as long again in all
+            content = stream.read(entry.size)
             if len(content) != entry.size:
                 raise EOFError(f"{entry.name} has {len(content)} of {entry.size} bytes")
             yield entry.name, content

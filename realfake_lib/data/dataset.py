@@ -109,8 +109,8 @@ def load(data="auto", image_size=None, cache=None, allow_download=True):
     ----------
     data : str or path-like
         ``"auto"`` (``REALFAKE_DATA``, else the cache, else a download, else the demo set, said in
-        ``notices``), ``"cifake"`` (never falls back), ``"demo"``, or the path of a folder or archive
-        (tar, tar.gz, zip) with ``[train|test/]REAL|FAKE`` in it.
+        ``notices``), ``"cifake"`` (never falls back), ``"demo"``, or the path of a folder or
+        archive (tar, tar.gz, zip) with ``[train|test/]REAL|FAKE`` in it.
     image_size : int, optional
         Side in pixels to bring all images to; by default they keep theirs, which has to be one.
     cache : path-like, optional
@@ -285,8 +285,8 @@ def describe(dataset):
     -------
     DataFrame
         Columns ``split``, ``class``, ``images``, ``distinct`` (different files), ``object_classes``
-        (known ones), ``file_size_median`` (bytes), ``brightness`` and ``contrast`` (mean and standard
-        deviation of all pixels, 0 to 255).
+        (known ones), ``file_size_median`` (bytes), ``brightness`` and ``contrast`` (mean and
+        standard deviation of all pixels, 0 to 255).
     """
     rows = []
     for (split, label), part in dataset.index.groupby(["split", "label"], sort=True):

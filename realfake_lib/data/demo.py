@@ -2,18 +2,19 @@
 
 REAL images are 32×32 crops of the two photographs that scikit-learn installs with itself, at four
 scales. FAKE images are other crops passed through a small convolutional autoencoder that is trained
-then and there. Both are saved with the same JPEG settings, and as many of each class are taken from
-every band of file sizes, so that size gives nothing away. Test images come from another part of the
-photographs than training images. A few files occur twice, within and across the parts, as in
-CIFAKE.
+then and there. Both are saved with the same JPEG settings, and at every scale of each photograph as
+many of each class are taken from every band of file sizes, so that size and colour give nothing
+away. Test images come from other vertical stripes of the photographs than training images. A few
+files occur twice, within and across the parts, as in CIFAKE.
 
-It stands in for CIFAKE in tests and where there is no network; its ``object_class`` is the number of
-photograph and scale (0 to 7, or -1), so that the same tables are made, and has nothing to do with
-CIFAR-10's object classes.
+It stands in for CIFAKE in tests and where there is no network. Its ``object_class`` is the number
+of photograph and scale (0 to 7, or -1), so that the same tables are made, and has nothing to do
+with CIFAR-10's object classes.
 """
 
 import hashlib
 import io
+import itertools
 import tarfile
 from importlib.resources import files
 from pathlib import Path
@@ -23,16 +24,20 @@ from PIL import Image
 
 from realfake_lib import progress, settings
 from realfake_lib.data.images import encode_jpeg
+from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
 N_TRAIN, N_TEST = 2000, 500
 SIZE = 32
 SCALES = (1.0, 0.7, 0.5, 0.3)
-TEST_SHARE = 0.3
-"""Share of a photograph's width, at its right edge, that test images come from."""
+STRIPES = {"train": (0, 2, 4), "test": (1, 3)}
+"""Which fifths of a photograph's width each part's images come from."""
 
 _PHOTOS = ("china.jpg", "flower.jpg")
-_CANDIDATES = 3  # crops drawn for each that is kept, to choose from by file size
+_TRAINING_CROPS = 5000
+_CANDIDATES = 4  # crops drawn for each that is kept, to choose from by file size
+_BANDS = 6  # of file size, at every scale of each photograph
+_MIN_CONTRAST = 12.0  # a crop of plain sky holds nothing to tell the classes by
 _DUPLICATES = {"train": 6, "test": 2, "across": 4}  # pairs, all FAKE as in CIFAKE
 
 
@@ -43,6 +48,7 @@ def make_demo(n_train=N_TRAIN, n_test=N_TEST, seed=0, cache=None):
     ----------
     n_train, n_test : int
         Images in each part, half of them REAL.
+        An odd number loses one.
     seed : int
     cache : path-like, optional
 
@@ -50,9 +56,17 @@ def make_demo(n_train=N_TRAIN, n_test=N_TEST, seed=0, cache=None):
     -------
     ImageDataset
         32×32 pixels, ``is_demo`` set.
+
+    Raises
+    ------
+    UserError
+        More images than the photographs have room for, or too few for its duplicates.
     """
     from realfake_lib.data import dataset
 
+    for name, n in (("n_train", n_train), ("n_test", n_test)):
+        if not 60 <= n <= 20_000:
+            raise UserError(f"{name} is {n}", "The demo set has 60 to 20,000 images in each part.")
     return dataset.load_demo(n_train, n_test, seed, cache)
 
 
@@ -84,12 +98,12 @@ def archive(cache, n_train=N_TRAIN, n_test=N_TEST, seed=0):
 def _make_files(n_train, n_test, seed):
     """Name to JPEG bytes, e.g. ``"train/FAKE/0000 (3).jpg"``."""
     rng = np.random.default_rng([seed, 4])
-    decode = _train_autoencoder(_crops(rng, "train", 8000)[0], seed)
+    decode = _train_autoencoder(_crops(rng, "train", _TRAINING_CROPS)[0], seed)
     made = {}
     for split, n in (("train", n_train), ("test", n_test)):
         drawn = {}
-        for label, count in ((FAKE, n // 2), (REAL, n - n // 2)):
-            crops, scenes = _crops(rng, split, count * _CANDIDATES)
+        for label in (FAKE, REAL):
+            crops, scenes = _crops(rng, split, n // 2 * _CANDIDATES)
             pixels = decode(crops) if label == FAKE else crops
             drawn[label] = ([encode_jpeg(image) for image in pixels], scenes)
         for label, chosen in _match_sizes(rng, drawn, n).items():
@@ -110,24 +124,29 @@ def _photo_bytes(name):
     return files("sklearn.datasets.images").joinpath(name).read_bytes()
 
 
+def _views(split):
+    """Number of photograph and scale, and pixels, of each stripe that a part's images come from."""
+    for number, (name, scale) in enumerate(itertools.product(_PHOTOS, SCALES)):
+        photo = Image.open(io.BytesIO(_photo_bytes(name))).convert("RGB")
+        size = (round(photo.width * scale), round(photo.height * scale))
+        pixels = np.asarray(photo.resize(size, Image.Resampling.LANCZOS))
+        for stripe in STRIPES[split]:
+            yield number, pixels[:, size[0] * stripe // 5 : size[0] * (stripe + 1) // 5]
+
+
 def _crops(rng, split, n):
     """``(n, 32, 32, 3)`` uint8 crops and the number of photograph and scale of each."""
-    views = []
-    for name in _PHOTOS:
-        photo = Image.open(io.BytesIO(_photo_bytes(name))).convert("RGB")
-        for scale in SCALES:
-            size = (round(photo.width * scale), round(photo.height * scale))
-            pixels = np.asarray(photo.resize(size, Image.Resampling.LANCZOS))
-            border = round(size[0] * (1 - TEST_SHARE))
-            views.append(pixels[:, :border] if split == "train" else pixels[:, border:])
-    scenes = rng.integers(len(views), size=n)
-    crops = np.empty((n, SIZE, SIZE, 3), np.uint8)
-    for crop, scene in zip(crops, scenes, strict=True):
-        view = views[scene]
-        top = rng.integers(view.shape[0] - SIZE + 1)
-        left = rng.integers(view.shape[1] - SIZE + 1)
-        patch = view[top : top + SIZE, left : left + SIZE]
-        crop[:] = patch[:, ::-1] if rng.random() < 0.5 else patch
+    views = list(_views(split))
+    crops, scenes, seen = np.empty((n, SIZE, SIZE, 3), np.uint8), np.empty(n, np.int64), set()
+    while len(seen) < n:
+        view = rng.integers(len(views))
+        scene, pixels = views[view]
+        top = rng.integers(pixels.shape[0] - SIZE + 1)
+        left = rng.integers(pixels.shape[1] - SIZE + 1)
+        patch = pixels[top : top + SIZE, left : left + SIZE]
+        if (view, top, left) not in seen and patch.std() >= _MIN_CONTRAST:
+            crops[len(seen)], scenes[len(seen)] = patch, scene
+            seen.add((view, top, left))
     return crops, scenes
 
 
@@ -147,12 +166,10 @@ def _train_autoencoder(crops, seed):
         )  # fmt: skip
 
     inputs = keras.Input((SIZE, SIZE, 3), name="crop", dtype="float32")
-    x = layer("Conv2D", 24, 4, "down_16", strides=2, activation="relu")(inputs)
-    x = layer("Conv2D", 48, 4, "down_8", strides=2, activation="relu")(x)
-    x = layer("Conv2D", 16, 3, "code")(x)
-    x = layer("Conv2D", 48, 3, "decode", activation="relu")(x)
-    x = layer("Conv2DTranspose", 24, 4, "up_16", strides=2, activation="relu")(x)
-    x = layer("Conv2DTranspose", 3, 4, "up_32", strides=2)(x)
+    x = layer("Conv2D", 32, 4, "down", strides=2, activation="relu")(inputs)
+    x = layer("Conv2D", 2, 3, "code")(x)
+    x = layer("Conv2D", 32, 3, "decode", activation="relu")(x)
+    x = layer("Conv2DTranspose", 3, 4, "up", strides=2)(x)
     model = keras.Model(inputs, x, name="demo_autoencoder")
     model.compile(keras.optimizers.Adam(2e-3), loss="mae", jit_compile=False)
     scaled = crops.astype(np.float32) / 127.5 - 1
@@ -166,19 +183,22 @@ def _train_autoencoder(crops, seed):
 
 
 def _match_sizes(rng, drawn, n):
-    """Choose candidates so that both classes have the same share of every band of file sizes."""
+    """Choose candidates so that both classes have as many in each scene and band of file sizes."""
     sizes = {label: np.array([len(content) for content in drawn[label][0]]) for label in drawn}
-    edges = np.quantile(np.concatenate(list(sizes.values())), np.linspace(0, 1, 41)[1:-1])
-    bands = {label: np.digitize(sizes[label], edges) for label in drawn}
-    counts = {label: np.bincount(bands[label], minlength=40) for label in drawn}
-    common = np.minimum(counts[FAKE], counts[REAL])
+    edges = np.quantile(np.concatenate(list(sizes.values())), np.linspace(0, 1, _BANDS + 1)[1:-1])
+    cells = {label: drawn[label][1] * _BANDS + np.digitize(sizes[label], edges) for label in drawn}
+    counts = [np.bincount(cells[label], minlength=_BANDS * 8) for label in (FAKE, REAL)]
+    common = np.minimum(*counts)
+    # Cumulated and rounded, the shares of the cells add up to n / 2 exactly.
+    share = min(1.0, (n // 2) / common.sum())
+    kept = np.diff(np.round(np.cumsum(common) * share).astype(np.int64), prepend=0)
     chosen = {}
-    for label, want in ((FAKE, n // 2), (REAL, n - n // 2)):
+    for label in (FAKE, REAL):
         pool = [
-            rng.permutation(np.flatnonzero(bands[label] == band))[: common[band]]
-            for band in range(40)
+            rng.permutation(np.flatnonzero(cells[label] == cell))[:count]
+            for cell, count in enumerate(kept)
         ]
-        chosen[label] = rng.permutation(np.concatenate(pool))[:want]
+        chosen[label] = rng.permutation(np.concatenate(pool))
     return chosen
 
 

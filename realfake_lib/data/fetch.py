@@ -1,9 +1,13 @@
 """Download the pinned files this project reads, with progress, retries and resumption."""
 
-import errno
+import itertools
 import json
+import sys
 import time
 from pathlib import Path
+
+import urllib3
+from tqdm import tqdm
 
 from realfake_lib import progress
 from realfake_lib.errors import UserError
@@ -13,11 +17,16 @@ CONNECT_TIMEOUT = 5.0
 
 READ_TIMEOUT = 30.0
 ATTEMPTS = 5
+PAUSE = 0.5  # seconds before the second attempt; doubled for each further one
 _CHUNK = 1 << 18
 
 
 class DownloadError(UserError):
-    """A file could not be had from the network."""
+    """A file could not be had from the network; ``unreachable`` if no server answered at all."""
+
+    def __init__(self, message, hint=None, unreachable=False):
+        super().__init__(message, hint)
+        self.unreachable = unreachable
 
 
 def download(url, path, known_hash=None, check=None, label=None):
@@ -54,10 +63,7 @@ def download(url, path, known_hash=None, check=None, label=None):
             downloader=_ResumingDownloader(path, check, label or path.name),
         )
     except ValueError as error:  # pooch's word for a wrong hash; it removes the file itself
-        raise DownloadError(
-            f"{url} gave other contents than expected: {error}",
-            "Something between here and the server changes the file, or it was replaced there.",
-        ) from error
+        raise _wrong_contents(url, error) from error
     return path
 
 
@@ -69,48 +75,45 @@ class _ResumingDownloader:
         self.state = path.with_name(path.name + ".part.json")
         self.check = check
         self.label = label
+        self.reported = 0.0
 
     def __call__(self, url, output_file, pooch):
-        import requests
-
-        for attempt in range(1, ATTEMPTS + 1):
-            before = self._size()
+        for attempt in itertools.count(1):
             try:
                 self._transfer(url)
                 break
-            except requests.HTTPError as error:
-                status = error.response.status_code
-                if attempt == ATTEMPTS or (status < 500 and status != 429):
-                    self._forget()
-                    raise DownloadError(f"{url} answered {status} {error.response.reason}") from error
-            except (requests.ConnectionError, requests.Timeout, OSError) as error:
-                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                    self._forget()
-                    raise UserError(
-                        f"No space left for the download in {self.part.parent}",
-                        "Free some, or set REALFAKE_CACHE to a folder on another disk.",
-                    ) from error
-                # One more try for a server that cannot be reached at all, more for one that
-                # broke off in the middle: a machine without network should not wait.
-                reached = self._size() > before
-                if attempt == ATTEMPTS or (attempt > 1 and not reached and before == 0):
-                    raise DownloadError(
-                        f"{url} could not be read: {_reason(error)}",
-                        "Check the network; the same command carries on where it stopped.",
-                    ) from error
-            progress.report(f"{self.label}: trying again ({attempt})")
-            time.sleep(min(0.5 * 2 ** (attempt - 1), 4))
+            except OSError as error:  # of the disk, or of requests, whose errors are OSErrors too
+                self._give_up_or_wait(url, error, attempt)
         try:
             if self.check is not None:
                 self.check(self.part)
         except UserError as error:
             self._forget()
-            raise DownloadError(
-                f"{url} gave other contents than expected: {error.message}",
-                "Something between here and the server changes the file, or it was replaced there.",
-            ) from error
+            raise _wrong_contents(url, error.message) from error
         self.part.replace(output_file)
         self.state.unlink(missing_ok=True)
+
+    def _give_up_or_wait(self, url, error, attempt):
+        import requests
+
+        if isinstance(error, requests.HTTPError):
+            status, reason = error.response.status_code, error.response.reason
+            if attempt == ATTEMPTS or (status < 500 and status != 429):
+                self._forget()
+                raise DownloadError(f"{url} answered {status} {reason}") from error
+        elif not isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+            self._forget()  # the disk's fault: the cache's own words follow
+            raise error
+        elif attempt == ATTEMPTS or (attempt > 1 and not self._size()):
+            # One more try for a server that cannot be reached, more for one that broke off in the
+            # middle: a machine without network should not wait.
+            raise DownloadError(
+                f"{url} could not be read: {_reason(error)}",
+                "Check the network; the same command carries on where it stopped.",
+                unreachable=not self._size(),
+            ) from error
+        progress.report(f"{self.label}: trying again")
+        time.sleep(min(PAUSE * 2 ** (attempt - 1), 4))
 
     def _size(self):
         return self.part.stat().st_size if self.part.exists() else 0
@@ -122,29 +125,38 @@ class _ResumingDownloader:
     def _transfer(self, url):
         import requests
 
-        have = self._size()
-        tag = self._tag(url)
+        have, tag = self._size(), self._tag(url)
         # If-Range makes a server whose file has changed send it whole instead of a foreign tail.
         headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
-        with requests.get(
-            url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
-        ) as response:
-            if response.status_code == 416:  # asked past the end: nothing of the part is of use
+        timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
+            if response.status_code == 416:  # asked past the end: the part is of no use
                 self._forget()
-                raise requests.ConnectionError("the server refused to carry on; starting again")
+                raise requests.ConnectionError("the server refused to carry on")
             response.raise_for_status()
-            carries_on = response.status_code == 206
-            done = have if carries_on else 0
+            done = have if response.status_code == 206 else 0
             length = response.headers.get("Content-Length")
             total = done + int(length) if length else None
-            self.state.write_text(json.dumps({"url": url, "tag": response.headers.get("ETag")}))
-            with open(self.part, "ab" if carries_on else "wb") as stream:
-                for chunk in progress.track(_chunks(response), self.label, total=None):
+            tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+            self.state.write_text(json.dumps({"url": url, "tag": tag}))
+            with (
+                open(self.part, "ab" if done else "wb") as stream,
+                tqdm(initial=done, total=total, desc=self.label, unit="B", unit_scale=True,
+                     disable=not sys.stderr.isatty()) as bar,
+            ):  # fmt: skip
+                for chunk in _chunks(response):
                     stream.write(chunk)
                     done += len(chunk)
-                    progress.report(self.label, done, total, "bytes")
+                    bar.update(len(chunk))
+                    self._report(done, total)
             if total is not None and done < total:
                 raise requests.ConnectionError(f"ended after {done:,} of {total:,} bytes")
+
+    def _report(self, done, total):
+        now = time.monotonic()
+        if now - self.reported >= 1 or done == total:
+            self.reported = now
+            progress.report(self.label, done, total, "bytes")
 
     def _tag(self, url):
         try:
@@ -152,6 +164,13 @@ class _ResumingDownloader:
         except (OSError, ValueError):
             return None
         return state.get("tag") if state.get("url") == url else None
+
+
+def _wrong_contents(url, reason):
+    return DownloadError(
+        f"{url} gave other contents than expected: {reason}",
+        "Something between here and the server changes the file, or it was replaced there.",
+    )
 
 
 def _chunks(response):

@@ -91,7 +91,7 @@ def scan(path, sink=None):
     path : path-like
         Folder or archive.
     sink : callable, optional
-        Takes ``(names, contents)`` chunk by chunk, in the order of reading.
+        Takes ``(names, contents)``, two lists, chunk by chunk, in the order of reading.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def _check(path, rows, roots):
 
 
 class Memo:
-    """Remembers a data set's content by its files' sizes and times, so that asking again is quick."""
+    """Remembers contents by the files' sizes and times, so that asking again is quick."""
 
     def __init__(self, cache):
         self.folder = Path(cache) / "fingerprints"

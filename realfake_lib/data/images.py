@@ -97,7 +97,7 @@ def encode_jpeg(image, quality=75):
 
 
 def jpeg_header(content):
-    """All of a JPEG file before its pixel data (size, tables, metadata), or b"" for another file."""
+    """A JPEG file up to its pixel data (size, tables, metadata); b"" for another kind of file."""
     return content[: content.find(_SCAN)] if content[:2] == b"\xff\xd8" else b""
 
 
@@ -119,23 +119,34 @@ class BatchDecoder:
         self.side = size
         self._plain = {}  # header → (width, height) of files that need no conversion
         self._threads = min(8, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(self._threads)
 
-    def __call__(self, names, contents):
-        """Decode a chunk of files.
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, names, contents):
+        """Start to decode a list of files; the result is for :meth:`finish`."""
+        step = -(-len(names) // self._threads)
+        parts = [slice(at, at + step) for at in range(0, len(names), step)]
+        return names, [self._pool.submit(self._decode_part, names[p], contents[p]) for p in parts]
+
+    def finish(self, submitted):
+        """Wait for files that :meth:`submit` started.
 
         Returns
         -------
-        (n, side, side, 3) uint8 array
+        list of (side, side, 3) uint8 arrays
 
         Raises
         ------
         UserError
             Names up to five bad files, or the first whose size differs.
         """
-        step = -(-len(names) // self._threads)
-        parts = [slice(at, at + step) for at in range(0, len(names), step)]
-        with ThreadPoolExecutor(self._threads) as pool:
-            done = list(pool.map(lambda part: self._decode_part(names[part], contents[part]), parts))
+        names, futures = submitted
+        done = [future.result() for future in futures]
         problems = [problem for _, found in done for problem in found]
         if problems:
             more = f"\n… and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -143,7 +154,7 @@ class BatchDecoder:
         images = [image for decoded, _ in done for image in decoded]
         for name, image in zip(names, images, strict=True):
             self._check_same_size(name, *image.shape[:2])
-        return np.stack(images)
+        return images
 
     def _check_same_size(self, name, height, width):
         self.side = self.side or height

@@ -1,4 +1,4 @@
-"""Feed training: whole batches gathered from memory or a memory map, in an order anyone can redo."""
+"""Feed training: whole batches from memory or a memory map, in an order anyone can redo."""
 
 import numpy as np
 

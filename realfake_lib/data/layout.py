@@ -5,15 +5,14 @@ author's repository has it below ``DATASET/``, Kaggle's archive at its top) and 
 ``REAL|FAKE/…``.
 """
 
+import functools
+import os
 import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm .pgm .avif".split()
-)
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm .pgm .avif".split())
 
 SPLIT_FOLDERS = {"train": "train", "test": "test", "valid": "train", "val": "train"}
 """Folder name to split. A validation folder joins training: the library makes its own split."""
@@ -22,8 +21,7 @@ CLASS_FOLDERS = {"real": REAL, "fake": FAKE}
 _CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpg")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where one image belongs: ``key`` is ``[split folder/]CLASS/name``, unique in a data set."""
 
     key: str
@@ -45,20 +43,26 @@ def place(name):
     Place or None
         None for what is not an image of a class: a read-me, hidden files, other folders.
     """
-    path = PurePosixPath(name)
-    parts = path.parts
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    folder, _, file = name.rpartition("/")
+    if os.path.splitext(file)[1].lower() not in IMAGE_SUFFIXES or file.startswith("."):
         return None
+    start = _place_of_folder(folder)
+    return start and start._replace(key=f"{start.key}/{file}")
+
+
+@functools.lru_cache(maxsize=1024)  # a data set has many files in few folders
+def _place_of_folder(folder):
+    parts = [part for part in folder.split("/") if part not in ("", ".")]
     if any(part.startswith(".") or part == "__MACOSX" for part in parts):
         return None
-    for at in range(len(parts) - 2, -1, -1):
+    for at in range(len(parts) - 1, -1, -1):
         label = CLASS_FOLDERS.get(parts[at].lower())
         if label is None:
             continue
-        folder = parts[at - 1].lower() if at else ""
-        split = SPLIT_FOLDERS.get(folder)
-        head = (folder,) if split else ()
-        key = "/".join((*head, CLASS_NAMES[label], *parts[at + 1 :]))
+        above = parts[at - 1].lower() if at else ""
+        split = SPLIT_FOLDERS.get(above)
+        head = [above] if split else []
+        key = "/".join([*head, CLASS_NAMES[label], *parts[at + 1 :]])
         return Place(key, split, label, "/".join(parts[: at - len(head)]))
     return None
 

@@ -127,7 +127,7 @@ def draw_groups(strata, groups, fraction, seed):
 
 
 def _balanced_order(labels, strata, seed):
-    """Order in which every beginning has the classes, and within them the strata, in equal parts."""
+    """Order in which every beginning has equal parts of the classes, and in them of the strata."""
     rng = np.random.default_rng([seed, 2])
     within_stratum = _ranks(strata, rng.permutation(len(strata)))
     within_class = _ranks(labels, np.lexsort((strata, within_stratum)))

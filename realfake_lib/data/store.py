@@ -1,8 +1,8 @@
 """Decoded images on disk: made once per content and size, then memory-mapped by every process."""
 
+import collections
 import contextlib
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -62,16 +62,22 @@ def build(path, image_size, cache):
     """
     parent = Path(cache) / "decoded"
     with writing(cache), _unfinished_folder(parent) as unfinished:
-        with open(unfinished / "images.npy", "wb") as stream:
+        with (
+            open(unfinished / "images.npy", "wb") as stream,
+            BatchDecoder(image_size) as decoder,
+        ):
             stream.seek(_NPY_HEADER)
-            decoder = BatchDecoder(image_size)
+            waiting = collections.deque()
 
             def decode(names, contents):
-                stream.write(decoder(names, contents).data)
+                waiting.append(decoder.submit(names, contents))
+                if len(waiting) > 1:  # reading goes on while the threads decode
+                    stream.write(b"".join(decoder.finish(waiting.popleft())))
 
             index, content = fingerprint.scan(path, decode)
-            shape = (content.n, decoder.side, decoder.side, 3)
-            _write_header(stream, shape)
+            while waiting:
+                stream.write(b"".join(decoder.finish(waiting.popleft())))
+            _write_header(stream, (content.n, decoder.side, decoder.side, 3))
         _sort(unfinished, index)
         where = folder(cache, content.fingerprint, image_size)
         if where.exists():

@@ -1,0 +1,181 @@
+"""Fakes of generators that no CIFAKE detector has seen, cut from their authors' sample grids."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from realfake_lib import settings
+from realfake_lib.data import fetch
+from realfake_lib.data.images import decode, encode_jpeg, load_image
+from realfake_lib.errors import UserError
+
+VARIABLE = "REALFAKE_GENERATORS"
+TILE, GAP = 32, 2
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One published picture of many samples: ``across`` by ``across`` tiles with gaps between."""
+
+    title: str
+    file: str
+    url: str
+    sha256: str
+    across: int
+
+
+_HOST = "https://raw.githubusercontent.com/w86763777"
+_GANS = f"{_HOST}/pytorch-gan-collections/581bad4aa84cf364db712ab6a873cef4ec506013/images"
+GRIDS = {
+    "ddpm": Grid(
+        "DDPM",
+        "pytorch-ddpm__cifar10_samples.png",
+        f"{_HOST}/pytorch-ddpm/f804ccbd58a758b07f79a3b9ecdfb1beb67258f6/images/cifar10_samples.png",
+        "ed259f5daa2a1b0bd6808bdd6feefe5edf8fc83f4b5ab062517f62a4e1371b48",
+        16,
+    ),
+    "dcgan": Grid(
+        "DCGAN",
+        "gan-collections__dcgan_cifar10.png",
+        f"{_GANS}/dcgan_cifar10.png",
+        "b2177374357857040143629d27dd94ea29fb8a0cd3726c0d3facdd01dc2a7149",
+        8,
+    ),
+    "sngan": Grid(
+        "SNGAN",
+        "gan-collections__sngan_cifar10_cnn.png",
+        f"{_GANS}/sngan_cifar10_cnn.png",
+        "bf9b23fb3d3225c4a4831b829520bd309a2c05fd6423e606bb498c9da50a4054",
+        8,
+    ),
+    "wgan": Grid(
+        "WGAN",
+        "gan-collections__wgan_cifar10_cnn.png",
+        f"{_GANS}/wgan_cifar10_cnn.png",
+        "5000761761608205e4cf663d40c0e03026af4a5fe81ab597d26410268c85ddf5",
+        8,
+    ),
+}
+"""Generators trained on CIFAR-10 itself, by name."""
+
+
+@dataclass(frozen=True)
+class UnseenGenerators:
+    """Fakes of other generators.
+
+    Attributes
+    ----------
+    tiles : dict of str to (n, 32, 32, 3) uint8 array
+        After JPEG compression with CIFAKE's settings, so that only the generator differs.
+    missing : dict of str to str
+        Why a generator is not there, by name.
+    """
+
+    tiles: dict = field(repr=False)
+    missing: dict
+
+    def titles(self):
+        """Name to title, e.g. ``"ddpm"`` to ``"DDPM"``, for the generators that are there."""
+        return {name: GRIDS[name].title for name in self.tiles}
+
+
+def load_unseen(cache=None, allow_download=True, folder=None):
+    """Load the fakes of generators that were trained on CIFAR-10 itself.
+
+    Each sample grid is looked for in ``folder``, in the folder ``REALFAKE_GENERATORS``, in
+    ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the cache, and else downloaded.
+
+    Parameters
+    ----------
+    cache : path-like, optional
+    allow_download : bool
+    folder : path-like, optional
+
+    Returns
+    -------
+    UnseenGenerators
+        What cannot be had is named in ``missing``; that is no error.
+
+    Raises
+    ------
+    UserError
+        ``folder`` or ``REALFAKE_GENERATORS`` names what is not a folder.
+    """
+    cache = Path(cache or settings.cache_dir())
+    folders = _folders(folder, cache)
+    tiles, missing = {}, {}
+    no_network = None
+    for name, grid in GRIDS.items():
+        path, reason = _find(grid, folders)
+        if path is None and allow_download and no_network is None:
+            try:
+                path = fetch.download(
+                    grid.url, cache / "generators" / grid.file, known_hash=f"sha256:{grid.sha256}"
+                )
+            except fetch.DownloadError as error:
+                reason = reason or error.message
+                no_network = error.message if error.unreachable else None
+        if path is None:
+            missing[name] = reason or no_network or "not here, and no download was allowed"
+        else:
+            tiles[name] = compress(cut(load_image(path), grid.across))
+    return UnseenGenerators(tiles, missing)
+
+
+def cut(picture, across):
+    """Cut a sample grid into its tiles.
+
+    Parameters
+    ----------
+    picture : (h, w, 3) uint8 array
+        Square, with a gap of 2 pixels around and between tiles of 32.
+    across : int
+        Tiles in a row, and rows.
+
+    Returns
+    -------
+    (across², 32, 32, 3) uint8 array
+    """
+    side = GAP + across * (TILE + GAP)
+    if picture.shape != (side, side, 3):
+        raise UserError(f"The sample grid is {picture.shape}, not {(side, side, 3)}")
+    starts = GAP + np.arange(across) * (TILE + GAP)
+    return np.stack([picture[y : y + TILE, x : x + TILE] for y in starts for x in starts])
+
+
+def compress(tiles):
+    """Pass ``(n, h, w, 3)`` uint8 images through CIFAKE's JPEG settings (quality 75, 4:2:0)."""
+    return np.stack([decode(encode_jpeg(tile), "tile") for tile in tiles])
+
+
+def _folders(folder, cache):
+    chosen = folder or settings.env(VARIABLE)
+    if chosen and not Path(chosen).expanduser().is_dir():
+        raise UserError(f"{'folder' if folder else VARIABLE}: {chosen} is not a folder")
+    folders = [Path(chosen).expanduser()] if chosen else []
+    data = settings.env("REALFAKE_DATA")
+    if data:
+        data = Path(data).expanduser()
+        folders += [
+            data / "generators",
+            data.parent / "generators",
+            data.parent.parent / "generators",
+        ]
+    return [*folders, cache / "generators"]
+
+
+def _find(grid, folders):
+    """Path of the grid in the first folder that has it unchanged, and else why there is none."""
+    reason = None
+    for folder in folders:
+        path = folder / grid.file
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if hashlib.sha256(content).hexdigest() == grid.sha256:
+            return path, None
+        reason = f"{path} is not the published file (its SHA-256 differs)"
+    return None, reason
