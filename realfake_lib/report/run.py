@@ -26,6 +26,7 @@ from realfake_lib.report.stage import VARIABLE, write_json
 from realfake_lib.report.terminal import Terminal
 
 SCHEMA = 1
+EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
 _POLL = 0.1  # seconds
 
 
@@ -326,7 +327,7 @@ class _Job:
         }
         with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "realfake_lib.report.execute", self.work / "job.json"],
+                [*EXECUTE, self.work / "job.json"],
                 cwd=plan.root,
                 env=_environment(plan, told, self.lines),
                 stdin=subprocess.DEVNULL,

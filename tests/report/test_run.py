@@ -1,0 +1,461 @@
+"""Running the report: what runs and why, what is kept, and what failures and kills leave behind."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import filelock
+import nbformat
+import psutil
+import pytest
+from rich.console import Console
+from tiny_project import TinyProject, identity
+
+from realfake_lib.errors import UserError
+from realfake_lib.report import html, run
+from realfake_lib.report.terminal import Terminal, duration
+
+HERE = Path(__file__).parent
+
+
+class Report(TinyProject):
+    """A tiny project with what its runs print and render."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.printed = ""
+        self.identity = identity()
+        self.rendered = []
+
+    def run(self, profile="smoke", live=False, **options):
+        """Run it; the lines printed, without blank ends."""
+        stream = io.StringIO()
+        terminal = Terminal(Console(file=stream, width=300, force_terminal=live, color_system=None))
+        try:
+            self.result = run.run(self.root, profile, terminal=terminal, **options)
+        finally:
+            self.printed = stream.getvalue()
+        return self.printed
+
+    def states(self):
+        return {s.name: s for s in run.status(self.root, "smoke")[1]}
+
+    @property
+    def build(self):
+        return self.root / "build" / "smoke"
+
+
+@pytest.fixture
+def kernels(tmp_path, monkeypatch):
+    """A project whose notebooks are executed by papermill in kernels, as in a real run."""
+    report = Report(tmp_path)
+
+    def render(build, *, plan, metrics, out):
+        report.rendered.append(metrics)
+        out.write_text("a page", encoding="utf-8")
+        return out
+
+    monkeypatch.setattr(run, "identify", lambda data, allow_download=True: report.identity)
+    monkeypatch.setattr(html, "render", render)
+    monkeypatch.setattr(html, "render_failed", lambda notebook: notebook.with_suffix(".html"))
+    return report
+
+
+@pytest.fixture
+def report(kernels, monkeypatch):
+    """Two stages, the second reading the first; cells run in a plain process, which is faster."""
+    monkeypatch.setattr(run, "EXECUTE", (sys.executable, str(HERE / "plain_execute.py")))
+    monkeypatch.setattr(run, "_POLL", 0.01)
+    kernels.add("first", "run.metric('a.b', 3, n=4)")
+    kernels.add("second", "run.metric('c', run.input('first').value('a.b') + 1)", inputs=["first"])
+    return kernels
+
+
+def leftovers(report):
+    return [path.name for path in (report.build / "stages").glob(".*")]
+
+
+# --- what runs, and why -------------------------------------------------------------------------
+
+
+def test_a_first_run_executes_everything_and_merges_the_metrics(report):
+    printed = report.run()
+    assert "[1/2] first: runs, no results yet" in printed and "[2/2] second: done in" in printed
+    assert report.result == report.build / "report.html" and str(report.result) in printed
+    content = report.json("metrics.json")
+    assert content["metrics"] == {"first.a.b": {"value": 3, "n": 4}, "second.c": {"value": 4}}
+    assert list(content) == ["schema", "profile", "data", "metrics", "provenance"]
+    assert content["data"]["fingerprint"] == "f1" and content["profile"] == "smoke"
+    assert report.rendered == [content] and leftovers(report) == []
+
+
+def test_a_second_run_executes_and_renders_nothing_and_says_why(report):
+    report.run()
+    before = {path: path.stat().st_mtime_ns for path in report.build.rglob("*.json")}
+    started = time.monotonic()
+    printed = report.run()
+    assert time.monotonic() - started < 3
+    assert "first: unchanged since 20" in printed and "report: unchanged" in printed
+    assert {path: path.stat().st_mtime_ns for path in report.build.rglob("*.json")} == before
+    assert len(report.rendered) == 1
+
+
+def test_edited_prose_renders_and_runs_nothing(report):
+    report.run()
+    report.add("first", "run.metric('a.b', 3, n=4)", prose="Other words.")
+    printed = report.run()
+    assert "first: unchanged" in printed and "runs" not in printed
+    assert len(report.rendered) == 2
+
+
+def test_edited_code_runs_the_stage_and_those_that_read_it(report):
+    report.run()
+    report.add("first", "run.metric('a.b', 5)")
+    printed = report.run()
+    assert "first: runs, code of the notebook changed" in printed
+    assert "second: runs, input first ran again" in printed
+    assert report.json("metrics.json")["metrics"]["second.c"]["value"] == 6
+
+
+def test_other_data_run_everything(report):
+    report.run()
+    report.identity = identity(fingerprint="f2")
+    assert "first: runs, data changed" in report.run()
+
+
+def test_a_new_promise_runs_the_stage_that_does_not_keep_it(report):
+    report.run()
+    report.content["stages"]["first"]["promises"] = {"tables": ["t"]}
+    report.save()
+    assert report.states()["first"].reasons == ("the promised table 't' is missing",)
+
+
+def test_damaged_results_count_as_none(report):
+    report.run()
+    (report.build / "stages/first/stage.json").write_text("{", encoding="utf-8")
+    assert report.states()["first"].reasons == ("no results yet",)
+
+
+def test_one_stage_brings_its_inputs_and_leaves_the_rest(report):
+    report.add("third", "run.metric('d', 1)")
+    printed = report.run(stages=["second"])
+    assert "first: done" in printed and "third" not in printed.replace("date: third", "")
+    assert "report not rendered, out of date: third" in printed
+    assert report.result is None and not report.rendered
+    report.run(stages=["third"])
+    assert report.result is not None
+
+
+def test_force_runs_the_chosen_stages_although_nothing_changed(report):
+    report.run()
+    printed = report.run(force=True, stages=["second"])
+    assert "second: runs, asked for with --force" in printed and "first: unchanged" in printed
+
+
+def test_a_parameter_reaches_the_notebook_for_one_run(report):
+    report.add("first", "run.metric('a.b', k)", defines="k = 1\n", parameters={"k": 2})
+    report.run(changes=["first.k=7"])
+    assert report.json("metrics.json")["metrics"]["first.a.b"]["value"] == 7
+    assert "first: runs, parameter k changed 7 → 2" in report.run()
+
+
+def test_stages_that_do_not_wait_for_each_other_run_side_by_side(report):
+    meet = """
+    import time
+    here = run.checkpoints.parent
+    (here / f"{run.name} is here").touch()
+    end = time.monotonic() + 30
+    while not all((here / f"{name} is here").exists() for name in ("left", "right")):
+        assert time.monotonic() < end, "the other stage did not come"
+        time.sleep(0.02)
+    """
+    for name in ("left", "right"):
+        report.add(name, textwrap.dedent(meet))
+    report.run(jobs=2)
+    with pytest.raises(UserError, match="at least one"):
+        report.run(jobs=0)
+
+
+def test_estimates_come_from_past_times_and_scale_what_never_ran(report):
+    assert report.states()["first"].estimate == pytest.approx(6)
+    report.run(stages=["first"])
+    (report.build / "timings.json").write_text('{"first": 12.0}', encoding="utf-8")
+    states = report.states()
+    assert states["first"].last_seconds == 12 and states["second"].estimate == pytest.approx(12)
+
+
+def test_the_status_tells_what_would_run(report):
+    report.run(stages=["first"])
+    stream = io.StringIO()
+    plan, states = run.status(report.root, "smoke")
+    Terminal(Console(file=stream, width=200)).status(plan, states)
+    assert "no results yet" in stream.getvalue() and "unchanged since" in stream.getvalue()
+    assert "A run would take about" in stream.getvalue()
+    assert not (report.build / "stages/second").exists()
+
+
+# --- the data -----------------------------------------------------------------------------------
+
+
+def test_demo_data_in_place_of_cifake_are_announced_at_both_ends(report):
+    report.content["data"] = "auto"
+    report.save()
+    report.identity = identity(is_demo=True, notices=("No network.",))
+    report.add("first", "run.metric('a.b', 1)\nrun.metric('data', data)")
+    printed = report.run()
+    assert printed.count("THIS RUN DOES NOT USE CIFAKE") == 2 and "No network." in printed
+    # Notebooks load the demo set outright rather than each try the download again.
+    assert report.json("metrics.json")["metrics"]["first.data"]["value"] == "demo"
+
+
+def test_demo_data_that_were_asked_for_are_no_alarm(report):
+    report.identity = identity(is_demo=True, notices=("Embedded.",))
+    printed = report.run(data="demo")
+    assert "DOES NOT USE" not in printed and "data: Embedded." in printed
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_a_failed_stage_keeps_its_notebook_and_the_next_run_starts_there(report):
+    report.add("second", "1 / 0", inputs=["first"])
+    with pytest.raises(run.StageFailed, match="second, cell 4: ZeroDivisionError") as caught:
+        report.run()
+    assert caught.value.exit_code == 1
+    failed = report.build / "failed/second.ipynb"
+    assert failed.is_file() and str(failed) in report.printed
+    assert "second.html" in report.printed and leftovers(report) == []
+    assert not (report.build / "stages/second").exists()
+    assert report.states()["second"].reasons == ("failed last time",)
+    report.add("second", "run.metric('c', 1)", inputs=["first"])
+    printed = report.run()
+    assert "first: unchanged" in printed and "second: done" in printed
+    assert not failed.exists()
+
+
+def test_a_failure_leaves_earlier_results_and_stops_what_comes_after(report):
+    report.run()
+    report.add("first", "1 / 0")
+    with pytest.raises(run.StageFailed):
+        report.run()
+    assert report.json("stages/first/metrics.json")["a.b"]["value"] == 3
+    assert "second: runs" not in report.printed
+
+
+def test_a_promise_that_is_not_kept_fails_the_stage_by_name(report):
+    report.content["stages"]["first"]["promises"] = {"metrics": ["a.b", "z"], "figures": ["f"]}
+    report.save()
+    with pytest.raises(run.StageFailed, match="promised metric 'z'.*promised figure 'f'"):
+        report.run()
+    assert not (report.build / "stages/first").exists()
+
+
+def test_a_stage_that_reads_what_is_not_declared_fails_by_name(report):
+    report.add("second", "run.input('first')")
+    with pytest.raises(run.StageFailed, match=r"'first', which report\.yml does not declare"):
+        report.run()
+
+
+def test_a_process_that_dies_is_told_with_its_log(report):
+    report.add("first", "import os\nprint('last words', flush=True)\nos._exit(9)")
+    with pytest.raises(run.StageFailed, match="ended with code 9") as caught:
+        report.run()
+    assert "last words" in (report.build / "logs/first.log").read_text("utf-8")
+    assert "first.log" in str(caught.value)
+
+
+def test_a_page_that_cannot_be_made_does_not_hide_the_failure(report, monkeypatch):
+    monkeypatch.setattr(html, "render_failed", lambda notebook: 1 / 0)
+    report.add("first", "raise ValueError('the real one')")
+    with pytest.raises(run.StageFailed, match="the real one"):
+        report.run()
+
+
+def test_two_runs_in_one_folder_are_refused(report):
+    report.build.mkdir(parents=True)
+    with filelock.FileLock(report.build / ".lock"):
+        with pytest.raises(UserError, match="another run is writing to .*smoke"):
+            report.run()
+    report.run()
+
+
+def test_a_full_disk_is_told_in_words(report, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(html, "render", full)
+    with pytest.raises(UserError, match="no space is left for"):
+        report.run()
+    monkeypatch.setattr(html, "render", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "?")))
+    with pytest.raises(OSError, match="5"):
+        report.run()
+
+
+def test_a_failed_rendering_is_tried_again(report, monkeypatch):
+    def missing(*_, **__):
+        raise UserError("unknown metric first.x")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(html, "render", missing)
+        with pytest.raises(UserError):
+            report.run()
+    report.run()
+    assert len(report.rendered) == 1
+
+
+def test_rendering_alone_needs_results(report):
+    with pytest.raises(UserError, match="holds no results"):
+        run.render(report.root, "smoke", terminal=Terminal(Console(file=io.StringIO())))
+    report.run(stages=["first"])
+    page = run.render(report.root, "smoke", terminal=Terminal(Console(file=io.StringIO())))
+    assert page == report.build / "report.html" and len(report.rendered) == 1
+
+
+def test_what_a_killed_run_left_half_done_is_removed(report):
+    half = report.build / "stages/.first-4711"
+    half.mkdir(parents=True)
+    (half / "metrics.json").write_text("{", encoding="utf-8")
+    report.run()
+    assert leftovers(report) == []
+
+
+# --- progress -----------------------------------------------------------------------------------
+
+SLOW = """
+import time
+from realfake_lib import progress
+progress.report("cnn epoch 1/2", 1, 2, "epochs")
+time.sleep(.5)
+"""
+
+
+def test_progress_comes_as_lines_where_there_is_no_terminal(report, monkeypatch):
+    monkeypatch.setattr("realfake_lib.report.terminal.PLAIN_EVERY", 0.2)
+    report.add("first", SLOW)
+    report.add("second", "run.metric('c', 1)", inputs=["first"])
+    assert "first: cnn epoch 1/2 1/2 epochs" in report.run()
+
+
+def test_progress_is_drawn_live_on_a_terminal(report):
+    report.add("first", SLOW)
+    report.add("second", "run.metric('c', 1)", inputs=["first"])
+    printed = report.run(live=True)
+    assert "cnn epoch 1/2 1/2 epochs" in printed and "left in all" in printed
+
+
+def test_durations_are_told_as_people_say_them():
+    assert [duration(s) for s in (-1, 59, 95, 1500, 7300)] == [
+        "0 s",
+        "59 s",
+        "1 min 35 s",
+        "25 min",
+        "2 h 1 min",
+    ]
+
+
+# --- kernels, interruptions, kills --------------------------------------------------------------
+
+RUNNER = """
+import sys
+sys.path.insert(0, {here!r})
+from pathlib import Path
+from tiny_project import identity
+from realfake_lib.report import html, run
+run.identify = lambda data, allow_download=True: identity()
+html.render = lambda build, *, plan, metrics, out: out.write_text("a page")
+run.run(Path({root!r}), "smoke")
+"""
+
+
+def start_runner(report):
+    code = RUNNER.format(here=str(HERE), root=str(report.root))
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for(condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+WAITING = """
+import os, time
+(run.checkpoints / "pid").write_text(str(os.getpid()))
+if not (run.checkpoints / "go on").exists():
+    time.sleep(300)
+run.metric("a", 1)
+"""
+
+
+@pytest.mark.slow
+def test_two_executions_leave_the_same_bytes_and_no_log_lines_in_cells(kernels):
+    kernels.add(
+        "first",
+        "run.metric('a', 1)\nimport os\n_ = os.system('echo from a library in C')",
+        "print('one')\nprint('two')",
+        "import sys\nsys.executable, os.getcwd()",
+    )
+    kernels.run()
+    folder = kernels.build / "stages/first"
+    before = (folder / "notebook.ipynb").read_bytes(), (folder / "metrics.json").read_bytes()
+    kernels.run(force=True)
+    after = (folder / "notebook.ipynb").read_bytes(), (folder / "metrics.json").read_bytes()
+    assert before == after
+    notebook = nbformat.read(folder / "notebook.ipynb", as_version=4)
+    assert "papermill" not in str(notebook.metadata) and "from a library" not in str(notebook)
+    assert notebook.cells[2].id == "injected-parameters"
+    assert "from a library in C" in (kernels.build / "logs/first.log").read_text("utf-8")
+    outputs = notebook.cells[-1].outputs[0].data["text/plain"]
+    assert sys.executable in outputs and str(kernels.root / "notebooks") in outputs
+
+
+@pytest.mark.slow
+def test_an_error_in_a_kernel_is_told_with_its_cell_and_kept_in_the_notebook(kernels):
+    kernels.add("first", "print('fine')", "raise RuntimeError('not so')", "print('never')")
+    with pytest.raises(run.StageFailed, match="first, cell 5: RuntimeError: not so"):
+        kernels.run()
+    notebook = nbformat.read(kernels.build / "failed/first.ipynb", as_version=4)
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert [out.ename for out in outputs if out.output_type == "error"] == ["RuntimeError"]
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_fails_its_stage(kernels):
+    kernels.add("first", "import os\nos.kill(os.getpid(), 9)")
+    with pytest.raises(run.StageFailed, match="first: DeadKernelError"):
+        kernels.run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_after_a_kill_or_ctrl_c_nothing_goes_on_and_the_next_run_carries_on(kernels, how):
+    kernels.add("first", "run.metric('b', 1)")
+    kernels.add("second", WAITING, inputs=["first"])
+    runner = start_runner(kernels)
+    marker = kernels.build / "checkpoints/second/pid"
+    wait_for(lambda: marker.is_file() and marker.read_text())
+    kernel = int(marker.read_text())
+    assert kernel in [p.pid for p in psutil.Process(runner.pid).children(recursive=True)]
+    os.kill(runner.pid, how)
+    runner.wait(30)
+    wait_for(lambda: gone(kernel), 20)
+    assert not (kernels.build / "stages/second").exists()
+    assert (kernels.build / "stages/first").exists()
+    (marker.parent / "go on").touch()
+    printed = kernels.run()
+    assert "first: unchanged" in printed and "second: done" in printed
+    assert leftovers(kernels) == []
+    assert json.loads((kernels.build / "metrics.json").read_text())["metrics"]["second.a"]
