@@ -182,8 +182,12 @@ def backward(model):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
                 logits = tf.reshape(reference()(images, training=False), [-1])
-            # No layer mixes images in inference, so the sum's gradient is each image's own.
-            return logits, tape.gradient(logits, images)
+            # No layer mixes images in inference, so the sum's gradient is each image's own. A layer
+            # without a gradient gives zeros, for the checks of robustness.sanity to find.
+            gradient = tape.gradient(
+                logits, images, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+            return logits, gradient
 
         _backward[model] = logits_and_gradient
     return _backward[model]
