@@ -94,7 +94,8 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     """Score a detector's probabilities against the truth.
 
     Intervals: Wilson for accuracy, precision and recall; DeLong for AUROC; for the rest a
-    bootstrap of the images within each class (the class sizes were chosen, not drawn).
+    bootstrap of the images within each class (the class sizes were chosen, not drawn), corrected
+    for noise in the case of the calibration error.
 
     Parameters
     ----------
@@ -136,17 +137,17 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
         "tpr_at_fpr_05": tpr_at_fpr(y_true, p_fake, 0.05),
         "ece": expected_calibration_error(y_true, p_fake),
     }
-    closed = {
+    intervals = {
         "accuracy": wilson(right, n),
         # Nothing called FAKE says nothing about how often such a call would be right.
         "precision": wilson(caught, called) if called else (0.0, 1.0),
         "recall": wilson(caught, caught + missed),
         "auroc": auroc_interval(y_true, p_fake),
+        "ece": _calibration_interval(y_true, p_fake, values["ece"], resamples["ece"]),
     }
-    intervals = {
-        name: closed[name] if name in closed else _bootstrap_interval(name, value, resamples[name])
-        for name, value in values.items()
-    }
+    for name in values.keys() - intervals.keys():
+        intervals[name] = _bootstrap_interval(values[name], resamples[name])
+    intervals = {name: intervals[name] for name in values}
     return Scores(
         **values, confusion=confusion, n=n, threshold=float(threshold), intervals=intervals
     )
@@ -433,14 +434,25 @@ def delong_covariance(y_true, scores):
     return of_fake.mean(axis=1), covariance
 
 
-def _bootstrap_interval(name, value, resamples):
+def _bootstrap_interval(value, resamples):
     low, high = np.quantile(resamples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    if name == "ece":
-        # A resample adds noise to every bin, and noise counts as miscalibration: the resamples
-        # lie above the estimate by as much as the estimate lies above the truth. Mirrored, they
-        # correct for that instead of doubling it.
-        low, high = max(0.0, 2 * value - high), 2 * value - low
     return min(float(low), value), max(float(high), value)
+
+
+def _calibration_interval(y_true, p_fake, value, resamples):
+    """Interval of a calibration error, which lies above the truth because noise counts as error.
+
+    Resamples add noise to noise and lie higher still, so their own quantiles would be wrong. The
+    estimate cannot exceed the truth by more than the noise of all bins together (the triangle
+    inequality), which bounds it from below; mirroring the resamples bounds it from above.
+    """
+    errors = ((y_true == FAKE) - p_fake) ** 2
+    spread = np.sqrt(np.bincount(bin_index(p_fake, BINS), errors, BINS)) / len(y_true)
+    z = stats.norm.ppf((1 + LEVEL) / 2)
+    # Mean and deviation of the sum of |normal| variables with these standard deviations.
+    noise = np.sqrt(2 / np.pi) * spread.sum() + z * np.sqrt((1 - 2 / np.pi) * (spread**2).sum())
+    mirrored = 2 * value - np.quantile(resamples, (1 - LEVEL) / 2)
+    return float(max(0.0, value - noise)), float(max(value, mirrored))
 
 
 def _share_right(right, n, share_name, prefix):

@@ -112,7 +112,7 @@ def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", valu
     figure = new_figure(3.8)
     ax = figure.subplots()
     ax.set_xscale("log")
-    ax.step(costs[on_front], values[on_front], where="post", color=FAINT, lw=1, ls=(0, (4, 3)))
+    ax.step(costs[on_front], values[on_front], where="post", color=FAINT, lw=1, zorder=1)
     if {"ci_low", "ci_high"} <= set(table):
         ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3, zorder=3)
     ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7, zorder=3)
