@@ -425,21 +425,54 @@ def _table(markup):
     except ElementTree.ParseError:
         return Markup(f'<div class="scroll" tabindex="0">{markup}</div>')
     for table in root.iter("table"):
-        rows = [[c for c in row if c.tag in ("td", "th")] for row in table.iter("tr")]
-        body = [[c for c in row if c.tag in ("td", "th")] for row in table.findall("tbody/tr")]
-        spans = any({"rowspan", "colspan"} & set(cell.attrib) for row in rows for cell in row)
-        width = min(map(len, rows), default=0)
-        if width > 8:
-            table.set("class", "many")
-        for number in [] if spans else range(width):
-            texts = ["".join(row[number].itertext()).strip() for row in body]
-            texts = [prose.reveal(text, escape=False) for text in texts]
-            if texts and all(not text or _NUMERIC.fullmatch(text) for text in texts):
-                for row in rows:
-                    row[number].attrib.pop("style", None)
-                    row[number].set("class", "num")
+        _join_index_names(table)
+        _set_numbers_right(table)
+        for cell in table.iter("th"):  # column_names_like_this may break after an underscore
+            cell.text = cell.text and cell.text.replace("_", "_\u200b")
+        for cell in table.iter("td"):
+            cell.text = cell.text and re.sub(r"(?<=\d)%", f"{prose.NBSP}%", cell.text)
     root.attrib |= {"class": "scroll", "tabindex": "0"}
     return Markup(ElementTree.tostring(root, encoding="unicode", method="html"))
+
+
+def _cells(row, *tags):
+    return [cell for cell in row if cell.tag in tags]
+
+
+def _words(cell):
+    return prose.reveal("".join(cell.itertext()).strip(), escape=False)
+
+
+def _join_index_names(table):
+    """Move the index names, which pandas puts into a row of their own, up beside the rest."""
+    head = table.find("thead")
+    rows = table.findall("thead/tr")
+    if len(rows) < 2:
+        return
+    upper, lower = (_cells(row, "th") for row in rows[-2:])
+    pairs = list(zip(upper, lower, strict=False))
+    if len(upper) == len(lower) and not any(_words(u) and _words(low) for u, low in pairs):
+        for above, below in pairs:
+            above.text = above.text if _words(above) else below.text
+        head.remove(rows[-1])
+
+
+def _set_numbers_right(table):
+    """Mark columns of numbers; the index, which may span rows, stands left of them."""
+    body = [_cells(row, "td") for row in table.findall("tbody/tr")]
+    width = len(body[0]) if body else 0
+    if any(len(row) != width for row in body):
+        return
+    head = [_cells(row, "th") for row in table.findall("thead/tr")]
+    head = [row[len(row) - width :] for row in head if not any("colspan" in c.attrib for c in row)]
+    if width > 8:
+        table.set("class", "many")
+    for number in range(width):
+        texts = [_words(row[number]) for row in body]
+        if all(not text or _NUMERIC.fullmatch(text) for text in texts):
+            for row in [*body, *(row for row in head if len(row) == width)]:
+                row[number].attrib.pop("style", None)
+                row[number].set("class", "num")
 
 
 class _Images:
@@ -553,8 +586,11 @@ def _grid(tree):
     alike = items and all(isinstance(i, dict) and i.keys() == items[0].keys() for i in items)
     if not alike or any(isinstance(value, (dict, list)) for value in items[0].values()):
         return None, _rows(tree)
-    rows = [[name, *map(_shown, item.values())] for name, item in tree.items()]
-    return ["", *items[0]], rows
+    rows = [
+        [name, *(prose.duration(v) if k == "seconds" else _shown(v) for k, v in item.items())]
+        for name, item in tree.items()
+    ]
+    return ["", *("time" if column == "seconds" else column for column in items[0])], rows
 
 
 def _rows(tree, prefix=""):

@@ -310,6 +310,28 @@ def test_columns_of_numbers_are_set_right(build, stages):
     assert "<td>airplane</td>" in text
 
 
+def test_pandas_rows_of_index_names_join_the_header(build, stages):
+    frame = pd.DataFrame({"images_per_second": [1.5, 2.5], "share": ["67.6%", "–"]}, ["a", "b"])
+    frame.index.name = "network"
+    facts = {"kind": "table", "name": "t", "caption": "c"}
+    shown = new_output("display_data", {"text/html": frame.to_html()}, metadata={"realfake": facts})
+    wide = frame.assign(more=1).melt(id_vars="more", ignore_index=False)
+    wide = wide.groupby(["network", "variable"]).agg(["min", "max"])
+    spans = new_output("display_data", {"text/html": wide.to_html()})
+    cells = [new_markdown_cell("# A\nb"), new_code_cell("x", outputs=[shown, spans])]
+    write(build, "training", cells)
+    text = rendered(build, stages)
+    part = text[text.index('id="table-training-t"') :]
+    header = part[part.index("<thead>") : part.index("</thead>")]
+    assert re.findall("<th[^>]*>(.*?)</th>", header) == [
+        "network",
+        "images_\u200bper_\u200bsecond",
+        "share",
+    ]
+    assert '<td class="num">67.6\u00a0%</td>' in part
+    assert 'rowspan="2"' in part and 'colspan="2"' in part
+
+
 def test_the_front_page_warns_of_demo_data(build, stages, page):
     assert page.all("section", id="demo-warning", role="alert")
     real = METRICS | {"data": METRICS["data"] | {"is_demo": False, "name": "CIFAKE"}}
@@ -395,7 +417,7 @@ def test_the_byline_tells_date_profile_data_and_commit(page):
 
 def test_the_appendix_tells_where_everything_came_from(page):
     appendix = page.text[page.text.rindex("Appendix") :]
-    for words in ("sha256 5d41402abc4b", "tensorflow 2.21.0", "training 1320 cd34", "epochs 8"):
+    for words in ("sha256 5d41402abc4b", "tensorflow 2.21.0", "training 22 min cd34", "epochs 8"):
         assert words in appendix
 
 
