@@ -1,0 +1,290 @@
+"""The command line: what reaches the library, and what a mistake, a failure and Ctrl-C end with."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from realfake_lib import cli, data, models, predict, settings, training
+from realfake_lib.errors import UserError
+from realfake_lib.report import pdf, run
+from realfake_lib.report import plan as planning
+from realfake_lib.report.terminal import Terminal
+
+
+def realfake(*arguments):
+    """Run the command line; exit code, output and error output."""
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Calls of the report's functions, by name: their keyword arguments."""
+    calls = {}
+
+    def note(name, result=None):
+        def function(*args, **kwargs):
+            calls[name] = kwargs
+            return result
+
+        return function
+
+    monkeypatch.setattr(run, "run", note("run"))
+    monkeypatch.setattr(run, "render", note("render"))
+    monkeypatch.setattr(run, "status", note("status", ("plan", ["state"])))
+    monkeypatch.setattr(Terminal, "status", lambda self, *shown: calls.update(shown=shown))
+    return calls
+
+
+def ends_with(monkeypatch, error):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(run, "run", fail)
+    return realfake("report", "run")
+
+
+def test_help_and_the_report_package_need_no_tensorflow():
+    code = (
+        "import sys, realfake_lib.cli, realfake_lib.report.run, realfake_lib.data\n"
+        "print(sorted({'tensorflow', 'papermill'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_module_is_a_program_that_prints_help():
+    done = subprocess.run(
+        [sys.executable, "-m", "realfake_lib.cli", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for command in ("report", "data", "train", "evaluate", "predict"):
+        assert command in done.stdout
+
+
+def test_an_unknown_option_ends_with_exit_code_2():
+    assert realfake("report", "run", "--stagse", "x").exit_code == 2
+
+
+def test_the_entry_point_takes_an_ordinary_kill_for_ctrl_c(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(sys, "argv", ["realfake", "--help"])
+    try:
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- exit codes ---------------------------------------------------------------------------------
+
+
+def test_a_users_mistake_ends_with_2_and_its_words(monkeypatch):
+    result = ends_with(monkeypatch, UserError("report.yml: unknown stage 'x'", "Known: a, b."))
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr == "realfake: report.yml: unknown stage 'x'\nKnown: a, b.\n"
+
+
+def test_a_failed_stage_ends_with_1(monkeypatch):
+    assert ends_with(monkeypatch, run.StageFailed("training", "boom")).exit_code == 1
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_carry_on(monkeypatch):
+    result = ends_with(monkeypatch, KeyboardInterrupt())
+    assert result.exit_code == 130 and "carries on" in result.stderr
+
+
+def test_a_full_disk_ends_with_2_in_words(monkeypatch):
+    result = ends_with(monkeypatch, OSError(28, "No space left on device", "/x"))
+    assert result.exit_code == 2 and "/x: No space left" in result.stderr
+
+
+def test_a_fault_of_the_library_is_not_hidden(monkeypatch):
+    with pytest.raises(OSError, match="Input/output"):
+        ends_with(monkeypatch, OSError(5, "Input/output error"))
+
+
+# --- report -------------------------------------------------------------------------------------
+
+
+def test_report_run_hands_every_option_on(called):
+    options = (
+        "--profile smoke --data demo --seed 3 --jobs 2 --stage a --stage b --set a.k=1 --force"
+    )
+    assert realfake("report", "run", *options.split()).exit_code == 0
+    assert called["run"] == {
+        "profile": "smoke",
+        "data": "demo",
+        "seed": 3,
+        "jobs": 2,
+        "stages": ("a", "b"),
+        "force": True,
+        "changes": ("a.k=1",),
+    }
+
+
+def test_report_status_and_render(called):
+    assert realfake("report", "status", "--profile", "full").exit_code == 0
+    assert called["status"]["profile"] == "full" and called["shown"] == ("plan", ["state"])
+    assert realfake("report", "render", "--profile", "smoke").exit_code == 0
+    assert called["render"]["profile"] == "smoke"
+
+
+def test_report_pdf_prints_the_page_of_the_profile(monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "load", lambda profile: SimpleNamespace(build=tmp_path / profile))
+    monkeypatch.setattr(pdf, "to_pdf", lambda page, out: f"{page.name} as {out}")
+    result = realfake("report", "pdf", "--profile", "smoke")
+    assert result.stdout == f"PDF: report.html as {tmp_path / 'smoke' / 'report.pdf'}\n"
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+def test_data_fetch_prints_where_the_archive_lies(monkeypatch):
+    monkeypatch.setattr(data, "fetch_cifake", lambda: Path("cache/cifake.tar.gz"))
+    assert "cache/cifake.tar.gz" in realfake("data", "fetch").stdout
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 2)])
+def test_data_verify_ends_with_2_where_files_differ(monkeypatch, ok, code):
+    class Outcome(SimpleNamespace):
+        def __str__(self):
+            return "what was found"
+
+    monkeypatch.setattr(data, "verify", lambda asked: Outcome(ok=ok), raising=False)
+    result = realfake("data", "verify")
+    assert result.exit_code == code and "what was found" in result.stdout
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A data set of 40 grey pictures, bright ones REAL, with what the library makes of it."""
+    labels = np.arange(40) % 2
+    index = pd.DataFrame(
+        {
+            "key": [f"{k}.jpg" for k in range(40)],
+            "split": ["train"] * 30 + ["test"] * 10,
+            "label": labels.astype("int8"),
+            "object_class": np.int8(-1),
+            "blob": [f"{k:040x}" for k in range(40)],
+            "file_size": np.int32(100),
+            "group": np.arange(40, dtype="int32"),
+        }
+    )
+    images = (
+        np.full((40, 16, 16, 3), 60, "uint8") + (labels * 120).astype("uint8")[:, None, None, None]
+    )
+    dataset = data.ImageDataset(
+        images=images,
+        index=index,
+        name="tiny",
+        fingerprint="f1",
+        source="made in a test",
+        is_demo=False,
+        notices=("Take care.",),
+    )
+    monkeypatch.setattr(data, "load", lambda asked, image_size=None: dataset)
+    return dataset
+
+
+def test_data_info_describes_the_data(tiny):
+    printed = realfake("data", "info").stdout
+    for text in ("tiny: 40 images of 16 pixels", "made in a test", "Take care.", "FAKE"):
+        assert text in printed
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def test_train_saves_a_detector_with_its_operating_point(tiny, monkeypatch, tmp_path):
+    asked, saved = {}, {}
+
+    def fit(model, dataset, splits, recipe, seed, checkpoint_dir):
+        asked.update(model=model, recipe=recipe, seed=seed, checkpoint_dir=checkpoint_dir)
+        return SimpleNamespace(model="network", history=pd.DataFrame({"val_accuracy": [0.5, 0.75]}))
+
+    monkeypatch.setattr(settings, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(
+        training, "predict_logits", lambda model, images, rows: images[rows].mean((1, 2, 3)) - 120
+    )
+    monkeypatch.setattr(models, "save", lambda model, path, meta: saved.update(meta))
+    output = tmp_path / "new" / "detector.keras"
+    result = realfake(
+        "train", "--output", output, "--model", "seed_cnn", "--epochs", 2, "--seed", 4
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "validation accuracy 75.0%" in result.stdout and output.parent.is_dir()
+    assert asked["model"] == "seed_cnn" and asked["recipe"].epochs == 2 and asked["seed"] == 4
+    assert asked["checkpoint_dir"] == tmp_path / "cache" / "training"
+    assert 0 < saved["threshold"] < 1 and saved["temperature"] > 0
+    assert saved["trained_on"]["data"] == "tiny" and saved["trained_on"]["epochs"] == 2
+
+
+def test_train_refuses_a_bad_output_before_it_trains(tmp_path):
+    assert "end in .keras" in realfake("train", "--output", tmp_path / "x.h5").stderr
+    (tmp_path / "x.keras").touch()
+    result = realfake("train", "--output", tmp_path / "x.keras")
+    assert result.exit_code == 2 and "exists" in result.stderr
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    """A detector that calls dark pictures FAKE."""
+    found = SimpleNamespace(
+        path=Path("some.keras"),
+        image_size=16,
+        threshold=0.5,
+        p_fake=lambda images: 1 - images.mean((1, 2, 3)) / 255,
+    )
+    monkeypatch.setattr(predict, "load_detector", lambda name: found)
+    return found
+
+
+def test_evaluate_scores_the_test_part_or_everything(tiny, detector):
+    printed = realfake("evaluate", "--model", "some.keras").stdout
+    assert "on 10 images of tiny (test)" in printed and "auroc" in printed
+    result = realfake("evaluate", "--model", "some.keras", "--part", "all", "--json")
+    content = json.loads(result.stdout)
+    assert content["n"] == 40 and content["measures"]["accuracy"]["value"] == 1.0
+    assert len(content["measures"]["auroc"]["ci"]) == 2
+
+
+def test_evaluate_refuses_an_unknown_part():
+    result = realfake("evaluate", "--model", "x", "--part", "train")
+    assert result.exit_code == 2 and "test or all" in result.stderr
+
+
+def test_predict_hands_every_option_on_and_returns_its_exit_code(monkeypatch):
+    asked = {}
+
+    def command(paths, **options):
+        asked.update(options, paths=paths)
+        return 2
+
+    monkeypatch.setattr(predict, "command", command)
+    options = (
+        "--model m --json --csv t.csv --explain d --threshold .3 --batch-size 8 --no-recursive"
+    )
+    assert realfake("predict", "a.jpg", "b", *options.split()).exit_code == 2
+    assert asked == {
+        "paths": [Path("a.jpg"), Path("b")],
+        "model": "m",
+        "json_output": True,
+        "csv": Path("t.csv"),
+        "explain": Path("d"),
+        "threshold": 0.3,
+        "batch_size": 8,
+        "recursive": False,
+    }
