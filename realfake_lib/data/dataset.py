@@ -10,7 +10,7 @@ import pandas as pd
 from realfake_lib import settings
 from realfake_lib.data import archives, fingerprint, layout, sources, splits, store
 from realfake_lib.errors import UserError
-from realfake_lib.settings import CLASS_NAMES
+from realfake_lib.settings import CLASS_NAMES, OBJECT_CLASSES
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,15 @@ class ImageDataset:
     def image_size(self):
         """Side of the square images in pixels."""
         return self.images.shape[1]
+
+    @property
+    def object_names(self):
+        """Name of each ``object_class``: CIFAR-10's; the demo set's are photograph and scale."""
+        if self.is_demo:
+            from realfake_lib.data.demo import SCENE_NAMES
+
+            return SCENE_NAMES
+        return OBJECT_CLASSES
 
     def subset(self, indices):
         """Copy some rows into a data set of their own.

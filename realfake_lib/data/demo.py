@@ -34,6 +34,11 @@ STRIPES = {"train": (0, 2, 4), "test": (1, 3)}
 """Which fifths of a photograph's width each part's images come from."""
 
 _PHOTOS = ("china.jpg", "flower.jpg")
+SCENE_NAMES = tuple(
+    f"{Path(photo).stem} ×{scale:g}" for photo, scale in itertools.product(_PHOTOS, SCALES)
+)
+"""What ``object_class`` stands for in the demo set: photograph and scale."""
+
 _TRAINING_CROPS = 5000
 _CANDIDATES = 4  # crops drawn for each that is kept, to choose from by file size
 _BANDS = 6  # of file size, at every scale of each photograph
