@@ -17,7 +17,7 @@ CASES = {
 """What can happen to an image: its class, and the verdict."""
 
 
-def cases(labels, p_fake, per_case=4, threshold=0.5):
+def cases(labels, p_fake, per_case=None, threshold=0.5):
     """Images of each case, the first ones in the given order.
 
     Parameters
@@ -25,23 +25,22 @@ def cases(labels, p_fake, per_case=4, threshold=0.5):
     labels : (n,) int array
         FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
-    per_case : int
-        At most so many of each.
+    per_case : int, optional
+        At most so many of each; all unless given.
     threshold : float
         FAKE from this ``p_fake`` on.
 
     Returns
     -------
     dict of str to (m,) int array
-        Every name of :data:`CASES` that occurs, and the images' positions.
+        The images' positions for every name of :data:`CASES`; may be empty.
     """
     labels = np.asarray(labels)
     verdicts = np.where(np.asarray(p_fake) >= threshold, FAKE, REAL)
-    found = {
+    return {
         name: np.flatnonzero((labels == label) & (verdicts == verdict))[:per_case]
         for name, (label, verdict) in CASES.items()
     }
-    return {name: positions for name, positions in found.items() if len(positions)}
 
 
 def of_another(maps, groups):
