@@ -427,7 +427,7 @@ def _table(markup):
     for table in root.iter("table"):
         _join_index_names(table)
         _set_numbers_right(table)
-        for cell in table.iter("th"):  # column_names_like_this may break after an underscore
+        for cell in table.findall("thead/tr/th"):  # names_like_this may break at an underscore
             cell.text = cell.text and cell.text.replace("_", "_\u200b")
         for cell in table.iter("td"):
             cell.text = cell.text and re.sub(r"(?<=\d)%", f"{prose.NBSP}%", cell.text)
