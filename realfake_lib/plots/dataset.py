@@ -194,9 +194,7 @@ def power_spectrum(images, labels, n=5000, seed=0):
         xlabel="horizontal frequency\n(cycles per pixel)",
         ylabel="vertical frequency",
     )
-    figure.colorbar(
-        picture, ax=right, label="← REAL has more   (dB)   FAKE has more →", shrink=0.85
-    )
+    figure.colorbar(picture, ax=right, label="power, FAKE over REAL (dB)", shrink=0.85)
     return figure
 
 

@@ -84,10 +84,11 @@ def robustness_curves(table, panel="detector", line="attack"):
             fontsize=9,
         )
         ax.set_xlabel("ε, largest change (grey levels of 255)")
+        # Every panel, since the one below it may be empty.
+        ax.tick_params(labelbottom=True)
         percent_axis(ax.yaxis, "accuracy")
+        ax.set_ylabel(ax.get_ylabel() if ax in axes[::columns] else "")
         label_ends(ax, ends)
-    for ax in axes:
-        ax.label_outer()
     return figure
 
 
