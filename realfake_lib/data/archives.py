@@ -79,12 +79,12 @@ def read_files(path, wanted=None):
             f"{path} is cut off or damaged: {error}",
             "Get it again; nothing of it was kept.",
         ) from error
+    except NotImplementedError as error:  # zipfile: a compression method it does not know
+        raise UserError(f"{path} cannot be read: {error}", "Pack it as .zip or .tar.gz.") from error
     except RuntimeError as error:  # zipfile's word for a missing password
         if "password" not in str(error) and "encrypted" not in str(error):
             raise
         raise UserError(f"{path} is encrypted", "Give an archive without a password.") from error
-    except NotImplementedError as error:  # zipfile: a compression method it does not know
-        raise UserError(f"{path} cannot be read: {error}", "Pack it as .zip or .tar.gz.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -183,3 +183,15 @@ def _read_tar(path, wanted, budget):
             if len(content) != entry.size:
                 raise EOFError(f"{entry.name} has {len(content)} of {entry.size} bytes")
             yield entry.name, content
+        _check_end(stream, archive.offset)
+
+
+def _check_end(stream, end):
+    """tarfile takes a cut or damaged header for the end; the real one is marked by a zero block."""
+    stream.seek(end)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("it has no end mark")
+    for _ in range(64):  # what follows is padding; reading it makes gzip check its own sum
+        if not stream.read(1 << 20):
+            return
+    raise EOFError("megabytes follow its end mark")

@@ -1,0 +1,197 @@
+"""Archives are read in every format; hostile or damaged ones are refused before anything happens."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from realfake_lib.data import archives, layout
+from realfake_lib.errors import UserError
+
+from .conftest import tiny_files, write_folder, write_tar, write_zip
+
+FILES = tiny_files()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tar.bz2", "w:bz2"), ("a.tar.xz", "w:xz")],
+)
+def test_every_tar_gives_back_its_files(tmp_path, name, mode):
+    assert dict(archives.read_files(write_tar(tmp_path / name, FILES, mode))) == FILES
+
+
+def test_zip_and_folder_give_back_their_files(tmp_path):
+    assert dict(archives.read_files(write_zip(tmp_path / "a.zip", FILES))) == FILES
+    assert dict(archives.read_files(write_folder(tmp_path / "a", FILES))) == FILES
+
+
+def test_unwanted_files_are_not_read(tmp_path):
+    for path in (write_zip(tmp_path / "a.zip", FILES), write_tar(tmp_path / "a.tar.gz", FILES)):
+        assert not list(archives.read_files(path, wanted=lambda name: False))
+
+
+CLIMBING = ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "..\\x.jpg", "C:/x.jpg", "\\x.jpg"]
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+@pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_a_climbing_path_is_refused(tmp_path, write, name):
+    path = write(tmp_path / ("a.zip" if write is write_zip else "a.tar.gz"), {name: b"x"})
+    with pytest.raises(UserError, match="climbs out"):
+        list(archives.read_files(path))
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_two_dots_inside_a_name_are_no_climb(tmp_path):
+    path = write_tar(tmp_path / "a.tar", {"train/REAL/a..b.jpg": b"x"}, "w")
+    assert [name for name, _ in archives.read_files(path)] == ["train/REAL/a..b.jpg"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        entry = tarfile.TarInfo("train/REAL/1.jpg")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    with pytest.raises(UserError, match="link or a device"):
+        list(archives.read_files(tmp_path / "a.tar"))
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        entry = zipfile.ZipInfo("train/REAL/1.jpg")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    with pytest.raises(UserError, match="link or a device"):
+        list(archives.read_files(tmp_path / "a.zip"))
+
+
+def test_an_absurd_size_is_refused_before_it_is_unpacked(tmp_path):
+    entry = tarfile.TarInfo("train/REAL/1.jpg")
+    entry.size = 2**40
+    (tmp_path / "a.tar").write_bytes(entry.tobuf())
+    with pytest.raises(UserError, match="claims 1,048,576 MB"):
+        list(archives.read_files(tmp_path / "a.tar"))
+
+
+def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_FILE_BYTES", 10_000)
+    path = write_zip(tmp_path / "a.zip", {"train/REAL/1.jpg": bytes(100_000)})
+    with pytest.raises(UserError, match="refused"):
+        list(archives.read_files(path))
+
+
+def test_too_much_in_all_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 1000)
+    with pytest.raises(UserError, match="unpacks to more"):
+        list(archives.read_files(write_tar(tmp_path / "a.tar.gz", FILES)))
+
+
+@pytest.mark.parametrize("keep", [0.95, 0.5, 0.1])
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tar", "a.zip"])
+def test_a_cut_off_archive_is_refused(tmp_path, name, keep):
+    path = tmp_path / name
+    if name.endswith(".zip"):
+        write_zip(path, FILES)
+    else:
+        write_tar(path, FILES, "w" if name == "a.tar" else "w:gz")
+    content = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(UserError, match="cut off or damaged") as caught:
+        list(archives.read_files(path))
+    assert name in caught.value.message
+
+
+def test_damaged_bytes_in_a_zip_are_noticed(tmp_path):
+    path = write_zip(tmp_path / "a.zip", FILES)
+    content = bytearray(path.read_bytes())
+    content[200:210] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        list(archives.read_files(path))
+
+
+def test_something_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "a.tar.gz").write_text("<html>Not found</html>")
+    with pytest.raises(UserError, match="cut off or damaged"):
+        list(archives.read_files(tmp_path / "a.tar.gz"))
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"train/REAL/1.jpg": b"x"})
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # the flag "encrypted", in the file's header and in the directory
+    content[content.find(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="encrypted"):
+        list(archives.read_files(path))
+
+
+def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"train/REAL/1.jpg": b"x"})
+    content = bytearray(path.read_bytes())
+    content[8] = content[content.find(b"PK\x01\x02") + 10] = 77
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        list(archives.read_files(path))
+
+
+def test_unreadable_places_are_named(tmp_path):
+    with pytest.raises(UserError, match="gone.tar"):
+        list(archives.read_files(tmp_path / "gone.tar"))
+    folder = write_folder(tmp_path / "a", FILES)
+    (folder / "train/REAL/broken.jpg").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"broken\.jpg cannot be read"):
+        list(archives.read_files(folder))
+
+
+def test_a_file_too_large_for_an_image_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_FILE_BYTES", 10)
+    with pytest.raises(UserError, match="too large"):
+        list(archives.read_files(write_folder(tmp_path / "a", FILES)))
+
+
+def test_long_names_survive_a_tar(tmp_path):
+    name = "train/REAL/" + "x" * 150 + "ü.jpg"
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / "a.tar", "w", format=form) as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size = 3
+            tar.addfile(entry, io.BytesIO(b"abc"))
+        assert list(archives.read_files(tmp_path / "a.tar")) == [(name, b"abc")]
+
+
+def test_the_suffix_is_cut_from_a_name():
+    assert archives.stem("/a/faces.tar.gz") == "faces"
+    assert archives.stem("/a/faces.v2") == "faces.v2"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("repo-abc/DATASET/train/FAKE/0 (2).jpg", "train/FAKE/0 (2).jpg"),
+        ("train/REAL/0000 (10).jpg", "train/REAL/0000 (10).jpg"),
+        ("cifake/Test/real/1.PNG", "test/REAL/1.PNG"),
+        ("valid/Fake/a.jpg", "valid/FAKE/a.jpg"),
+        ("./fake/camera/a.webp", "FAKE/camera/a.webp"),
+        ("REAL/a.jpg", "REAL/a.jpg"),
+        ("README.md", None),
+        ("train/FAKE/Thumbs.db", None),
+        ("train/FAKE/.hidden.jpg", None),
+        ("__MACOSX/train/FAKE/a.jpg", None),
+        ("train/a.jpg", None),
+        ("a.jpg", None),
+    ],
+)
+def test_a_path_says_split_and_class(name, key):
+    place = layout.place(name)
+    assert (place and place.key) == key
+
+
+def test_file_names_carry_the_object_class_as_cifake_numbers_them():
+    classes = [layout.cifake_object_class(f"test/REAL/7{s}.jpg") for s in ("", " (2)", " (10)")]
+    assert classes == [0, 1, 9]
+    assert layout.cifake_object_class("REAL/7 (11).jpg") == -1
+    assert layout.cifake_object_class("REAL/holiday.jpg") == -1

@@ -1,0 +1,350 @@
+"""A data set is the same from every layout, decoded once, and refused when it is not what it claims."""
+
+import errno
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from realfake_lib import data
+from realfake_lib.data import fingerprint, sources, store
+from realfake_lib.data.images import decode
+from realfake_lib.errors import UserError
+
+from .conftest import picture, tiny_files, write_folder, write_tar, write_zip
+
+LAYOUTS = {
+    "authors.tar.gz": ("CIFAKE-0123abc/DATASET/", write_tar),
+    "kaggle.zip": ("", write_zip),
+    "below.zip": ("cifake/", write_zip),
+    "plain": ("", write_folder),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_gives_the_same_data_set(tmp_path, tiny, name):
+    prefix, write = LAYOUTS[name]
+    files = {prefix + key: content for key, content in reversed(tiny_files().items())}
+    loaded = data.load(write(tmp_path / name, files | {prefix + "README.md": b"hello"}))
+    assert loaded.fingerprint == tiny.fingerprint
+    assert (loaded.images == tiny.images).all()
+    assert loaded.index.drop(columns="encoding").equals(tiny.index.drop(columns="encoding"))
+
+
+def test_images_stand_in_the_order_of_their_keys_with_labels_and_splits(tiny):
+    files = tiny_files()
+    assert tiny.index["key"].tolist() == sorted(files)
+    for at, key in enumerate(tiny.index["key"]):
+        assert (tiny.images[at] == decode(files[key], key)).all()
+    assert (tiny.labels == ["REAL" in key for key in tiny.index["key"]]).all()
+    assert (tiny.index["split"] == [key.split("/")[0] for key in tiny.index["key"]]).all()
+    assert tiny.index["file_size"].tolist() == [len(files[key]) for key in tiny.index["key"]]
+    assert (tiny.index["object_class"] == -1).all()  # numbers in names mean nothing outside CIFAKE
+    assert (tiny.n, len(tiny), tiny.image_size, tiny.name) == (16, 16, 16, "tiny")
+
+
+def test_the_index_has_the_promised_types(tiny):
+    types = {name: str(kind) for name, kind in tiny.index.dtypes.items()}
+    assert types["label"] == types["object_class"] == "int8"
+    assert types["file_size"] == types["group"] == "int32"
+
+
+def test_images_are_memory_mapped_and_cannot_be_changed(tiny):
+    assert isinstance(tiny.images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        tiny.images[0] = 0
+
+
+def test_the_second_load_decodes_nothing(tmp_path, tiny, monkeypatch):
+    age(tmp_path / "tiny")
+    data.load(tmp_path / "tiny")
+    monkeypatch.setattr(store, "build", None)
+    monkeypatch.setattr(fingerprint, "scan", None)
+    again = data.load(tmp_path / "tiny")
+    assert (again.images == tiny.images).all()
+    assert data.fingerprint_of(tmp_path / "tiny").fingerprint == tiny.fingerprint
+
+
+def age(path):
+    """Make files look a minute old: what was just written is never trusted to stay."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        os.utime(file, (file.stat().st_mtime - 60,) * 2)
+
+
+def test_a_changed_file_changes_the_fingerprint(tmp_path, tiny):
+    age(tmp_path / "tiny")
+    before = data.fingerprint_of(tmp_path / "tiny")
+    assert before.n == 16 and before.fingerprint == tiny.fingerprint
+    (tmp_path / "tiny/train/REAL/0000.jpg").write_bytes(picture(999))
+    assert data.fingerprint_of(tmp_path / "tiny").fingerprint != before.fingerprint
+    assert data.load(tmp_path / "tiny").fingerprint != before.fingerprint
+
+
+def test_files_written_just_now_are_not_remembered(tmp_path, cache):
+    path = write_folder(tmp_path / "new", tiny_files())
+    data.fingerprint_of(path)
+    assert fingerprint.Memo(cache).get(path) is None
+
+
+def test_a_damaged_memo_or_cache_is_made_again(tmp_path, tiny, cache):
+    path = tmp_path / "tiny"
+    age(path)
+    data.load(path)
+    for memo in (cache / "fingerprints").iterdir():
+        memo.write_text(json.dumps({"stamp": fingerprint.stamp(path)}))
+    assert data.fingerprint_of(path).n == 16
+    [entry] = (cache / "decoded").iterdir()
+    (entry / "images.npy").write_bytes(b"cut off")
+    assert (data.load(path).images[0] == decode(tiny_files()["test/FAKE/0000.jpg"], "")).all()
+
+
+def test_an_index_of_another_length_is_not_used(tmp_path, tiny, cache):
+    [entry] = (cache / "decoded").iterdir()
+    np.savez(entry / "index.npz", label=np.zeros(3))
+    assert store.read(entry) is None
+
+
+def test_image_size_brings_mixed_images_to_one_size(tmp_path):
+    mixed = tiny_files() | {"train/REAL/big.jpg": picture(1, 64)}
+    path = write_folder(tmp_path / "mixed", mixed)
+    with pytest.raises(UserError, match=r"big\.jpg is 64×64"):
+        data.load(path)
+    assert data.load(path, image_size=24).images.shape == (17, 24, 24, 3)
+
+
+@pytest.mark.parametrize("size", [0, 7, 5000])
+def test_an_image_size_without_sense_is_refused(size):
+    with pytest.raises(UserError, match="image_size"):
+        data.load("demo", image_size=size)
+
+
+def test_a_data_set_without_test_part_gets_one_that_says_so(tmp_path):
+    files = {f"{name}/{n}.jpg": picture([n, at]) for at, name in enumerate(("Fake", "real"))
+             for n in range(20)}  # fmt: skip
+    loaded = data.load(write_folder(tmp_path / "own", files))
+    counts = loaded.index.groupby(["split", "label"]).size()
+    assert counts.to_dict() == {("test", 0): 4, ("test", 1): 4, ("train", 0): 16, ("train", 1): 16}
+    assert "no test part" in " ".join(loaded.notices)
+    assert loaded.index["key"][0] == "FAKE/0.jpg"
+
+
+def test_a_validation_folder_joins_training(tmp_path):
+    path = write_folder(tmp_path / "own", tiny_files(splits=("train", "valid", "test")))
+    assert data.load(path).index["split"].value_counts().to_dict() == {"train": 16, "test": 8}
+
+
+def test_subset_keeps_rows_together_and_has_its_own_fingerprint(tiny):
+    part = tiny.subset([3, 1])
+    assert part.index["key"].tolist() == tiny.index["key"].iloc[[3, 1]].tolist()
+    assert (part.images == tiny.images[[3, 1]]).all()
+    assert part.fingerprint != tiny.fingerprint
+
+
+def test_describe_counts_every_part(tiny):
+    table = data.describe(tiny)
+    assert table["images"].tolist() == [4, 4, 4, 4]
+    pixels = tiny.images[:4]
+    assert table["brightness"][0] == pytest.approx(pixels.mean())
+    assert table["contrast"][0] == pytest.approx(pixels.std())
+
+
+BAD = {
+    "nothing": ({}, "neither an archive nor folders"),
+    "no images": ({"REAL/a.txt": b"x"}, "no images"),
+    "one class": (tiny_files() and {"REAL/a.jpg": picture(0)}, "only REAL"),
+    "one class in test": (
+        {k: v for k, v in tiny_files().items() if not k.startswith("test/FAKE")},
+        "only REAL images for test",
+    ),
+    "two data sets": (tiny_files("a/") | tiny_files("b/"), "more than one data set"),
+    "inside and outside": (tiny_files() | {"REAL/a.jpg": picture(0), "FAKE/a.jpg": picture(1)},
+                           "mixes images"),
+    "twice": (tiny_files() | {"train/real/0000.jpg": picture(5)}, "2 times"),
+    "a bad image": (tiny_files() | {"train/REAL/bad.jpg": b""}, r"bad\.jpg is empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_an_unusable_folder_is_refused_and_leaves_nothing(tmp_path, cache, case):
+    files, message = BAD[case]
+    (tmp_path / "bad").mkdir()
+    with pytest.raises(UserError, match=message):
+        data.load(write_folder(tmp_path / "bad", files))
+    assert not [left for left in cache.rglob("*") if left.is_file() and left.suffix != ".lock"]
+
+
+def test_what_a_killed_run_left_is_cleared_away(cache, tmp_path):
+    left = cache / "decoded" / ".unfinished-x"
+    left.mkdir(parents=True)
+    (left / "images.npy").write_bytes(b"half")
+    data.load(write_folder(tmp_path / "tiny", tiny_files()))
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.ENOSPC, "No space left in the cache"), (errno.EACCES, "cannot be written"),
+     (errno.EROFS, "cannot be written")],
+)  # fmt: skip
+def test_a_full_or_forbidden_cache_is_named(tmp_path, monkeypatch, number, message):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    path = write_folder(tmp_path / "tiny", tiny_files())
+    monkeypatch.setattr(store.np, "savez", lambda *_, **__: fail())
+    with pytest.raises(UserError, match=message) as caught:
+        data.load(path)
+    assert "REALFAKE_CACHE" in caught.value.hint
+    assert not list((tmp_path / "cache/decoded").iterdir())
+
+
+def test_other_failures_of_the_disk_are_not_hidden():
+    with pytest.raises(OSError, match="odd"), store.writing("x"):
+        raise OSError(errno.EIO, "odd")
+
+
+def test_a_file_in_the_place_of_the_cache_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REALFAKE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cache folder .*file"):
+        data.load(write_folder(tmp_path / "tiny", tiny_files()))
+
+
+def load_in_child(path, queue):
+    queue.put(data.load(path).fingerprint)
+
+
+def test_two_processes_at_once_both_get_the_data(tmp_path, cache):
+    path = write_folder(tmp_path / "tiny", tiny_files())
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    children = [context.Process(target=load_in_child, args=(path, queue)) for _ in range(2)]
+    for child in children:
+        child.start()
+    results = {queue.get(timeout=120) for _ in children}
+    for child in children:
+        child.join()
+    assert len(results) == 1
+    assert len(list((cache / "decoded").iterdir())) == 1
+
+
+def test_waiting_for_another_process_ends_when_it_is_done(cache, monkeypatch):
+    said = []
+    monkeypatch.setattr(store.progress, "report", lambda text: (said.append(text), held.release()))
+    held = store.filelock.FileLock(cache / "locks" / "x.lock")
+    (cache / "locks").mkdir(parents=True)
+    held.acquire()
+    with store.lock(cache, "x"):
+        assert "Waiting" in said[0]
+
+
+def test_asking_for_the_fingerprint_imports_no_tensorflow(tmp_path):
+    path = write_folder(tmp_path / "tiny", tiny_files())
+    code = (
+        "import sys; from realfake_lib import data; "
+        f"data.fingerprint_of({str(path)!r}); data.load({str(path)!r}); data.fingerprint_of('demo'); "
+        "print({'tensorflow', 'keras', 'sklearn.ensemble', 'requests'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# Where the data come from
+
+
+def test_realfake_data_may_be_a_folder_around_the_archive(tmp_path, monkeypatch):
+    (tmp_path / "given/sub").mkdir(parents=True)
+    path = write_tar(tmp_path / "given/sub/faces.tar.gz", tiny_files())
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path / "given"))
+    loaded = data.load("auto")
+    assert loaded.name == "faces" and str(path) in loaded.source
+
+
+def test_several_archives_are_a_question_unless_one_is_called_cifake(tmp_path, monkeypatch):
+    given = tmp_path / "given"
+    given.mkdir()
+    write_tar(given / "a.tar.gz", tiny_files())
+    write_tar(given / "b.tar.gz", tiny_files())
+    with pytest.raises(UserError, match="several archives: a.tar.gz, b.tar.gz"):
+        data.load(given)
+    named = write_zip(given / "my-CIFAKE.zip", tiny_files())
+    assert sources.locate(given, tmp_path).path == named
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(lambda path: None, "does not exist"), (lambda path: path.write_text(""), "not an archive")],
+)
+def test_a_setting_that_leads_nowhere_is_named(tmp_path, monkeypatch, make, message):
+    make(tmp_path / "there")
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path / "there"))
+    for request in ("auto", "cifake"):
+        with pytest.raises(UserError, match=f"REALFAKE_DATA: .*there {message}|{message}"):
+            data.load(request)
+
+
+def test_what_calls_itself_cifake_and_is_not_is_refused(tmp_path, monkeypatch):
+    path = write_zip(tmp_path / "cifake.zip", tiny_files())
+    monkeypatch.setenv("REALFAKE_DATA", str(path))
+    for ask in (data.load, data.fingerprint_of):
+        with pytest.raises(UserError, match="does not hold CIFAKE's 120,000 files"):
+            ask("auto")
+    assert data.load(path).name == "cifake"  # named by its path, it is a data set like any other
+
+
+def test_cifake_is_never_replaced_by_other_data(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="CIFAKE is not here"):
+        data.load("cifake", allow_download=False)
+    monkeypatch.setenv("REALFAKE_DATA", str(write_folder(tmp_path / "own", tiny_files())))
+    with pytest.raises(UserError, match="does not hold CIFAKE"):
+        data.load("cifake")
+
+
+def test_without_data_and_network_the_demo_set_is_named_loudly():
+    identity = data.fingerprint_of("auto", allow_download=False)
+    assert identity.is_demo and identity.resolved == "demo" and identity.n == 2500
+    assert "DEMO DATA" in identity.notices[0]
+    assert "could not be had" in identity.notices[1]
+
+
+def test_resolved_leads_to_the_same_data(tmp_path):
+    path = write_folder(tmp_path / "own", tiny_files())
+    identity = data.fingerprint_of(path)
+    assert data.fingerprint_of(identity.resolved) == identity
+
+
+# CIFAKE itself
+
+
+def test_cifake_is_the_authors_120_000_files(cifake):
+    assert (cifake.name, cifake.n, cifake.image_size) == ("CIFAKE", 120_000, 32)
+    assert not cifake.notices and not cifake.is_demo
+    counts = cifake.index.groupby(["split", "label", "object_class"]).size()
+    assert len(counts) == 40 and set(counts["test"]) == {1000} and set(counts["train"]) == {5000}
+    assert cifake.index["encoding"].nunique() == 1  # every file has the same JPEG settings
+
+
+def test_cifake_has_1336_duplicate_pairs_all_fake(cifake):
+    found = data.duplicates(cifake)
+    assert (found.pairs, found.within_train, found.within_test) == (1336, 920, 38)
+    assert (found.cross_split, found.cross_class, found.distinct) == (378, 0, 118_664)
+    assert len(found.test_indices_with_train_twin) == 378
+    assert (found.frame["label"] == 0).all()
+
+
+def test_cifakes_identity_is_known_at_once(cifake):
+    identity = data.fingerprint_of("cifake", allow_download=False)
+    assert identity.fingerprint == cifake.fingerprint and identity.resolved == "cifake"
+
+
+def test_cifake_splits_leave_no_twin_behind(cifake):
+    splits = data.make_splits(cifake)
+    sizes = [len(part) for part in (splits.train, splits.val, splits.test, splits.test_dedup)]
+    assert sizes == [90_000, 10_000, 20_000, 19_622]
+    table = splits.overlap().set_index(["part", "other"])["images"]
+    assert table["val", "train"] == 0 and table["test"].sum() == 378
+    assert table["test_dedup"].sum() == 0
