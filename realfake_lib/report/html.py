@@ -466,7 +466,7 @@ def _set_numbers_right(table):
     head = [_cells(row, "th") for row in table.findall("thead/tr")]
     head = [row[len(row) - width :] for row in head if not any("colspan" in c.attrib for c in row)]
     if width > 8:
-        table.set("class", "many")
+        table.set("class", "many" if width < 15 else "many most")
     for number in range(width):
         texts = [_words(row[number]) for row in body]
         if all(not text or _NUMERIC.fullmatch(text) for text in texts):
