@@ -195,7 +195,7 @@ class _Module:
     pieces: dict = field(default_factory=dict)
     imports: dict = field(default_factory=dict)
     top: _Piece = None
-    registered: list = field(default_factory=list)  # definitions that a decorator may enter
+    decorated: list = field(default_factory=list)  # pieces with what decorates them
     whole: _Piece = None
 
     @property
@@ -269,8 +269,7 @@ class Library:
             return
         if isinstance(node, _DEFINITIONS):
             piece = _add(module, node.name, node)
-            if not all(_last_name(decorator) in _HARMLESS for decorator in node.decorator_list):
-                module.registered.append(piece)
+            module.decorated += [(piece, decorator) for decorator in node.decorator_list]
             return
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -334,6 +333,8 @@ class _Uses:
         elif isinstance(node, ast.Call):
             self._call(node)
         chain = _chain(node)
+        if chain and len(chain) == 1 and not isinstance(node.ctx, ast.Load):
+            return  # a name that is bound here, e.g. a field of a dataclass
         if chain:
             self.attributes.update(chain[1:])
             if chain[0] not in local:
@@ -347,13 +348,16 @@ class _Uses:
     def _call(self, node):
         """Note names that are looked up at run time."""
         name = _last_name(node.func)
-        constants = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+        texts = [getattr(argument, "value", None) for argument in node.args]
+        texts = [text if isinstance(text, str) else None for text in texts] + [None, None]
         if name in ("import_module", "__import__"):
-            self.dynamic_imports.append(constants[0] if constants else None)
-        elif name in ("getattr", "hasattr", "attrgetter", "methodcaller"):
-            self.attributes.update(constant for constant in constants if isinstance(constant, str))
-            if not constants and node.args:
+            self.dynamic_imports.append(texts[0])
+        elif name in ("getattr", "hasattr") and isinstance(node.func, ast.Name):
+            self.attributes.add(texts[1])
+            if texts[1] is None and node.args:
                 self.dynamic_attributes.add(_chain(node.args[0]))
+        elif name in ("attrgetter", "methodcaller"):
+            self.attributes.update(texts)
 
 
 def _variables(function):
@@ -395,11 +399,11 @@ class _Closure:
         self.dynamic = False
 
     def run(self, code):
-        self._follow(_Uses([ast.parse(code)]), {}, module=None)
+        self._follow(_Uses([ast.parse(code)]), {}, None, "")
         while self.queue:
             piece = self.queue.pop()
             module = self.library.module(piece.module)
-            self._follow(piece.uses, module.imports, module)
+            self._follow(piece.uses, module.imports, module, piece.label.rpartition(".")[0])
         return {
             label: self.found[label].hash for label in sorted(self.found) if self.found[label].nodes
         }
@@ -415,8 +419,8 @@ class _Closure:
             else:
                 self.waiting.setdefault(name, []).append(method)
 
-    def _follow(self, uses, imports, module):
-        """Reach all that ``uses`` mentions, read with a module's names and imports."""
+    def _follow(self, uses, imports, module, owner):
+        """Reach all that ``uses`` mentions in a module, or in the class ``owner`` of it."""
         package = module.package if module else PACKAGE
         local = _imports(uses.imports, package)
         for target in local.values():
@@ -434,16 +438,23 @@ class _Closure:
         for name in uses.dynamic_imports:
             for other in [name] if name else self.library.under(package):
                 self._reach_whole(other)
-        # getattr with a computed name may call any method, except on a module of another package.
-        if any(chain is None or chain[0] not in imports for chain in uses.dynamic_attributes):
-            self.dynamic = True
         self._mention(uses.attributes)
+        # getattr with a computed name may call any method, of the class itself where it is asked of
+        # self, and none of ours on a module of another package.
+        for chain in uses.dynamic_attributes:
+            if chain == ("self",):
+                for name, methods in self.waiting.items():
+                    if any(method.label == f"{owner}.{name}" for method in methods):
+                        self._mention({name})
+                        break
+            elif chain is None or chain[0] not in imports:
+                self.dynamic = True
+                self._mention(set(self.waiting))
 
     def _mention(self, attributes):
         """Reach the methods of known classes that may be meant by the attributes used."""
         self.attributes |= attributes
-        names = list(self.waiting) if self.dynamic else self.attributes & self.waiting.keys()
-        for name in sorted(names):
+        for name in sorted(attributes & self.waiting.keys()):
             for method in self.waiting.pop(name):
                 self._reach(method)
 
@@ -459,7 +470,7 @@ class _Closure:
         name, rest = chain[0], chain[1:]
         if name in module.pieces:
             self._reach(module.pieces[name])
-        elif name in module.imports:
+        elif module.imports.get(name, (target, name)) != (target, name):
             source, inner = module.imports[name]
             self._resolve(source, rest if inner is None else (inner, *rest))
         elif self.library.module(f"{target}.{name}"):
@@ -478,14 +489,27 @@ class _Closure:
         parent = name.rpartition(".")[0]
         if parent:
             self._touch(parent)
-        for piece in (module.top, *module.registered):
-            self._reach(piece)
+        self._reach(module.top)
+        for piece, decorator in module.decorated:
+            if not self._only_wraps(decorator, module):
+                self._reach(piece)
         for source, inner in module.imports.values():
             self._touch(source)
             if inner == "*":
                 self._reach_whole(source)
             elif inner:
                 self._touch(f"{source}.{inner}")  # if that is a module
+
+    def _only_wraps(self, decorator, module):
+        """Whether a decorator is known not to enter what it decorates anywhere."""
+        if _last_name(decorator) in _HARMLESS:
+            return True
+        while isinstance(decorator, ast.Name) and module:
+            if decorator.id in module.pieces:
+                return all(map(_is_wrapper, module.pieces[decorator.id].nodes))
+            source, inner = module.imports.get(decorator.id, ("", None))
+            module, decorator = self.library.module(source), inner and ast.Name(inner)
+        return False
 
     def _reach_whole(self, name):
         module = self.library.module(name)
@@ -530,6 +554,17 @@ def _last_name(node):
     while isinstance(node, (ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+
+
+def _is_wrapper(node):
+    """Whether a decorator's definition does nothing but define a function and return it."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    *body, last = node.body
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    returned = isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
+    return returned and all(isinstance(part, ast.FunctionDef) for part in body)
 
 
 def _without_docstrings(node):

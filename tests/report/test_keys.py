@@ -78,6 +78,14 @@ def test_every_form_of_import_finds_the_definition(package, use):
     assert set(package.reached(use)) - {"sub/__init__.py: lazy"} == {"plots.py: curves"}
 
 
+def test_a_package_that_imports_its_own_submodules_is_followed(package):
+    package.write("sub/__init__.py", "from realfake_lib.sub import inner\nfrom . import other\n")
+    package.write("sub/inner.py", "def work(): pass\n")
+    package.write("sub/other.py", "def work(): pass\n")
+    use = "from realfake_lib import sub; sub.inner.work(); sub.other.work()"
+    assert set(package.reached(use)) == {"sub/inner.py: work", "sub/other.py: work"}
+
+
 def test_a_module_that_is_passed_on_counts_as_a_whole(package):
     package.write("plots.py", "def curves(): pass\ndef other(): pass\n")
     assert "plots.py" in package.reached("from realfake_lib import plots\nprint(plots)")
@@ -124,6 +132,83 @@ def test_statements_that_act_on_import_and_registered_functions_always_count(pac
     reached = package.reached("from realfake_lib import zoo; zoo.build('cat')")
     assert {"zoo.py: cat", "zoo.py: register", "zoo.py: top level"} <= set(reached)
     assert "zoo.py: pure" not in reached
+
+
+def test_functions_whose_decorator_only_wraps_them_count_one_by_one(package):
+    package.write(
+        "style.py",
+        """
+        import functools
+        def styled(plot):
+            'Draw in one style.'
+            @functools.wraps(plot)
+            def drawn():
+                return plot()
+            return drawn
+        """,
+    )
+    package.write(
+        "plots.py",
+        """
+        from realfake_lib.style import styled
+        @styled
+        def curves(): pass
+        @styled
+        def bars(): pass
+        """,
+    )
+    reached = package.reached("from realfake_lib import plots; plots.curves()")
+    assert set(reached) == {"plots.py: curves", "style.py: styled"}
+
+
+def test_a_decorator_that_is_a_class_or_unknown_may_do_anything(package):
+    package.write(
+        "plots.py",
+        """
+        import other
+        class Register:
+            def __init__(self, function): pass
+        @Register
+        def one(): pass
+        @other.thing
+        def two(): pass
+        @unknown
+        def three(): pass
+        def four(): pass
+        """,
+    )
+    reached = package.reached("from realfake_lib import plots; plots.four()")
+    assert {"plots.py: one", "plots.py: two", "plots.py: three"} <= set(reached)
+
+
+def test_a_field_named_as_a_module_is_no_use_of_it(package):
+    package.write("augment.py", "def flip(): pass\n")
+    package.write(
+        "recipes.py",
+        """
+        from realfake_lib import augment
+        class Recipe:
+            augment: str = "none"
+        """,
+    )
+    reached = package.reached("from realfake_lib.recipes import Recipe; Recipe()")
+    assert set(reached) == {"recipes.py: Recipe"}
+
+
+def test_a_class_that_looks_up_its_own_attributes_reaches_its_own_methods_only(package):
+    package.write(
+        "things.py",
+        """
+        class Scores:
+            def items(self): return [getattr(self, name) for name in ("a", "b")]
+            def hidden(self): pass
+        class Other:
+            def apart(self): pass
+        """,
+    )
+    use = "from realfake_lib.things import Scores, Other; Scores().items(); Other()"
+    reached = package.reached(use)
+    assert "things.py: Scores.hidden" in reached and "things.py: Other.apart" not in reached
 
 
 def test_only_methods_whose_name_is_used_count(package):

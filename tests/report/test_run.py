@@ -362,7 +362,8 @@ def test_durations_are_told_as_people_say_them():
 # --- kernels, interruptions, kills --------------------------------------------------------------
 
 RUNNER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where pytest is in the background
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from tiny_project import identity
