@@ -22,16 +22,19 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
-_SAME_MAP = (
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
+_ACTIVATIONS = (
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.LeakyReLU,
     keras.layers.PReLU,
     keras.layers.ELU,
+)
+_SAME_MAP = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
     keras.layers.Add,
+    *_ACTIVATIONS,
 )
 
 
@@ -182,9 +185,11 @@ def gather(model, images, layer, sign):
 def default_layer(model):
     """Name of the layer that the methods here explain unless told otherwise.
 
-    The last convolution with a map of at least 7×7, else the one with the largest map; of it, the
-    output after the normalisation, the addition and the activation that follow as layers of their
-    own, since a class activation map is defined on rectified features.
+    The last convolution or activation with a map of at least 7×7, else that with the largest map;
+    of it, the output after the normalisation, the addition and the activation that follow as
+    layers of their own. A class activation map is defined on rectified features, so a convolution
+    without an activation behind it on a map of the same size (a projection, or one that is pooled
+    first) is taken only where there is nothing else.
 
     Parameters
     ----------
@@ -200,22 +205,21 @@ def default_layer(model):
         If no convolution has a map larger than 1×1.
     """
     _check_flat(model)
-    sizes = {item.name: _map_size(item) for item in model.layers if isinstance(item, _CONVOLUTIONS)}
-    useful = {name: size for name, size in sizes.items() if size is not None and min(size) > 1}
+    kinds = (*_CONVOLUTIONS, *_ACTIVATIONS)
+    ends = [_activated(model, item) for item in model.layers if isinstance(item, kinds)]
+    useful = [item for item in ends if _map_size(item) is not None and _side(item) > 1]
     if not useful:
         raise UserError(
             f"model {model.name!r} has no convolution with a map larger than 1×1",
             hint="A class activation map needs one; an input of more pixels may give it.",
         )
-    large = [name for name, size in useful.items() if min(size) >= MIN_SIZE]
-    largest = max(min(size) for size in useful.values())
-    name = large[-1] if large else [n for n, size in useful.items() if min(size) == largest][-1]
-    return _activated(model, name)
+    useful = [item for item in useful if _is_rectified(item)] or useful
+    enough = min(MIN_SIZE, max(_side(item) for item in useful))
+    return [item.name for item in useful if _side(item) >= enough][-1]
 
 
-def _activated(model, name):
-    """The end of the chain of layers behind ``name`` that only normalise, add or activate."""
-    layer = model.get_layer(name)
+def _activated(model, layer):
+    """The end of the chain of layers behind ``layer`` that only normalise, add or activate."""
     while True:
         followers = [
             other
@@ -223,8 +227,18 @@ def _activated(model, name):
             if any(tensor is layer.output for tensor in keras.tree.flatten(other.input))
         ]
         if len(followers) != 1 or not isinstance(followers[0], _SAME_MAP):
-            return layer.name
+            return layer
         layer = followers[0]
+
+
+def _is_rectified(layer):
+    activation = getattr(layer, "activation", None)
+    own = activation not in (None, keras.activations.linear)
+    return own or isinstance(layer, _ACTIVATIONS)
+
+
+def _side(layer):
+    return min(_map_size(layer))
 
 
 def empty(maps):

@@ -175,6 +175,25 @@ def test_a_residual_block_is_explained_after_its_addition():
     assert explain.default_layer(keras.Model(inputs, logit)) == "sum"
 
 
+def test_a_convolution_that_is_pooled_before_its_activation_is_passed_over():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(2, 3, padding="same", activation="relu", name="rectified")(inputs)
+    x = keras.layers.Conv2D(2, 3, padding="same", name="linear")(x)
+    x = keras.layers.ReLU()(keras.layers.MaxPooling2D(4)(x))
+    logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(x))
+    assert explain.default_layer(keras.Model(inputs, logit)) == "rectified"
+
+
+def test_an_activation_behind_a_pooling_is_explained_if_its_map_is_large_enough():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(2, 3, padding="same")(inputs)
+    x = keras.layers.ReLU(name="pooled")(keras.layers.MaxPooling2D(2)(x))
+    x = keras.layers.Conv2D(2, 3, padding="same")(x)
+    x = keras.layers.ReLU()(keras.layers.MaxPooling2D(2)(x))
+    logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(x))
+    assert explain.default_layer(keras.Model(inputs, logit)) == "pooled"
+
+
 def test_a_network_whose_maps_are_single_pixels_cannot_be_explained():
     with pytest.raises(UserError, match="larger than 1×1"):
         explain.default_layer(stack(4, 4))
