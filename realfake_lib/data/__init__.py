@@ -15,7 +15,7 @@ from realfake_lib.data.input import batches
 from realfake_lib.data.shortcuts import shortcut_auroc
 from realfake_lib.data.sources import fetch_cifake
 from realfake_lib.data.splits import Splits, make_splits
-from realfake_lib.data.verify import VerifyReport, verify
+from realfake_lib.data.verification import VerifyReport, verify
 
 __all__ = [
     "CIFAKE_TREES",

@@ -98,10 +98,12 @@ class _ResumingDownloader:
 
         if isinstance(error, requests.HTTPError):
             status, reason = error.response.status_code, error.response.reason
-            if attempt == ATTEMPTS or (status < 500 and status != 429):
+            passing = status >= 500 or status == 429
+            if not passing:
                 self._forget()
+            if not passing or attempt == ATTEMPTS:
                 raise DownloadError(f"{url} answered {status} {reason}") from error
-        elif not isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+        elif not isinstance(error, requests.RequestException):
             self._forget()  # the disk's fault: the cache's own words follow
             raise error
         elif attempt == ATTEMPTS or (attempt > 1 and not self._size()):
@@ -174,8 +176,14 @@ def _wrong_contents(url, reason):
 
 
 def _chunks(response):
-    # The raw stream: a server that marks a .tar.gz as Content-Encoding gzip must not unpack it.
-    return iter(lambda: response.raw.read(_CHUNK, decode_content=False), b"")
+    import requests
+
+    try:
+        # The raw stream: a .tar.gz that a server marks as gzip-encoded must not be unpacked.
+        while chunk := response.raw.read(_CHUNK, decode_content=False):
+            yield chunk
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
 
 
 def _reason(error):

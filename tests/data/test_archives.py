@@ -1,4 +1,4 @@
-"""Archives are read in every format; hostile or damaged ones are refused before anything happens."""
+"""Archives are read in every format; hostile or damaged ones are refused at once."""
 
 import io
 import tarfile

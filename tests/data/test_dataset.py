@@ -1,4 +1,4 @@
-"""A data set is the same from every layout, decoded once, and refused when it is not what it claims."""
+"""A data set is the same from every layout, decoded once, and refused if it is not what it says."""
 
 import errno
 import json
@@ -246,7 +246,8 @@ def test_asking_for_the_fingerprint_imports_no_tensorflow(tmp_path):
     path = write_folder(tmp_path / "tiny", tiny_files())
     code = (
         "import sys; from realfake_lib import data; "
-        f"data.fingerprint_of({str(path)!r}); data.load({str(path)!r}); data.fingerprint_of('demo'); "
+        f"data.load({str(path)!r}); data.fingerprint_of({str(path)!r}); "
+        "data.fingerprint_of('demo'); "
         "print({'tensorflow', 'keras', 'sklearn.ensemble', 'requests'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -67,7 +67,8 @@ def add_noise(images, seed):
 
 def test_augmentation_differs_by_batch_and_epoch_and_can_be_redone():
     def noise(**options):
-        parts = collected(np.zeros_like(IMAGES), LABELS, batch_size=10, augment=add_noise, **options)
+        black = np.zeros_like(IMAGES)
+        parts = collected(black, LABELS, batch_size=10, augment=add_noise, **options)
         return [part[0].sum() for part in parts]
 
     assert noise(epoch=0) == noise(epoch=0)
