@@ -363,7 +363,7 @@ def test_durations_are_told_as_people_say_them():
 
 RUNNER = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where pytest is in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from tiny_project import identity
