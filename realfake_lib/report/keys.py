@@ -177,8 +177,7 @@ class _Piece:
 
     @functools.cached_property
     def hash(self):
-        text = "\n".join(ast.dump(_without_docstrings(node)) for node in self.nodes)
-        return _hash(text)[:16]
+        return _hash("\n".join(map(ast.dump, self.nodes)))[:16]
 
     @functools.cached_property
     def uses(self):
@@ -254,7 +253,9 @@ class Library:
             return None
         label = f"{package}/{path.relative_to(self.folder).as_posix()}"
         module = _Module(name, label, is_package)
-        body = ast.parse(path.read_text("utf-8")).body
+        tree = ast.parse(path.read_text("utf-8"))
+        _drop_docstrings(tree)
+        body = tree.body
         module.top = _Piece(f"{label}: top level", name)
         module.whole = _Piece(label, name, nodes=body)
         for node in body:
@@ -561,24 +562,12 @@ def _is_wrapper(node):
     if not isinstance(node, ast.FunctionDef):
         return False
     *body, last = node.body
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        body = body[1:]
     returned = isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
     return returned and all(isinstance(part, ast.FunctionDef) for part in body)
 
 
-def _without_docstrings(node):
-    """A copy of ``node`` in which no module, class or function has a docstring."""
-
-    class Strip(ast.NodeTransformer):
-        def generic_visit(self, part):
-            super().generic_visit(part)
-            body = getattr(part, "body", None)
-            if isinstance(part, (ast.Module, *_DEFINITIONS)) and body:
-                first = body[0]
-                text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-                if text and isinstance(first.value.value, str):
-                    part.body = body[1:] or [ast.Pass()]
-            return part
-
-    return Strip().visit(ast.parse(ast.unparse(node)))
+def _drop_docstrings(tree):
+    """Take the docstrings of a module, its classes and its functions out of its syntax tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, *_DEFINITIONS)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
