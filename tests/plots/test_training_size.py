@@ -1,0 +1,27 @@
+"""Accuracy by training-set size: one line a training, every size on the axis."""
+
+import pandas as pd
+import pytest
+
+from realfake_lib.plots.training_size import accuracy_by_size
+
+
+def test_each_training_has_a_line_with_its_intervals_and_its_name():
+    table = pd.DataFrame(
+        {
+            "training": ["scratch", "frozen", "scratch", "frozen"],
+            "n_train": [20_000, 1000, 1000, 20_000],
+            "val_accuracy": [0.95, 0.8, 0.7, 0.9],
+            "ci_low": [0.94, 0.78, 0.68, 0.89],
+            "ci_high": [0.96, 0.82, 0.72, 0.91],
+        }
+    )
+    ax = accuracy_by_size(table).axes[0]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1000, 20_000]] * 2
+    assert {text.get_text() for text in ax.texts} == {"scratch", "frozen"}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1,000", "20,000"]
+
+
+def test_a_table_without_sizes_is_refused():
+    with pytest.raises(ValueError, match="n_train"):
+        accuracy_by_size(pd.DataFrame({"training": ["a"], "val_accuracy": [0.5]}))
