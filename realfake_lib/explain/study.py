@@ -16,6 +16,14 @@ CASES = {
 }
 """What can happen to an image: its class, and the verdict."""
 
+METHOD_TITLES = {
+    "grad_cam": "Grad-CAM",
+    "grad_cam_pp": "Grad-CAM++",
+    "layer_cam": "LayerCAM",
+    "score_cam": "Score-CAM",
+}
+"""How the methods are called in print."""
+
 
 def cases(labels, p_fake, per_case=None, threshold=0.5):
     """Images of each case, the first ones in the given order.
@@ -83,6 +91,14 @@ def average_maps(maps, groups):
         for group in np.unique(groups)
         if (shown & (groups == group)).any()
     }
+
+
+def middle(maps):
+    """The middle half of maps (…, h, w) in both directions: a quarter of their area."""
+    height, width = np.shape(maps)[-2:]
+    return np.asarray(maps)[
+        ..., height // 4 : height - height // 4, width // 4 : width - width // 4
+    ]
 
 
 def faithfulness_table(model, images, maps, target, seed=0):

@@ -34,9 +34,7 @@ def randomisation_curve(table):
     ax = figure.subplots()
     places = np.arange(len(table))
     ends = []
-    for i, (column, name) in enumerate(
-        (("rank_correlation", "rank\ncorrelation"), ("ssim", "SSIM"))
-    ):
+    for i, (column, name) in enumerate((("rank_correlation", "ranks"), ("ssim", "SSIM"))):
         colour, marker, dashes = series(i)
         values = table[column].to_numpy(float)
         ax.plot(places, values, color=colour, marker=marker, ms=5, ls=dashes)

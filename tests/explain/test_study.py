@@ -73,6 +73,11 @@ def test_average_maps_leave_out_empty_ones():
     np.testing.assert_allclose(means[0], 0.75)
 
 
+def test_the_middle_is_a_quarter_of_the_area():
+    assert study.middle(np.zeros((3, 32, 32))).shape == (3, 16, 16)
+    assert study.middle(np.arange(16).reshape(4, 4)).tolist() == [[5, 6], [9, 10]]
+
+
 def test_maps_of_the_right_place_are_more_faithful(model, images, right_and_wrong):
     table = study.faithfulness_table(model, images, right_and_wrong, "REAL")
     assert table.loc["right place", "deletion"] > 0.05 > table.loc["wrong place", "deletion"]
