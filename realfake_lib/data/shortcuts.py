@@ -21,9 +21,9 @@ def shortcut_auroc(dataset, seed=0):
     Returns
     -------
     DataFrame
-        One row each: ``property``, ``auroc`` (FAKE positive; 0.5 = useless, below 0.5 =
-        useful the other way round), ``ci_low``, ``ci_high`` (95 %, DeLong), ``n``. Measured on the
-        test part. ``encoding`` scores a JPEG header (size, tables, sampling) by its share of FAKE
+        One row each: ``property``, ``auroc`` (FAKE positive; 0.5 = useless, below 0.5 = useful the
+        other way round), ``ci_low``, ``ci_high`` (95 %, DeLong), ``n``. Measured on the test part.
+        ``encoding`` scores a JPEG header (size, tables, sampling) by its share of FAKE
         in training; ``all_together`` is gradient boosting on all the others, fitted on training.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier

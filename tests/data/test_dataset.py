@@ -144,6 +144,11 @@ def test_subset_keeps_rows_together_and_has_its_own_fingerprint(tiny):
     assert part.fingerprint != tiny.fingerprint
 
 
+def test_object_classes_are_called_what_they_are(tiny, demo):
+    assert tiny.object_names[3] == "cat"
+    assert demo.object_names[0].startswith("china") and len(demo.object_names) == 8
+
+
 def test_describe_counts_every_part(tiny):
     table = data.describe(tiny)
     assert table["images"].tolist() == [4, 4, 4, 4]

@@ -33,7 +33,7 @@ def test_it_has_known_and_unknown_object_classes(demo):
 
 
 def test_file_properties_hardly_tell_its_classes_apart(demo):
-    table = shortcut_auroc(demo).set_index("shortcut")
+    table = shortcut_auroc(demo).set_index("property")
     assert 0.4 < table.loc["file_size", "auroc"] < 0.6
     assert 0.5 == table.loc["encoding", "auroc"]
     assert (table["ci_low"] <= table["auroc"]).all() and (table["auroc"] <= table["ci_high"]).all()
@@ -120,5 +120,5 @@ def test_auroc_agrees_with_scikit_learn_and_its_interval_with_repetition():
 def test_a_shortcut_is_found_where_there_is_one(demo):
     index = demo.index.assign(encoding=demo.index["label"].astype("int32"))
     cheat = data.ImageDataset(demo.images, index, "cheat", "0", "x")
-    table = shortcut_auroc(cheat).set_index("shortcut")["auroc"]
+    table = shortcut_auroc(cheat).set_index("property")["auroc"]
     assert table["encoding"] == table["all_together"] == 1.0
