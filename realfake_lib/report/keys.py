@@ -24,6 +24,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from realfake_lib import settings
 from realfake_lib.report.plan import read_notebook
 
 PACKAGE = "realfake_lib"
@@ -61,7 +62,8 @@ class StageKey:
         SHA-256 as 64 hexadecimal digits.
     parts : dict
         ``code``, ``data``, ``lock``: hashes; ``parameters``: values; ``library``: hash of each
-        reached definition; ``inputs``: key of each input.
+        reached definition; ``inputs``: key of each input; ``files``: hash of each folder of the
+        user's own that the stage declares.
     """
 
     key: str
@@ -98,6 +100,7 @@ def stage_keys(plan, data_fingerprint, package=None):
             "parameters": parameters,
             "library": library.reached(code),
             "inputs": {name: keys[name].key for name in stage.inputs},
+            "files": {kind: _files_hash(kind) for kind in stage.files},
             "data": data_fingerprint,
             "lock": lock,
         }
@@ -132,6 +135,9 @@ def reasons(old, new):
         found.append("data changed")
     if old["lock"] != new["lock"]:
         found.append("requirements.lock changed")
+    for kind, content in new["files"].items():
+        if old["files"].get(kind) != content:
+            found.append(f"the files in REALFAKE_{kind.upper()} changed")
     for name in new["inputs"].keys() | old["inputs"].keys():
         if name not in old["inputs"] or name not in new["inputs"]:
             found.append(f"input {name} was {'added' if name in new['inputs'] else 'removed'}")
@@ -161,6 +167,23 @@ def _hash(text):
 
 def _file_hash(path):
     return _hash(path.read_text("utf-8")) if path.is_file() else "none"
+
+
+def _files_hash(kind):
+    """Hash of the names and sizes of the files that a user gives, e.g. of ``weights``.
+
+    What was downloaded does not count: a stage that fetches its files would change its own key.
+    """
+    folders = [settings.env(f"REALFAKE_{kind.upper()}")]
+    if data := settings.env("REALFAKE_DATA"):
+        folders.append(Path(data) / kind)
+    found = {
+        (path.name, path.stat().st_size)
+        for folder in filter(None, folders)
+        for path in Path(folder).expanduser().glob("*")
+        if path.is_file()
+    }
+    return _hash(json.dumps(sorted(found)))
 
 
 # --- the code that a notebook reaches -----------------------------------------------------------

@@ -13,10 +13,11 @@ from realfake_lib.errors import UserError
 
 PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
+FILES = ("weights", "generators")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
 _TOP_KEYS = {"data", "stages"}
-_STAGE_KEYS = {"title", "notebook", "inputs", "minutes", "parameters", "promises"}
+_STAGE_KEYS = {"title", "notebook", "inputs", "files", "minutes", "parameters", "promises"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Stage:
         Estimated time on two CPU cores, for a run that has no past timing.
     promises : dict of str to tuple of str
         Names that must be among its results, by kind: metrics, figures, tables, models, arrays.
+    files : tuple of {"weights", "generators"}
+        Folders of the user's own that it reads beside the data: ``REALFAKE_WEIGHTS`` and
+        ``REALFAKE_GENERATORS``.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Stage:
     parameters: dict = field(default_factory=dict)
     minutes: float = 1.0
     promises: dict = field(default_factory=dict)
+    files: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,9 @@ def _stage(name, entry, root, profile, common):
         if parameter in COMMON_PARAMETERS:
             raise UserError(f"{where}: {parameter!r} is set by the run, not in report.yml")
         parameters[parameter] = _of_profile(value, profile, f"{where}: {parameter}")
+    for kind in entry.get("files") or ():
+        if kind not in FILES:
+            raise _unknown("files", kind, FILES, where)
     promises = entry.get("promises") or {}
     _check_keys(promises, set(PROMISED), f"{where}: promises")
     return Stage(
@@ -189,6 +197,7 @@ def _stage(name, entry, root, profile, common):
         parameters=parameters,
         minutes=float(_of_profile(entry.get("minutes", 1), profile, f"{where}: minutes")),
         promises={kind: tuple(names) for kind, names in promises.items()},
+        files=tuple(entry.get("files") or ()),
     )
 
 

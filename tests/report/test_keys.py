@@ -404,3 +404,21 @@ def test_the_same_data_under_another_path_change_nothing(project, tmp_path):
     assert {n: k.key for n, k in keys.stage_keys(plan, "f1").items()} == {
         n: k.key for n, k in before.items()
     }
+
+
+def test_files_of_ones_own_count_by_content_for_the_stage_that_declares_them(
+    project, tmp_path, monkeypatch
+):
+    project.content["stages"]["second"]["files"] = ["weights"]
+    project.save()
+    for name in ("REALFAKE_WEIGHTS", "REALFAKE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    before = keys_of(project)
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    (tmp_path / "data" / "weights" / "vgg16.h5").write_bytes(b"123")
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path / "data"))
+    assert why(project, before) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
+    inside = keys_of(project)
+    monkeypatch.delenv("REALFAKE_DATA")
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / "data" / "weights"))
+    assert why(project, inside) == {}

@@ -103,6 +103,7 @@ def _stage(**changes):
         (_stage(notebook="notebooks/no.ipynb"), ["notebooks/no.ipynb does not exist"]),
         (_stage(inputs=["frist"]), ["second", "unknown input 'frist'"]),
         (_stage(inputs=["third"]), ["second comes before its input third"]),
+        (_stage(files=["wights"]), ["second", "unknown files 'wights'"]),
         (_stage(promises={"pictures": ["x"]}), ["unknown setting 'pictures'"]),
         (_stage(parameters={"epochs": 1}), ["second.ipynb", "does not define 'epochs'"]),
         (_stage(parameters={"seed": 1}), ["'seed' is set by the run"]),
