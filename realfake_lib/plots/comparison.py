@@ -117,7 +117,8 @@ def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", valu
         ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3, zorder=3)
     ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7, zorder=3)
     ax.plot(costs[~on_front], values[~on_front], "o", mfc="white", mec=SERIES[0], ms=7, zorder=3)
-    low, high = values.min(), values.max()
+    drawn = table[[column for column in (value, "ci_low", "ci_high") if column in table]]
+    low, high = np.nanmin(drawn), np.nanmax(drawn)
     margin = 0.12 * max(high - low, 0.01)
     decades = max(np.log10(costs.max() / costs.min()), 0.5)
     # Names stand to the right of their points; the last one must fit, too.
