@@ -1,0 +1,142 @@
+"""Backbones: flat, frozen, with the right preprocessing, and weights that are really there."""
+
+import keras
+import numpy as np
+import pytest
+
+from realfake_lib.errors import UserError
+from realfake_lib.models import flops, transfer
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch, tmp_path):
+    """No folder of weights, no cache of Keras, no network."""
+    monkeypatch.delenv("REALFAKE_WEIGHTS", raising=False)
+    monkeypatch.delenv("REALFAKE_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(transfer, "_SITE", "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.mkdir()
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(path))
+    return path
+
+
+def reference(backbone, last=None, seed=3):
+    keras.utils.set_random_seed(seed)
+    return transfer._reference(backbone, last)
+
+
+@pytest.mark.parametrize("backbone", transfer.BACKBONES)
+def test_a_backbone_is_flat_and_frozen_but_for_its_logit(backbone):
+    model = transfer.build(backbone, weights=None)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert [w.path for w in model.trainable_weights] == ["logit/kernel", "logit/bias"]
+    assert model(PIXELS).shape == (2, 1) and flops(model) > 0
+
+
+@pytest.mark.parametrize("backbone", ["vgg16", "mobilenet", "resnet50"])
+def test_preprocessing_inside_equals_keras_own(backbone, folder):
+    known = transfer.BACKBONES[backbone]
+    bare = reference(backbone)
+    bare.save_weights(folder / "all.weights.h5")
+    model = transfer.build(backbone, weights=folder / "all.weights.h5")
+    package = {"vgg16": "vgg16", "resnet50": "resnet50", "mobilenet": "mobilenet"}[backbone]
+    scaled = getattr(keras.applications, package).preprocess_input(PIXELS.copy())
+    expected = keras.Model(bare.input, bare.get_layer(known.cut_layer).output)(scaled)
+    found = keras.Model(model.input, model.get_layer(known.cut_layer).output)(PIXELS)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_random_weights_show_in_the_name():
+    assert transfer.build("mobilenet", weights=None).name.endswith("_random")
+
+
+def test_images_are_enlarged_inside_the_model():
+    model = transfer.build("mobilenet", "conv_pw_5_relu", input_size=64, weights=None)
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.get_layer("conv_pw_5_relu").output.shape == (None, 8, 8, 256)
+
+
+def test_a_partial_file_serves_every_cut_up_to_its_end(folder):
+    bare = reference("mobilenet", "conv_pw_3")
+    bare.save_weights(folder / "mobilenet_imagenet_to_conv_pw_3.weights.h5")
+    model = transfer.build("mobilenet", "conv_pw_2_relu")
+    assert np.array_equal(model.get_layer("conv_pw_2").kernel, bare.get_layer("conv_pw_2").kernel)
+    assert transfer.find_weights("mobilenet", "conv_pw_3_relu").last_layer == "conv_pw_3"
+
+
+def test_a_partial_file_that_ends_too_early_is_said_to(folder):
+    path = folder / "mobilenet_imagenet_to_conv_pw_3.weights.h5"
+    reference("mobilenet", "conv_pw_3").save_weights(path)
+    with pytest.raises(transfer.MissingWeights, match="ends before conv_pw_5_relu"):
+        transfer.build("mobilenet", "conv_pw_5_relu")
+    with pytest.raises(transfer.MissingWeights, match="before conv_pw_5_relu"):
+        transfer.build("mobilenet", "conv_pw_5_relu", weights=path)
+
+
+def test_weights_lie_beside_the_data_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path))
+    path = tmp_path / "weights" / "mobilenet_imagenet_to_conv_pw_1.weights.h5"
+    path.parent.mkdir()
+    reference("mobilenet", "conv_pw_1").save_weights(path)
+    assert transfer.find_weights("mobilenet", "conv_pw_1_relu").path == path
+
+
+def test_missing_weights_say_where_they_were_looked_for(folder):
+    with pytest.raises(transfer.MissingWeights) as caught:
+        transfer.build("vgg16")
+    for words in ("vgg16", "block3_pool", str(folder), "download failed"):
+        assert words in caught.value.message
+    assert "REALFAKE_WEIGHTS" in caught.value.hint
+
+
+def test_without_download_no_server_is_asked(monkeypatch):
+    monkeypatch.setattr(transfer, "_download", lambda known: pytest.fail("asked"))
+    with pytest.raises(transfer.MissingWeights):
+        transfer.find_weights("resnet50", allow_download=False)
+
+
+def test_a_download_lands_in_keras_cache_if_it_is_the_right_file(tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    (site / "mobilenet").mkdir(parents=True)
+    name = transfer.BACKBONES["mobilenet"].file
+    (site / "mobilenet" / name).write_bytes(b"weights")
+    (site / "vgg16").mkdir()
+    (site / "vgg16" / transfer.BACKBONES["vgg16"].file).write_bytes(b"other")
+    monkeypatch.setattr(transfer, "_SITE", site.as_uri())
+    assert transfer.find_weights("mobilenet").path == tmp_path / "keras" / "models" / name
+    with pytest.raises(transfer.MissingWeights, match="another file than expected"):
+        transfer.find_weights("vgg16")
+
+
+def test_a_damaged_weights_file_is_named(folder):
+    path = folder / transfer.BACKBONES["mobilenet"].file
+    path.write_bytes(b"not HDF5")
+    with pytest.raises(UserError, match="does not hold the weights of mobilenet"):
+        transfer.build("mobilenet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"backbone": "alexnet"}, "Unknown backbone 'alexnet'"),
+        ({"backbone": "vgg16", "cut_layer": "block9"}, "no layer 'block9'"),
+        ({"backbone": "vgg16", "input_size": 16}, "needs 32 pixels"),
+        ({"backbone": "vgg16", "weights": "/nowhere.h5"}, "No weights file"),
+    ],
+)
+def test_a_wrong_name_layer_size_or_path_is_named(arguments, words):
+    with pytest.raises(UserError, match=words):
+        transfer.build(**({"weights": None} | arguments))
+
+
+def test_a_partial_file_named_after_no_layer_is_named(folder):
+    (folder / "mobilenet_imagenet_to_nowhere.weights.h5").write_bytes(b"")
+    with pytest.raises(UserError, match="no layer 'nowhere'"):
+        transfer.find_weights("mobilenet")

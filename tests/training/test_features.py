@@ -1,0 +1,53 @@
+"""Frozen features are computed once; the head on them is the logistic regression it says."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from realfake_lib import models, training
+from realfake_lib.training import features
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return models.build("tiny_cnn", 16)
+
+
+def test_features_are_those_of_the_layer_in_the_order_asked_for(model, task, tmp_path):
+    dataset, _ = task
+    rows = np.array([7, 3, 11])
+    found = features.extract(model, dataset, rows, batch_size=2, cache=tmp_path)
+    body = keras.Model(model.input, model.get_layer("gap").output)
+    np.testing.assert_allclose(found, body(dataset.images[rows].astype("float32")), atol=1e-5)
+
+
+def test_features_are_computed_once_for_what_they_depend_on(model, task, tmp_path):
+    dataset, splits = task
+    for changed in (dataset, dataset, replace(dataset, fingerprint="other")):
+        features.extract(model, changed, splits.val, cache=tmp_path)
+    features.extract(model, dataset, splits.val[:5], cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_head_goes_into_the_flat_model(model, task, tmp_path):
+    dataset, splits = task
+    result = training.fit_frozen(model, dataset, splits, cache=tmp_path)
+    logits = training.predict_logits(result.model, dataset.images, splits.val)
+    accuracy = np.mean((logits > 0) == (dataset.labels[splits.val] > 0))
+    assert accuracy == result.history.val_accuracy[0] > 0.9
+    assert "logistic head" in result.reason
+
+
+def test_the_head_chooses_its_regularisation_on_validation():
+    dice = np.random.default_rng(0)
+    labels = (np.arange(60) % 2).astype(int)
+    # 50 features of noise and 1 of weak signal: strong regularisation generalises best.
+    x = dice.normal(size=(60, 51)) + 0.3 * labels[:, None] * (np.arange(51) == 0)
+    other = dice.normal(size=(60, 51)) + 0.3 * labels[:, None] * (np.arange(51) == 0)
+    head = training.fit_head(x, labels, other, labels, strengths=(1e-3, 100.0))
+    assert head.strength == 1e-3
+    logits = other @ head.weights + head.bias
+    assert np.mean((logits > 0) == labels) == head.val_accuracy

@@ -1,0 +1,60 @@
+"""Recipes: those of the original are what it says, and a wrong one is refused at once."""
+
+import numpy as np
+import pytest
+
+from realfake_lib import training
+from realfake_lib.errors import UserError
+
+
+def test_the_originals_recipe_is_the_originals():
+    recipe = training.RECIPES["seed_original"]
+    assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (10, 32, "adam")
+    assert (recipe.learning_rate, recipe.schedule, recipe.augment) == (1e-3, "constant", "original")
+    assert recipe.label_smoothing == 0 and recipe.weight_decay == 0
+
+
+def test_the_plain_recipe_differs_in_length_and_augmentation_only():
+    original, plain = training.RECIPES["seed_original"], training.RECIPES["seed_plain"]
+    assert plain.replace(epochs=10, augment="original") == original
+
+
+def test_one_cycle_rises_and_falls_to_zero():
+    schedule = training.Recipe(learning_rate=1.0, warmup=0.25).make_schedule(100)
+    rates = np.array([float(schedule(step)) for step in range(101)])
+    assert rates[0] == pytest.approx(0.05) and rates.argmax() == 25
+    assert rates.max() == pytest.approx(1) and rates[100] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_every_optimizer_is_made(name):
+    optimizer = training.Recipe(optimizer=name).make_optimizer(10)
+    assert type(optimizer).__name__.lower() == name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "lion"},
+        {"schedule": "steps"},
+        {"precision": "float16"},
+        {"select": "best_test"},
+        {"augment": "mixup"},
+        {"epochs": 0},
+        {"learning_rate": -1.0},
+        {"label_smoothing": 1.0},
+        {"momentum": 0.9},
+    ],
+)
+def test_a_wrong_field_is_a_users_mistake(changes):
+    with pytest.raises(UserError) as caught:
+        training.Recipe().replace(**changes)
+    assert next(iter(changes)) in str(caught.value) or "mixup" in str(caught.value)
+
+
+def test_a_recipe_is_found_by_name_or_handed_through():
+    recipe = training.Recipe()
+    assert training.get_recipe(recipe) is recipe
+    assert training.get_recipe("seed_plain") == training.RECIPES["seed_plain"]
+    with pytest.raises(UserError, match="Known recipes: seed_original"):
+        training.get_recipe("best")
