@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import filelock
 import nbformat
@@ -18,7 +20,7 @@ from rich.console import Console
 from tiny_project import TinyProject, identity
 
 from realfake_lib.errors import UserError
-from realfake_lib.report import html, run
+from realfake_lib.report import execute, html, processes, run
 from realfake_lib.report.terminal import Terminal, duration
 
 HERE = Path(__file__).parent
@@ -425,13 +427,42 @@ def test_two_executions_leave_the_same_bytes_and_no_log_lines_in_cells(kernels):
 
 
 @pytest.mark.slow
-def test_an_error_in_a_kernel_is_told_with_its_cell_and_kept_in_the_notebook(kernels):
-    kernels.add("first", "print('fine')", "raise RuntimeError('not so')", "print('never')")
-    with pytest.raises(run.StageFailed, match="first, cell 5: RuntimeError: not so"):
-        kernels.run()
-    notebook = nbformat.read(kernels.build / "failed/first.ipynb", as_version=4)
+def test_an_error_in_a_kernel_is_told_with_its_cell_and_kept_in_the_notebook(kernels, tmp_path):
+    cells = "print(k)", "raise RuntimeError('not so')", "print('never')"
+    kernels.add("first", *cells, defines="k = 1\n", begin=False)
+    output = tmp_path / "executed.ipynb"
+    job = {
+        "notebook": str(kernels.root / "notebooks" / "first.ipynb"),
+        "output": str(output),
+        "parameters": {"k": 7},
+    }
+    assert execute.execute(job) == {"error": "RuntimeError: not so", "cell": 4}
+    notebook = nbformat.read(output, as_version=4)
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
-    assert [out.ename for out in outputs if out.output_type == "error"] == ["RuntimeError"]
+    assert [out.output_type for out in outputs] == ["stream", "error"]
+    assert outputs[0].text == "7\n" and "papermill" not in str(notebook.metadata)
+
+
+def test_what_a_process_started_ends_with_it(monkeypatch):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    ended = threading.Event()
+    family = [psutil.Process(child.pid)]
+    me = SimpleNamespace(children=lambda recursive: family)
+    monkeypatch.setattr(processes.psutil, "Process", lambda: me)
+    monkeypatch.setattr(processes.os, "_exit", lambda code: ended.set())
+    processes.end_with(parent=-1, every=0.01)  # no longer the parent
+    assert ended.wait(10) and child.wait(10) == -signal.SIGKILL
+
+
+def test_stopping_a_run_ends_its_stages_and_leaves_nothing_half_written(report, monkeypatch):
+    report.add("first", "import time\ntime.sleep(60)")
+    monkeypatch.setattr(Terminal, "progress", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        report.run()
+    commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    assert not any("plain_execute" in command for command in commands)
+    assert leftovers(report) == []
+    assert not (report.build / "stages/first").exists()
 
 
 @pytest.mark.slow
