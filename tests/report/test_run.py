@@ -448,7 +448,8 @@ def test_what_a_process_started_ends_with_it(monkeypatch):
     ended = threading.Event()
     family = [psutil.Process(child.pid)]
     me = SimpleNamespace(children=lambda recursive: family)
-    monkeypatch.setattr(processes.psutil, "Process", lambda: me)
+    stub = SimpleNamespace(Process=lambda: me, NoSuchProcess=psutil.NoSuchProcess)
+    monkeypatch.setattr(processes, "psutil", stub)
     monkeypatch.setattr(processes.os, "_exit", lambda code: ended.set())
     processes.end_with(parent=-1, every=0.01)  # no longer the parent
     assert ended.wait(10) and child.wait(10) == -signal.SIGKILL
