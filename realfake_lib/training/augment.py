@@ -54,7 +54,7 @@ def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, fl
     ----------
     images : (n, h, w, c) tensor, uint8 or float32
     rotation : (n,) tensor or float
-        Radians.
+        Radians; positive turns the picture counter-clockwise.
     shift_rows, shift_columns : (n,) tensor or float
         Pixels.
     zoom : (n,) tensor or float
@@ -76,10 +76,10 @@ def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, fl
     middle_column = (tf.cast(width, tf.float32) - 1) / 2
     cos, sin = tf.cos(rotation), tf.sin(rotation)
     # Each output pixel (x, y) reads the input at (a·x + b·y + c, d·x + e·y + f).
-    a, b = cos * zoom * flip, sin * zoom
-    d, e = -sin * zoom * flip, cos * zoom
-    c = middle_column - a * middle_column - b * middle_row + sin * rows + cos * columns
-    f = middle_row - d * middle_column - e * middle_row + cos * rows - sin * columns
+    a, b = cos * zoom * flip, -sin * zoom
+    d, e = sin * zoom * flip, cos * zoom
+    c = middle_column - a * middle_column - b * middle_row + cos * columns - sin * rows
+    f = middle_row - d * middle_column - e * middle_row + sin * columns + cos * rows
     none = tf.zeros_like(a)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,

@@ -20,7 +20,7 @@ def test_the_geometry_is_that_of_keras_image_data_generator(degrees, rows, colum
     expected = np.stack(
         [
             apply_affine_transform(
-                image.astype("float32"), theta=degrees, tx=rows, ty=columns, **AXES
+                image.astype("float32"), theta=degrees, tx=columns, ty=rows, **AXES
             )
             for image in IMAGES
         ]
