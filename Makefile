@@ -5,6 +5,7 @@ DATA    ?= auto
 JOBS    ?= 1
 SEED    ?= 0
 STAGE   ?=
+SET     ?=
 
 # Inside an activated conda environment made from environment.yml that one is used; elsewhere .venv.
 ifneq ($(and $(CONDA_PREFIX),$(filter-out base,$(CONDA_DEFAULT_ENV))),)
@@ -16,14 +17,15 @@ else
 endif
 PYTHON   := $(BIN)/python
 REALFAKE := $(PYTHON) -m realfake_lib.cli
-RUN      := $(REALFAKE) report run --data "$(DATA)" --jobs $(JOBS) --seed $(SEED) $(if $(STAGE),--stage $(STAGE))
+CHOICE    = --data "$(DATA)" --seed $(SEED) $(foreach pair,$(SET),--set "$(pair)")
+RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name))
 
 .DEFAULT_GOAL := help
 .PHONY: help report test demo pdf notebooks status bench lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
-	@echo "Usage: make TARGET [PROFILE=smoke|standard|full] [DATA=auto|cifake|demo|PATH] [STAGE=name] [JOBS=n] [SEED=n]"
+	@echo "Usage: make TARGET [PROFILE=smoke|standard|full] [DATA=auto|cifake|demo|PATH] [STAGE=name] [JOBS=n] [SEED=n] [SET=[stage.]parameter=value]"
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -44,7 +46,7 @@ notebooks: $(READY) ## open the notebooks in JupyterLab
 	@$(PYTHON) -m jupyterlab notebooks
 
 status: $(READY) ## what a run would execute, why, and how long it would take
-	@$(REALFAKE) report status --profile $(PROFILE) --data "$(DATA)" --seed $(SEED)
+	@$(REALFAKE) report status --profile $(PROFILE) $(CHOICE)
 
 bench: $(READY) ## measure the speed of the input pipeline, training and inference
 	@$(PYTHON) -m benchmarks

@@ -32,7 +32,7 @@ Profile = Annotated[str, typer.Option(help="smoke, standard or full.")]
 Data = Annotated[str, typer.Option(help="auto, cifake, demo, or a folder or archive of images.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Changes = Annotated[
-    list[str], typer.Option("--set", help="Parameter for this run: STAGE.PARAMETER=VALUE.")
+    list[str], typer.Option("--set", help="Parameter for this run: [STAGE.]PARAMETER=VALUE.")
 ]
 ImageSize = Annotated[int | None, typer.Option(help="Side in pixels; images are resized to it.")]
 

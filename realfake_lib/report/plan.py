@@ -113,7 +113,8 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
         the profile's own choice.
     seed : int
     changes : iterable of str
-        Parameters of this run only, as ``"stage.parameter=value"`` with the value in YAML.
+        Parameters of this run only, as ``"stage.parameter=value"`` with the value in YAML, or
+        ``"parameter=value"`` for every stage that has it.
 
     Returns
     -------
@@ -212,18 +213,24 @@ def _of_profile(value, profile, where):
 
 def _change(stages, change):
     target, equals, text = change.partition("=")
-    name, _, parameter = target.partition(".")
+    name, dot, parameter = target.rpartition(".")
     if not equals or not parameter:
-        raise UserError(f"--set {change}: write it as STAGE.PARAMETER=VALUE")
-    if name not in stages:
+        raise UserError(
+            f"--set {change}: write it as STAGE.PARAMETER=VALUE, or PARAMETER=VALUE for all stages"
+        )
+    if dot and name not in stages:
         raise _unknown("stage", name, stages, "--set")
-    known = stages[name].parameters
+    chosen = [stages[name]] if dot else list(stages.values())
+    known = {one for stage in chosen for one in stage.parameters}
     if parameter not in known:
-        raise _unknown("parameter", parameter, known, f"--set, stage {name}")
+        raise _unknown("parameter", parameter, known, f"--set, stage {name}" if dot else "--set")
     try:
-        known[parameter] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"--set {change}: the value is not valid YAML") from error
+    for stage in chosen:
+        if parameter in stage.parameters:
+            stage.parameters[parameter] = value
 
 
 def _check_inputs(stages):

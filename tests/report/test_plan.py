@@ -70,9 +70,12 @@ def test_a_parameter_can_be_changed_for_one_run(project):
     plan = planning.load(project.root, changes=["first.epochs=3", "first.sizes=[4]"])
     assert plan.stages["first"].parameters["epochs"] == 3
     assert plan.stages["first"].parameters["sizes"] == [4]
+    everywhere = planning.load(project.root, changes=["epochs=5"])
+    assert everywhere.stages["first"].parameters["epochs"] == 5
     refused(project, "'epoch'", changes=["first.epoch=3"])
     refused(project, "'forth'", changes=["forth.epochs=3"])
-    refused(project, "STAGE.PARAMETER=VALUE", changes=["epochs=3"])
+    refused(project, "STAGE.PARAMETER=VALUE", changes=["epochs"])
+    refused(project, "'epoch'", changes=["epoch=3"])
     refused(project, "not valid YAML", changes=["first.epochs=[3"])
 
 
