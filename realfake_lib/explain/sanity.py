@@ -132,26 +132,49 @@ def faithfulness(model, images, maps, target="FAKE", **options):
         the images), n.
     """
     rows = []
-    for name, insert in (("deletion", False), ("insertion", True)):
-        chosen = {"baseline": "blur" if insert else "mean", **options}
-        fractions, ranked, random = _curves(model, images, maps, target, insert=insert, **chosen)
-        auc = np.trapezoid(ranked, fractions, axis=1)
-        random_auc = np.trapezoid(random, fractions, axis=1)
-        gains = auc - random_auc if insert else random_auc - auc
-        n = len(gains)
-        half = stats.t.ppf(0.975, n - 1) * gains.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    for name in ("deletion", "insertion"):
+        auc, random_auc = areas(model, images, maps, target, name, **options)
+        gains = auc - random_auc if name == "insertion" else random_auc - auc
+        low, high = mean_interval(gains)
         rows.append(
             {
                 "curve": name,
                 "auc": auc.mean(),
                 "random_auc": random_auc.mean(),
                 "gain": gains.mean(),
-                "ci_low": gains.mean() - half,
-                "ci_high": gains.mean() + half,
-                "n": n,
+                "ci_low": low,
+                "ci_high": high,
+                "n": len(gains),
             }
         )
     return pd.DataFrame(rows)
+
+
+def areas(model, images, maps, target="FAKE", curve="deletion", **options):
+    """Area under each image's deletion or insertion curve.
+
+    Parameters
+    ----------
+    model, images, maps, target, **options
+        As in :func:`deletion`.
+    curve : {"deletion", "insertion"}
+
+    Returns
+    -------
+    areas, random_areas : (n,) float arrays
+        In the order of the map, and in random order.
+    """
+    insert = curve == "insertion"
+    chosen = {"baseline": "blur" if insert else "mean", **options}
+    fractions, ranked, random = _curves(model, images, maps, target, insert=insert, **chosen)
+    return np.trapezoid(ranked, fractions, axis=1), np.trapezoid(random, fractions, axis=1)
+
+
+def mean_interval(values):
+    """95 % interval of the mean of (n,) values by Student's t: ``(low, high)``, NaN for n = 1."""
+    n = len(values)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return np.mean(values) - half, np.mean(values) + half
 
 
 def _curves(

@@ -122,13 +122,50 @@ def faithfulness_table(model, images, maps, target, seed=0):
     """
     rows = []
     for name, values in maps.items():
-        row = {"maps": name}
-        for measured in sanity.faithfulness(model, images, values, target, seed=seed).itertuples():
-            row[measured.curve] = measured.gain
-            row[f"{measured.curve}_low"] = measured.ci_low
-            row[f"{measured.curve}_high"] = measured.ci_high
-        rows.append(row | {"n": len(images), "empty": cam.empty(values).mean()})
+        gains = {
+            curve: _gain(curve, *sanity.areas(model, images, values, target, curve, seed=seed))
+            for curve in CURVES
+        }
+        rows.append({"maps": name, **_with_intervals(gains), "empty": cam.empty(values).mean()})
     return pd.DataFrame(rows).set_index("maps")
+
+
+def advantage(model, images, maps, rivals, target, seed=0):
+    """Gain of maps over other maps of the same images, image by image.
+
+    Parameters
+    ----------
+    model, images, target, seed
+        As in :func:`faithfulness_table`.
+    maps, rivals : (n, h, w) arrays
+
+    Returns
+    -------
+    dict of str to float
+        The measured columns of :func:`faithfulness_table`; positive where ``maps`` are better.
+    """
+    gains = {}
+    for curve in CURVES:
+        own, _ = sanity.areas(model, images, maps, target, curve, seed=seed)
+        other, _ = sanity.areas(model, images, rivals, target, curve, seed=seed)
+        gains[curve] = _gain(curve, own, other)
+    return _with_intervals(gains)
+
+
+CURVES = ("deletion", "insertion")
+
+
+def _gain(curve, areas, others):
+    """A small area is good in deletion, a large one in insertion."""
+    return areas - others if curve == "insertion" else others - areas
+
+
+def _with_intervals(gains):
+    row = {}
+    for curve, values in gains.items():
+        low, high = sanity.mean_interval(values)
+        row |= {curve: values.mean(), f"{curve}_low": low, f"{curve}_high": high, "n": len(values)}
+    return row
 
 
 def layer_table(model, images, target, method=cam.grad_cam, seed=0):

@@ -86,6 +86,16 @@ def test_maps_of_the_right_place_are_more_faithful(model, images, right_and_wron
     assert (table["n"] == 12).all()
 
 
+def test_the_advantage_over_other_maps_is_counted_image_by_image(model, images, right_and_wrong):
+    right, wrong = right_and_wrong.values()
+    gain = study.advantage(model, images, right, wrong, "REAL")
+    table = study.faithfulness_table(model, images, right_and_wrong, "REAL")
+    for curve in ("deletion", "insertion"):
+        assert gain[curve] == pytest.approx(table[curve].iloc[0] - table[curve].iloc[1])
+        assert 0 < gain[f"{curve}_low"] <= gain[curve] <= gain[f"{curve}_high"]
+    assert study.advantage(model, images, right, right, "REAL")["deletion"] == 0
+
+
 def test_every_rectified_map_is_a_layer_to_explain(model, images):
     assert study.explainable_layers(model) == ["light", "small"]
     table = study.layer_table(model, images, "REAL")
