@@ -527,13 +527,18 @@ def merged_metrics(plan, identity):
             "name": identity.name,
             "n": identity.n,
             "fingerprint": identity.fingerprint,
-            "source": identity.source,
+            "source": _without_folders(identity.source),
             "is_demo": identity.is_demo,
             "notices": list(identity.notices),
         },
         "metrics": metrics,
         "provenance": provenance.collect(plan, records),
     }
+
+
+def _without_folders(source):
+    """A report is for others to read: it names a file, not where its maker keeps it."""
+    return source if "://" in source else Path(source).name
 
 
 def _render(plan, identity, terminal):
