@@ -223,6 +223,7 @@ def _train_and_test(cell, dataset, splits, precision, checkpoint_dir, threads):
     if threads is not None:  # in a process of its own
         _use_threads(threads)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
+        tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
     recipe = cell.recipe
     if recipe.precision == "auto":
         recipe = recipe.replace(precision=precision)
