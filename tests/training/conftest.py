@@ -1,34 +1,9 @@
-"""A learnable task of a few tiny images, as a data set and its splits."""
+"""Fixtures of the training tests."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
+from tiny_task import make_task
 
 from realfake_lib import training
-
-
-@dataclass(frozen=True)
-class Task:
-    images: np.ndarray
-    labels: np.ndarray
-    fingerprint: str = "tiny"
-
-    image_size = 16
-
-
-@dataclass(frozen=True)
-class Split:
-    train: np.ndarray
-    val: np.ndarray
-
-
-def make_task(count=200, side=16):
-    """REAL is brighter than FAKE, by less than the noise."""
-    dice = np.random.default_rng(0)
-    labels = (np.arange(count) % 2).astype("int8")
-    images = dice.integers(0, 180, (count, side, side, 3)) + 60 * labels[:, None, None, None]
-    return Task(images.astype("uint8"), labels), Split(np.arange(160), np.arange(160, count))
 
 
 @pytest.fixture(scope="session")
