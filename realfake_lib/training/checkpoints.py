@@ -23,15 +23,23 @@ def digest(*parts):
 
 
 def model_digest(model):
-    """SHA-256 over a model's architecture and weights."""
-    return digest(_without_ids(json.loads(model.to_json())), *model.get_weights())
+    """SHA-256 over a model's architecture and weights, whatever its layers are called."""
+    names = {layer.name: number for number, layer in enumerate(model.layers)}
+    config = _anonymous(json.loads(model.to_json()), {model.name: "model"} | names)
+    return digest(config, *model.get_weights())
 
 
-def _without_ids(config):
-    """Drop the memory addresses that Keras writes into configurations."""
+def _anonymous(config, names):
+    """Drop from a configuration what differs from build to build of the same model.
+
+    Keras numbers layers without a name through a whole session, and writes memory addresses.
+    """
     if isinstance(config, dict):
-        return {k: _without_ids(v) for k, v in config.items() if k != "shared_object_id"}
-    return [_without_ids(item) for item in config] if isinstance(config, list) else config
+        kept = {key: value for key, value in config.items() if key != "shared_object_id"}
+        return {key: _anonymous(value, names) for key, value in kept.items()}
+    if isinstance(config, list):
+        return [_anonymous(item, names) for item in config]
+    return names.get(config, config) if isinstance(config, str) else config
 
 
 class Checkpoint:

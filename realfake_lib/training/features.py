@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from realfake_lib import progress, settings
 from realfake_lib.training.checkpoints import digest, model_digest
 from realfake_lib.training.loop import FitResult
+from realfake_lib.training.predict import forward
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths that the validation split chooses from."""
@@ -72,14 +73,11 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
     path = folder / f"{model.name}-{key[:16]}.npy"
     if path.is_file():
         return np.load(path, allow_pickle=False)
-    forward = tf.function(
-        lambda pixels: body(pixels, training=False),
-        input_signature=[tf.TensorSpec((None, *body.input_shape[1:]), tf.float32)],
-    )
+    run = forward(body)
     starts = range(0, len(indices), batch_size)
     found = np.concatenate(
         [
-            forward(tf.cast(dataset.images[indices[i : i + batch_size]], tf.float32)).numpy()
+            run(tf.cast(dataset.images[indices[i : i + batch_size]], tf.float32)).numpy()
             for i in progress.track(starts, f"{model.name} features", unit="batches")
         ]
     )

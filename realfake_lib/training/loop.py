@@ -211,7 +211,7 @@ def make_step(twin, optimizer, recipe):
         From :func:`realfake_lib.training.twins.training_twin`.
     optimizer : keras.optimizers.Optimizer
     recipe : Recipe
-        Its batch size (or the gathered batch's, if smaller) and its label smoothing count.
+        Its batch size and its label smoothing count.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def make_step(twin, optimizer, recipe):
         incomplete batch at the end is left out.
     """
     optimizer.build(twin.trainable_variables)
-    smoothing = recipe.label_smoothing
+    batch_size, smoothing = recipe.batch_size, recipe.label_smoothing
     shape = twin.input_shape[1:]
 
     def train_on(pixels, labels):
@@ -235,8 +235,7 @@ def make_step(twin, optimizer, recipe):
         right = tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32))
         return loss, right
 
-    @tf.function(reduce_retracing=True)
-    def train_on_all(pixels, labels, batch_size):
+    def step(pixels, labels):
         losses, right = tf.constant(0.0), tf.constant(0.0)
         count = tf.shape(pixels)[0] // batch_size
         for i in tf.range(count):
@@ -250,10 +249,9 @@ def make_step(twin, optimizer, recipe):
             right += hits
         return losses, right, count
 
-    def step(pixels, labels):
-        return train_on_all(pixels, labels, min(recipe.batch_size, pixels.shape[0]))
-
-    return step
+    signature = [tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None,), tf.float32)]
+    # Traced here once: a tf.function of its own for each training makes TensorFlow warn.
+    return tf.function(step, input_signature=signature).get_concrete_function()
 
 
 def _fresh_model(network, image_size):

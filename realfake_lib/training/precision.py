@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from filelock import FileLock
 
 from realfake_lib import settings
 
@@ -28,10 +29,20 @@ def best_precision():
     identity = f"{_processor()}|{tf.__version__}|{keras.__version__}"
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     path = settings.cache_dir() / "precision" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Trainings side by side must agree, so the second waits for the first one's answer.
+    with FileLock(path.with_suffix(".lock")):
+        return _remembered(path) or _decide(path, identity)
+
+
+def _remembered(path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))["precision"]
     except (OSError, ValueError, KeyError):
-        pass
+        return None
+
+
+def _decide(path, identity):
     seconds = _measure() if _has_bfloat16() else {}
     faster = seconds and seconds["float32"] > _GAIN * seconds["mixed_bfloat16"]
     precision = "mixed_bfloat16" if faster else "float32"

@@ -7,12 +7,14 @@ import tensorflow as tf
 
 
 @functools.lru_cache(maxsize=4)
-def _forward(model):
+def forward(model):
+    """The model as a compiled function of (n, h, w, 3) float32 pixels, without dropout."""
     shape = (None, *model.input_shape[1:])
+    # Traced here once: a tf.function of its own for each model makes TensorFlow warn.
     return tf.function(
         lambda pixels: model(pixels, training=False),
         input_signature=[tf.TensorSpec(shape, tf.float32)],
-    )
+    ).get_concrete_function()
 
 
 def predict_logits(model, images, indices=None, batch_size=512):
@@ -33,10 +35,10 @@ def predict_logits(model, images, indices=None, batch_size=512):
     (n,) or (m,) float32 array
     """
     count = len(images) if indices is None else len(indices)
-    forward = _forward(model)
+    run = forward(model)
     logits = np.empty(count, np.float32)
     for start in range(0, count, batch_size):
         window = slice(start, start + batch_size)
         chosen = images[window] if indices is None else images[indices[window]]
-        logits[window] = forward(tf.cast(chosen, tf.float32)).numpy()[:, 0]
+        logits[window] = run(tf.cast(chosen, tf.float32)).numpy()[:, 0]
     return logits

@@ -1,7 +1,7 @@
 """Fixtures of the training tests."""
 
 import pytest
-from tiny_task import make_task
+from training.tiny_task import make_task
 
 from realfake_lib import training
 

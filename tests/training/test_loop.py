@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny_task import make_task
+from training.tiny_task import make_task
 
 from realfake_lib import models, training
 from realfake_lib.errors import UserError
@@ -204,3 +204,13 @@ def test_fine_tuning_leaves_batchnorm_and_the_given_model_alone(recipe):
 def test_a_layer_to_unfreeze_that_is_not_there_is_named(task, recipe):
     with pytest.raises(UserError, match="no layer 'block9'"):
         training.fine_tune(models.build("tiny_cnn", 16), *task, recipe, unfreeze_from="block9")
+
+
+def test_a_checkpoint_is_found_again_by_another_build_of_the_same_network(tmp_path):
+    dataset, splits = make_task(side=32)
+    one = training.Recipe(epochs=1, batch_size=32, precision="float32")
+    for _ in range(2):  # this backbone has layers without names, which Keras numbers
+        keras.utils.set_random_seed(0)
+        model = transfer.build("efficientnetv2b0", "block1a_project_activation", weights=None)
+        result = training.fit(model, dataset, splits, one, checkpoint_dir=tmp_path)
+    assert result.epochs_run == 0

@@ -28,7 +28,7 @@ def test_the_answer_is_remembered(monkeypatch, tmp_path):
     precision.best_precision()
     monkeypatch.setattr(precision, "_measure", lambda: pytest.fail("measured again"))
     assert precision.best_precision() == "mixed_bfloat16"
-    (path,) = (tmp_path / "precision").iterdir()
+    (path,) = (tmp_path / "precision").glob("*.json")
     path.write_text("{}")
     monkeypatch.setattr(precision, "_has_bfloat16", lambda: False)
     assert precision.best_precision() == "float32"
