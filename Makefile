@@ -33,7 +33,7 @@ report: $(READY) ## run every stage whose inputs changed and render build/$(PROF
 	@$(RUN) --profile $(PROFILE)
 
 test: $(READY) ## run the whole test suite, notebooks included
-	@$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
+	@$(PYTHON) -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
 
 demo: DATA := demo
 demo: $(READY) ## the report on the embedded demo data: minutes, no network
@@ -49,7 +49,7 @@ status: $(READY) ## what a run would execute, why, and how long it would take
 	@$(REALFAKE) report status --profile $(PROFILE) $(CHOICE)
 
 bench: $(READY) ## measure the speed of the input pipeline, training and inference
-	@$(PYTHON) -m benchmarks
+	@$(PYTHON) -m benchmarks $(BENCH)
 
 lint: $(READY) ## check style and the committed notebooks
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a private cache, the demo set, and CIFAKE where it can be had."""
+"""Fixtures shared by all tests: the demo set, CIFAKE where it can be had, and a smoke report."""
 
 import os
 import time

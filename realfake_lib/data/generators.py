@@ -80,6 +80,17 @@ class UnseenGenerators:
         """Name to title, e.g. ``"ddpm"`` to ``"DDPM"``, for the generators that are there."""
         return {name: GRIDS[name].title for name in self.tiles}
 
+    def notices(self):
+        """What a reader has to know of the missing ones: a sentence for each reason."""
+        by_reason = {}
+        for name, reason in self.missing.items():
+            by_reason.setdefault(reason, []).append(GRIDS[name].title)
+        return [
+            f"Fakes by generators that no detector here has met ({', '.join(titles)}) could not be "
+            f"had, so no detector was tested on them: {reason}"
+            for reason, titles in by_reason.items()
+        ]
+
 
 def load_unseen(cache=None, allow_download=True, folder=None):
     """Load the fakes of generators that were trained on CIFAR-10 itself.

@@ -113,3 +113,12 @@ def test_tiles_go_through_cifakes_jpeg_settings(cifake):
     photographs = np.array(cifake.images[:200])
     again = generators.compress(photographs)
     assert np.abs(again.astype(int) - photographs).mean() < 1.5
+
+
+def test_notices_say_once_what_several_generators_miss():
+    missing = {"ddpm": "no network", "dcgan": "no network", "wgan": "its SHA-256 differs"}
+    notices = generators.UnseenGenerators({}, missing).notices()
+    assert len(notices) == 2
+    assert "DDPM, DCGAN" in notices[0] and "no network" in notices[0]
+    assert "WGAN" in notices[1] and "SHA-256" in notices[1]
+    assert generators.UnseenGenerators({}, {}).notices() == []

@@ -39,9 +39,10 @@ def pictures():
     """120 noisy pictures, REAL brighter: easy for any features."""
     rng = np.random.default_rng(0)
     labels = np.tile([FAKE, REAL], 60).astype("int8")
-    images = rng.normal(128, 10, (120, 32, 32, 3)) + np.where(labels == REAL, 30, -30)[
-        :, None, None, None
-    ]
+    images = (
+        rng.normal(128, 10, (120, 32, 32, 3))
+        + np.where(labels == REAL, 30, -30)[:, None, None, None]
+    )
     dataset = SimpleNamespace(
         images=images.clip(0, 255).astype("uint8"),
         labels=labels,
