@@ -144,7 +144,7 @@ def against_original(original, training, transfer, robustness, comparison):
     tuned = _value(transfer, "mobilenet_finetuned.test.accuracy")
     low, high = figures["val_accuracy_worst"], figures["val_accuracy_best"]
     first, second = figures["comparison_accuracy"]
-    compared = _value(comparison, "runs")
+    compared = _value(comparison, "trainings")
     rows = [
         (
             "its network, its recipe",

@@ -86,5 +86,8 @@ def test_original_and_own_results_stand_in_one_row(metrics):
     assert "not to be had" in frame.loc["transfer learning", "this report"]
     assert "82.0%" in frame.loc["attacks", "this report"]
     transfer = {"mobilenet_finetuned.test.accuracy": record(0.96)}
-    frame = summary.against_original(original, metrics, transfer, robustness, {}).set_index("part")
+    grid = {"trainings": record(45)}
+    frame = summary.against_original(original, metrics, transfer, robustness, grid)
+    frame = frame.set_index("part")
+    assert "45 trainings" in frame.loc["comparison", "this report"]
     assert "96.0%" in frame.loc["transfer learning", "this report"]
