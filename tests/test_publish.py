@@ -1,6 +1,7 @@
 """Only a clean run on CIFAKE becomes the reference report."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -74,4 +75,4 @@ def test_the_reference_fits_a_browser_and_names_no_folder_of_its_maker():
     html = (ROOT / "reports" / "report.html").read_text(encoding="utf-8")
     assert len(html.encode()) < 8_500_000
     for text in (html, (ROOT / "reports" / "metrics.json").read_text(encoding="utf-8")):
-        assert "/work/" not in text and "/tmp/" not in text and "/root/" not in text
+        assert not re.search(r"[\"'\s>(]/(work|tmp|root|home)/\w", text)
