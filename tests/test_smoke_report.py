@@ -104,6 +104,16 @@ def test_missing_weights_and_generators_are_named_not_passed_over(smoke):
     )
 
 
+def test_cells_print_nothing_that_differs_between_machines(smoke):
+    for stage in STAGES:
+        notebook = nbformat.read(smoke.build / "stages" / stage / "notebook.ipynb", as_version=4)
+        for cell in notebook.cells:
+            for output in cell.get("outputs", []):
+                text = output.get("text", "")
+                assert "Warning" not in text and "WARNING" not in text, f"{stage}: {text}"
+                assert "0x7" not in text and str(smoke.project) not in text, f"{stage}: {text}"
+
+
 def test_original_confusion_matrix_is_regenerated_by_its_own_mistakes(smoke):
     found = results(smoke.project, "audit_of_the_original")
     matrix = {

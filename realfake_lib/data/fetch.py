@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import urllib3
@@ -49,7 +50,10 @@ def download(url, path, known_hash=None, check=None, label=None):
     DownloadError
         No network, an error status, or contents that are not the expected ones.
     """
-    import pooch
+    with warnings.catch_warnings():
+        # In a notebook pooch's import asks for ipywidgets, which no page of a report can show.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
