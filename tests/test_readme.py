@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from project import copy_project, environment
+from project import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,8 +45,8 @@ def test_readme_has_commands():
 @pytest.fixture(scope="module")
 def place(smoke, tmp_path_factory):
     """A copy of the project with a finished smoke report, pictures and a folder of own data."""
-    project = copy_project(tmp_path_factory.mktemp("readme") / "project")
-    shutil.copytree(smoke.project / "build", project / "build", symlinks=True)
+    project = tmp_path_factory.mktemp("readme") / "project"
+    shutil.copytree(smoke.project, project, symlinks=True)
     rng = np.random.default_rng(0)
     (project / "pictures").mkdir()
     for name in ("photo.jpg", "pictures/a.png", "pictures/b.jpg"):
