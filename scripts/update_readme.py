@@ -1,7 +1,8 @@
 """Write the figures of the reference report into README.md, between their markers.
 
-``<!--= training.compact_cnn.test.accuracy | pct -->96.9 %<!--/-->`` holds an expression, as
-notebooks use it in Markdown, and its value in ``reports/metrics.json``.
+``<!--= training.compact_cnn.test.accuracy as pct -->96.9 %<!--/-->`` holds an expression, as
+notebooks use it in Markdown, and its value in ``reports/metrics.json``. It says ``as`` for ``|``,
+which would end a table's cell.
 """
 
 import json
@@ -26,7 +27,8 @@ def filled(text, metrics):
 
     def value(match):
         where = f"README.md: {match['expression']}"
-        return match[1] + prose.text(f"{{{{ {match['expression']} }}}}", where) + match[3]
+        expression = match["expression"].replace(" as ", " | ")
+        return match[1] + prose.text(f"{{{{ {expression} }}}}", where) + match[3]
 
     return MARKER.sub(value, text)
 
