@@ -34,14 +34,14 @@ def overview(metrics, models):
     """
     columns = {
         "accuracy": "test.accuracy",
+        "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
+        "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
         "without twins": "test_dedup.accuracy",
         "AUROC": "test.auroc",
         "TPR at 1 % FPR": "test.tpr_at_fpr_01",
         "ECE": "test.ece",
         "parameters": "parameters",
         "training, s": "seconds",
-        "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
-        "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
     }
     rows = {
         model: {column: _value(metrics, f"{model}.{name}") for column, name in columns.items()}
