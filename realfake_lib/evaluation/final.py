@@ -240,15 +240,17 @@ def headline_table(results):
     Returns
     -------
     DataFrame
-        Index ``model``; precision, recall and F1 are those of FAKE, at ``p_fake`` = 0.5; the last
-        two columns are those of all unseen generators together, where there are any.
+        Index ``model``; precision, recall and F1 are those of FAKE, at ``p_fake`` = 0.5; the
+        columns headed ``unseen`` are those of all unseen generators together, if there are any.
     """
     rows = []
     for name, result in results.items():
         test = result.test
-        row = {
-            "model": name,
-            "accuracy": test.accuracy,
+        row = {"model": name, "accuracy": test.accuracy}
+        if result.unseen:  # beside the accuracy, where nobody can overlook it
+            row["unseen recall"] = result.unseen["all"].fake_recall
+            row["unseen AUROC"] = result.unseen["all"].auroc
+        row |= {
             "without twins": result.test_dedup.accuracy,
             "precision": test.precision,
             "recall": test.recall,
@@ -258,9 +260,6 @@ def headline_table(results):
             "TPR at 5 % FPR": test.tpr_at_fpr_05,
             "ECE": test.ece,
         }
-        if result.unseen:
-            row["unseen AUROC"] = result.unseen["all"].auroc
-            row["unseen recall"] = result.unseen["all"].fake_recall
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")
 
