@@ -17,6 +17,9 @@ from realfake_lib.report.stage import write_json
 
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds, here also its id
 
+KERNEL_STARTS = 3
+_NEVER_STARTED = "Kernel died before replying to kernel_info"
+
 
 def execute(job):
     """Execute a notebook so that two runs leave the same bytes.
@@ -37,12 +40,23 @@ def execute(job):
     notebook = nbformat.read(source, as_version=4)
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")  # nbformat would draw random ones
-    failure = None
+    for attempt in range(1, KERNEL_STARTS + 1):
+        failure = _run(notebook, source, output, job["parameters"])
+        # A kernel is told its ports before it opens them; another kernel that starts at the same
+        # moment may take one. Then nothing was executed yet, and the next start gets other ports.
+        if failure is None or _NEVER_STARTED not in failure or attempt == KERNEL_STARTS:
+            break
+    cell = _settle(output) if output.is_file() else None
+    return failure and {"error": failure, "cell": cell}
+
+
+def _run(notebook, source, output, parameters):
+    """Execute once; what went wrong in a short text, or None."""
     try:
         papermill.execute_notebook(
             notebook,
             str(output),
-            parameters=job["parameters"],
+            parameters=parameters,
             kernel_name="python3",
             language="python",
             cwd=str(source.parent),
@@ -51,11 +65,10 @@ def execute(job):
             coalesce_streams=True,
         )
     except papermill.PapermillExecutionError as error:
-        failure = f"{error.ename}: {error.evalue}"
+        return f"{error.ename}: {error.evalue}"
     except Exception as error:  # a kernel that died, a full disk: told like an error in a cell
-        failure = f"{type(error).__name__}: {error}"
-    cell = _settle(output) if output.is_file() else None
-    return failure and {"error": failure, "cell": cell}
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _settle(path):

@@ -493,3 +493,30 @@ def test_after_a_kill_or_ctrl_c_nothing_goes_on_and_the_next_run_carries_on(kern
     assert "first: unchanged" in printed and "second: done" in printed
     assert leftovers(kernels) == []
     assert json.loads((kernels.build / "metrics.json").read_text())["metrics"]["second.a"]
+
+
+def test_a_kernel_that_lost_its_port_is_started_again(tmp_path, monkeypatch):
+    from realfake_lib.report import execute
+
+    notebook = tmp_path / "a.ipynb"
+    notebook.write_text(
+        json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    starts = []
+
+    def start(*_, **__):
+        starts.append(1)
+        if len(starts) < 3:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr(execute.papermill, "execute_notebook", start)
+    job = {"notebook": notebook, "output": tmp_path / "out.ipynb", "parameters": {}}
+    assert execute.execute(job) is None and len(starts) == 3
+
+    def never(*_, **__):
+        starts.append(1)
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    starts.clear()
+    monkeypatch.setattr(execute.papermill, "execute_notebook", never)
+    assert "Kernel died" in execute.execute(job)["error"] and len(starts) == 3
