@@ -7,8 +7,8 @@ SEED    ?= 0
 STAGE   ?=
 SET     ?=
 
-# Inside an activated conda environment made from environment.yml that one is used; elsewhere .venv.
-ifneq ($(and $(CONDA_PREFIX),$(filter-out base,$(CONDA_DEFAULT_ENV))),)
+# Inside the activated conda environment that environment.yml makes, that one is used; else .venv.
+ifeq ($(CONDA_DEFAULT_ENV),realfake)
   BIN   := $(CONDA_PREFIX)/bin
   READY := $(CONDA_PREFIX)/.realfake-ready
 else
@@ -21,7 +21,7 @@ CHOICE    = --data "$(DATA)" --seed $(SEED) $(foreach pair,$(SET),--set "$(pair)
 RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name))
 
 .DEFAULT_GOAL := help
-.PHONY: help report test demo pdf notebooks status bench lint strip lock clean
+.PHONY: help setup report test demo pdf notebooks status bench lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
@@ -29,11 +29,13 @@ help: ## print this help
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+setup: $(READY) ## only set up the environment, .venv
+
 report: $(READY) ## run every stage whose inputs changed and render build/$(PROFILE)/report.html
 	@$(RUN) --profile $(PROFILE)
 
 test: $(READY) ## run the whole test suite, notebooks included
-	@$(PYTHON) -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
+	@$(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
 
 demo: DATA := demo
 demo: $(READY) ## the report on the embedded demo data: minutes, no network

@@ -37,6 +37,10 @@ Changes = Annotated[
 ImageSize = Annotated[int | None, typer.Option(help="Side in pixels; images are resized to it.")]
 
 
+# Full, read-only or forbidden places, and files where folders should be or the reverse.
+_USERS_OWN = {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
+
+
 def told(command):
     """Turn what may go wrong in ``command`` into words and an exit code."""
 
@@ -55,7 +59,7 @@ def told(command):
             typer.echo("realfake: stopped; the same command carries on from here", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+            if error.errno not in _USERS_OWN:
                 raise
             typer.echo(f"realfake: {error.filename or 'writing'}: {error.strerror}", err=True)
             raise typer.Exit(2) from None
@@ -194,10 +198,14 @@ def train(
     from realfake_lib.evaluation.verdict import choose_operating_point
 
     changes = {"epochs": epochs, "batch_size": batch_size}
-    chosen = training.get_recipe(recipe).replace(**{k: v for k, v in changes.items() if v})
+    chosen = training.get_recipe(recipe).replace(
+        **{name: value for name, value in changes.items() if value is not None}
+    )
     dataset = library.load(data, image_size=image_size)
     splits = library.make_splits(dataset, seed=seed, n_train=n_train)
     checkpoints = settings.cache_dir() / "training"
+    if epochs is None and batch_size is None:
+        chosen = chosen.for_images(len(splits.train))
     fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
     logits = training.predict_logits(fit.model, dataset.images, splits.val)
     point = choose_operating_point(dataset.labels[splits.val], logits)
@@ -213,6 +221,13 @@ def train(
     models.save(fit.model, output, point.meta() | {"trained_on": trained_on})
     accuracy = fit.history["val_accuracy"].iloc[-1]
     typer.echo(f"{output}: validation accuracy {accuracy:.1%} on {len(splits.val):,} images")
+    share = max((dataset.labels[splits.val] == label).mean() for label in (0, 1))
+    if accuracy <= share + 0.02:
+        typer.echo(
+            "realfake: warning: that is no better than always giving the same answer. "
+            "More images or more --epochs are needed.",
+            err=True,
+        )
 
 
 @app.command()

@@ -226,10 +226,12 @@ def _explain(detector, pictures, scores, folder):
 
 def caveat(detector):
     """What anyone who reads a verdict must know, in one paragraph, from the model's own record."""
-    data = (detector.meta.get("trained_on") or {}).get("data", "an unnamed data set")
+    size = f"{detector.image_size}×{detector.image_size}"
+    facts = detector.meta | (detector.meta.get("trained_on") or {})
+    data = facts.get("data", "an unnamed data set")
     lines = [
-        f"Trained on {data} at "
-        f"{detector.image_size}×{detector.image_size} pixels; larger pictures are shrunk to that."
+        f"Trained on {data} at {size} pixels. Of other pictures the central square is brought to "
+        "that size; how often a verdict on those is right was never measured."
     ]
     if data == "demo":
         lines.append("TRAINED ON THE EMBEDDED DEMO DATA: this detector knows two photographs.")

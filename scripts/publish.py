@@ -18,8 +18,8 @@ def refusal(metrics):
     """Why a build with these metrics cannot be the reference report, or None."""
     provenance = metrics["provenance"]
     dirty = [name for name, stage in provenance["stages"].items() if not stage["clean"]]
-    if metrics["data"]["is_demo"]:
-        return "it was made on the demo data"
+    if metrics["data"]["name"] != "CIFAKE":
+        return f"it was made on {metrics['data']['name']}, not on CIFAKE"
     if dirty or not provenance["git"]["clean"]:
         return f"it was made with uncommitted changes ({', '.join(dirty) or 'when rendered'})"
     return None

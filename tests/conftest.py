@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: the demo set, CIFAKE where it can be had, and a smoke report."""
 
+import json
 import os
 import time
 
+import filelock
 import pytest
 from project import copy_project, realfake
 
@@ -29,8 +31,8 @@ def cifake():
 
 
 class Smoke:
-    def __init__(self, project, outcome, seconds):
-        self.project, self.outcome, self.seconds = project, outcome, seconds
+    def __init__(self, project, printed, seconds):
+        self.project, self.printed, self.seconds = project, printed, seconds
         self.build = project / "build" / "smoke"
 
     @property
@@ -40,9 +42,25 @@ class Smoke:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The report on the demo data, made once in a copy of the project."""
-    project = copy_project(tmp_path_factory.mktemp("smoke") / "project")
-    begun = time.monotonic()
-    outcome = realfake(project, "report", "run", "--profile", "smoke", "--data", "demo")
-    assert outcome.returncode == 0, outcome.stdout[-4000:] + outcome.stderr[-4000:]
-    return Smoke(project, outcome, time.monotonic() - begun)
+    """The report on the demo data, made once in a copy of the project, for all test processes.
+
+    Nobody may change it; a test that runs or edits something takes a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    project, done = shared / "smoke" / "project", shared / "smoke" / "outcome.json"
+    with filelock.FileLock(shared / "smoke.lock"):
+        if not done.is_file():
+            project.parent.mkdir()
+            copy_project(project)
+            begun = time.monotonic()
+            outcome = realfake(project, "report", "run", "--profile", "smoke", "--data", "demo")
+            record = {
+                "code": outcome.returncode,
+                "text": outcome.stdout + outcome.stderr,
+                "seconds": time.monotonic() - begun,
+            }
+            done.write_text(json.dumps(record))
+    record = json.loads(done.read_text())
+    assert record["code"] == 0, record["text"][-6000:]
+    return Smoke(project, record["text"], record["seconds"])

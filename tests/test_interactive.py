@@ -11,7 +11,7 @@ from project import copy_project, environment
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("0*.ipynb"))
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interactive")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

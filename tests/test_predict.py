@@ -26,7 +26,7 @@ def detector_file(tmp_path_factory):
         "temperature": 2.0,
         "threshold": 0.6,
         "uncertain_band": [0.4, 0.8],
-        "trained_on": {"data": "CIFAKE"},
+        "data": "CIFAKE",
         "unseen": {"ddpm": {"fake_recall": 0.02}, "sngan": {"fake_recall": 0.05}},
     }
     models.save(keras.Model(inputs, logit), path, meta)
@@ -118,6 +118,13 @@ def test_pictures_of_one_name_do_not_overwrite_each_others_explanation(
     Image.new("RGB", (16, 16), "white").save(pictures / "deeper" / "bright.png")
     predict.command([pictures], model=detector_file, explain=tmp_path / "why")
     assert len(list((tmp_path / "why").iterdir())) == 3
+
+
+def test_the_committed_detector_says_what_it_was_trained_on():
+    detector = predict.load_detector()
+    words = predict.caveat(detector)
+    assert "Trained on CIFAKE at 32×32" in words and "never measured" in words
+    assert "generators that it never saw" in words and "DEMO" not in words
 
 
 def test_own_threshold_moves_the_verdict_and_drops_the_band(detector_file, pictures, capsys):

@@ -23,9 +23,9 @@ def build(tmp_path):
     return folder
 
 
-def write(build, is_demo=False, clean=True, stage_clean=True):
+def write(build, name="CIFAKE", clean=True, stage_clean=True):
     provenance = {"git": {"clean": clean}, "stages": {"training": {"clean": stage_clean}}}
-    metrics = {"data": {"is_demo": is_demo}, "provenance": provenance}
+    metrics = {"data": {"name": name}, "provenance": provenance}
     (build / "metrics.json").write_text(json.dumps(metrics))
 
 
@@ -48,7 +48,7 @@ def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"is_demo": True}, "demo"),
+        ({"name": "demo"}, "demo"),
         ({"clean": False}, "uncommitted"),
         ({"stage_clean": False}, "training"),
     ],

@@ -34,7 +34,7 @@ SETTINGS = {
     "make bench": {"BENCH": "--images 1024 --rounds 1"},
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 
 def test_readme_has_commands():

@@ -221,6 +221,10 @@ def _change(stages, change):
     if dot and name not in stages:
         raise _unknown("stage", name, stages, "--set")
     chosen = [stages[name]] if dot else list(stages.values())
+    if parameter in COMMON_PARAMETERS:
+        raise UserError(
+            f"--set {change}: {parameter} is the same for all stages", f"Use --{parameter}."
+        )
     known = {one for stage in chosen for one in stage.parameters}
     if parameter not in known:
         raise _unknown("parameter", parameter, known, f"--set, stage {name}" if dot else "--set")

@@ -68,7 +68,7 @@ def of_fits(fits):
     rows = []
     for name, fit in fits.items():
         flops = cost.flops(fit.model)
-        images_seen = fit.images_per_second * fit.seconds
+        images_seen = round(fit.images_per_second * fit.seconds)  # a count, free of clock noise
         rows.append(
             {
                 "model": name,

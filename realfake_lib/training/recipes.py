@@ -80,6 +80,18 @@ class Recipe:
             raise UserError(f"A recipe has no {', '.join(sorted(unknown))}.")
         return dataclasses.replace(self, **changes)
 
+    def for_images(self, n):
+        """The same recipe, with smaller batches and more epochs where ``n`` images are few.
+
+        Schedules are laid out for thousands of steps; a few hundred images in large batches would
+        end a training before it has begun. At least :data:`LEAST_STEPS` are taken.
+        """
+        batch_size = min(self.batch_size, max(8, n // 32))
+        steps = max(1, n // batch_size)
+        return self.replace(
+            batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
+        )
+
     def make_schedule(self, steps):
         """Learning rate as Keras takes it, for a training of ``steps`` steps in all."""
         if self.schedule == "constant":
@@ -107,6 +119,9 @@ class Recipe:
             optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
+
+LEAST_STEPS = 600
+"""Steps that a training on one's own images takes at least, unless told otherwise."""
 
 _PLAIN = Recipe(
     epochs=5,

@@ -76,6 +76,7 @@ def test_a_parameter_can_be_changed_for_one_run(project):
     refused(project, "'forth'", changes=["forth.epochs=3"])
     refused(project, "STAGE.PARAMETER=VALUE", changes=["epochs"])
     refused(project, "'epoch'", changes=["epoch=3"])
+    refused(project, "Use --data", changes=["data=demo"])
     refused(project, "not valid YAML", changes=["first.epochs=[3"])
 
 
