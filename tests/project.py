@@ -19,7 +19,9 @@ def copy_project(target):
         shutil.copy(ROOT / file, target / file)
     # make finds an environment that is ready: the one that runs the tests.
     (target / ".venv").mkdir()
-    (target / ".venv" / "bin").symlink_to(Path(sys.prefix) / "bin")
+    for entry in Path(sys.prefix).iterdir():
+        if entry.name != ".realfake-ready":  # the copy's own stamp keeps make from installing
+            (target / ".venv" / entry.name).symlink_to(entry)
     (target / ".venv" / ".realfake-ready").touch()
     return target
 
