@@ -32,6 +32,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 IMAGE_BUDGET = 5_500_000  # bytes; as base64 they make 7.3 MB of a page that should stay below 8
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FOLDERS = re.compile(r"(?:/[\w.+-]+)+/site-packages/")
 
 
 def render(build, *, plan, metrics, out):
@@ -309,7 +310,9 @@ def _output_block(output, cell, chapter, filler, images):
     """One output of a code cell, as the template takes it."""
     where = chapter.where(cell)
     if output.output_type == "stream":
-        return {"kind": "stream", "text": _ANSI.sub("", output.text)}
+        # A warning names the file it comes from; whose machine that was is nobody's business.
+        text = _FOLDERS.sub("", _ANSI.sub("", output.text))
+        return {"kind": "stream", "text": text}
     if output.output_type == "error":
         trace = _ANSI.sub("", "\n".join(output.traceback))
         return {"kind": "error", "name": output.ename, "value": output.evalue, "trace": trace}

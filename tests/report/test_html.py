@@ -631,3 +631,15 @@ def test_a_browser_meets_no_error_and_asks_for_nothing(chromium, wide_report, tm
     asked = set(re.findall(r'"url":"(https?:[^"]*)"', log.read_text(errors="replace")))
     # Chromium itself looks for updates of its own parts, whatever the page.
     assert not {url for url in asked if not re.search(r"google|gstatic|chrome", url)}
+
+
+def test_a_printed_warning_does_not_tell_where_its_maker_keeps_python():
+    from types import SimpleNamespace
+
+    from realfake_lib.report import html
+
+    text = "/home/me/.venv/lib/python3.12/site-packages/sklearn/x.py:5: ConvergenceWarning: stop"
+    output = nbformat.v4.new_output("stream", text=text)
+    chapter = SimpleNamespace(where=lambda cell: "")
+    shown = html._output_block(output, None, chapter, None, None)
+    assert shown["text"] == "sklearn/x.py:5: ConvergenceWarning: stop"
