@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_FILES = ("report.yml", "requirements.lock", "environment.yml", "pyproject.toml", "Makefile")
+_FILES += ("README.md",)
+
 
 def copy_project(target):
     """Copy what a run reads, as it stands in the working tree, without anything built."""
@@ -15,7 +18,7 @@ def copy_project(target):
     for folder in ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports"):
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
-    for file in ("report.yml", "requirements.lock", "pyproject.toml", "Makefile", "README.md"):
+    for file in _FILES:
         shutil.copy(ROOT / file, target / file)
     # make finds an environment that is ready: the one that runs the tests.
     (target / ".venv").mkdir()
