@@ -58,3 +58,11 @@ def test_a_recipe_is_found_by_name_or_handed_through():
     assert training.get_recipe("seed_plain") == training.RECIPES["seed_plain"]
     with pytest.raises(UserError, match="Known recipes: seed_original"):
         training.get_recipe("best")
+
+
+def test_few_images_get_smaller_batches_and_enough_steps():
+    from realfake_lib.training.recipes import LEAST_STEPS, RECIPES
+
+    few = RECIPES["compact_standard"].for_images(240)
+    assert few.batch_size == 8 and few.epochs * (240 // 8) >= LEAST_STEPS
+    assert RECIPES["compact_standard"].for_images(90_000) == RECIPES["compact_standard"]
