@@ -135,3 +135,20 @@ def test_accuracy_is_counted_on_images_as_an_augmentation_hands_them_over(
 
 def _pairs(items):
     return items.items() if isinstance(items, dict) else items
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_a_model_of_known_accuracy_gets_it_in_any_order(brightness_detector, seed):
+    """The original's two mistakes would give one half here, in every order."""
+    labels = np.tile([FAKE, REAL], 100).astype("int8")
+    bright = labels == REAL
+    bright[:20] = ~bright[:20]  # of 200 pictures, 20 look like the other class
+    images = np.where(bright, 200, 60).astype("uint8")[:, None, None, None]
+    images = np.broadcast_to(images, (200, 16, 16, 3))
+    order = np.arange(200) if seed is None else np.random.default_rng(seed).permutation(200)
+    dataset = SimpleNamespace(images=images[order], labels=labels[order])
+    rows = np.arange(200)
+    splits = SimpleNamespace(val=rows, test=rows, test_dedup=rows)
+    scored = final.score(brightness_detector, dataset, splits)
+    assert scored.test.accuracy == pytest.approx(0.9)
+    assert scored.test.confusion.tolist() == [[90, 10], [10, 90]]
