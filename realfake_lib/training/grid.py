@@ -6,18 +6,23 @@ of this machine by default, on a cluster inside ``joblib.parallel_config(backend
 """
 
 import functools
+import json
 import os
 import re
+import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from joblib import Parallel, delayed
 
-from realfake_lib import models, progress, training
+from realfake_lib import models, progress, settings, training
 from realfake_lib.models import cost
 from realfake_lib.settings import REAL
+from realfake_lib.training.checkpoints import digest, model_digest
 
 BASELINE = "baseline"
 
@@ -150,7 +155,8 @@ def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
 def run(cells, dataset, splits, checkpoint_dir, jobs=None, n_val=1000, n_test=None):
     """Train and test every cell.
 
-    Each cell keeps its own checkpoint, so a run that was killed carries on where it was.
+    Each cell keeps its own checkpoint and, once tested, its outcome. So a run that was killed
+    carries on where it was, and one that finished is read back without building a network.
 
     Parameters
     ----------
@@ -169,42 +175,57 @@ def run(cells, dataset, splits, checkpoint_dir, jobs=None, n_val=1000, n_test=No
     -------
     GridResult
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = min(jobs or cores, len(cells))
-    dataset, splits = _only_what_is_used(dataset, splits, n_val, n_test)
+    known, unknown, splits = _only_what_is_used(dataset, splits, n_val, n_test)
     # Measured here, once: several processes measuring at the same time would mislead each other.
     precision = training.best_precision()
+    cells = [_with_precision(cell, precision) for cell in cells]
+    files = [_outcome_file(cell, known, unknown, splits, checkpoint_dir) for cell in cells]
+    outcomes = [_read_outcome(file) for file in files]
     costs = [_cost(cell.network, dataset.image_size) for cell in cells]
     # The longest first, so that no process is left with a large network at the end.
-    order = sorted(range(len(cells)), key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
+    waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
+    waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
+    tasks = [(cells[i], known, unknown, splits, files[i]) for i in waiting]
+    results = progress.track(
+        _in_parallel(_train_and_test, tasks, jobs), "comparison", len(waiting), "trainings", every=0
+    )
+    for i, outcome in zip(waiting, results, strict=True):
+        outcomes[i] = outcome
+    rows = []
+    for cell, price, (measured, _) in zip(cells, costs, outcomes, strict=True):
+        named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
+        rows.append(named | {"seed": cell.seed} | price | measured)
+    return GridResult(pd.DataFrame(rows), np.stack([hits for _, hits in outcomes]))
+
+
+def _in_parallel(function, tasks, jobs):
+    """Yield ``function(*task, threads)`` of each task, in the order of the tasks."""
+    if not tasks:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = min(jobs or cores, len(tasks))
     threads = max(1, cores // jobs) if jobs > 1 else None
     parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-    outcomes = parallel(
-        delayed(_train_and_test)(cells[i], dataset, splits, precision, checkpoint_dir, threads)
-        for i in order
-    )
-    rows, correct = [None] * len(cells), [None] * len(cells)
-    outcomes = progress.track(outcomes, "comparison", len(cells), "trainings", every=0)
-    for i, (measured, hits) in zip(order, outcomes, strict=True):
-        cell = cells[i]
-        named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
-        rows[i] = named | {"seed": cell.seed} | costs[i] | measured
-        correct[i] = hits
-    return GridResult(pd.DataFrame(rows), np.stack(correct))
+    with warnings.catch_warnings():
+        # TensorFlow keeps some megabytes of every network that it compiled. joblib replaces a
+        # process that has grown by 300 MB, loses nothing by it, and warns.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        yield from parallel(delayed(function)(*task, threads) for task in tasks)
 
 
 def _only_what_is_used(dataset, splits, n_val, n_test):
-    """A copy with only the images that the grid touches, small enough to hand to processes."""
-    parts = [splits.train, _some(splits.val, n_val), _some(splits.test, n_test)]
-    ends = np.cumsum([len(part) for part in parts])
-    train, val, test = (
-        np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)
-    )
-    used = np.concatenate(parts)
+    """What the grid trains on and what it is tested on, small enough to hand to processes.
+
+    They are two data sets, since a training's checkpoint must not depend on the test images.
+    """
+    val = _some(splits.val, n_val)
+    used = np.concatenate([splits.train, val])
+    train, val = np.split(np.arange(len(used)), [len(splits.train)])
+    none = train[:0]
     small = replace(
-        splits, train=train, val=val, test=test, test_dedup=test[:0], groups=splits.groups[used]
+        splits, train=train, val=val, test=none, test_dedup=none, groups=splits.groups[used]
     )
-    return dataset.subset(used), small
+    return dataset.subset(used), dataset.subset(_some(splits.test, n_test)), small
 
 
 def _some(indices, n):
@@ -218,32 +239,64 @@ def _cost(network, image_size):
     return {"parameters": cost.parameters(model), "flops": cost.flops(model)}
 
 
-def _train_and_test(cell, dataset, splits, precision, checkpoint_dir, threads):
+def _with_precision(cell, precision):
+    if cell.recipe.precision != "auto":
+        return cell
+    return replace(cell, recipe=cell.recipe.replace(precision=precision))
+
+
+@functools.cache
+def _fresh_digest(network, image_size, seed):
+    """Of the network and the weights that it starts from."""
+    training.set_seed(seed)
+    return model_digest(models.build(network, image_size))
+
+
+def _outcome_file(cell, known, unknown, splits, checkpoint_dir):
+    """Where the outcome of a cell is kept: the name holds a hash of all that it depends on."""
+    key = digest(
+        repr(cell.recipe),
+        _fresh_digest(cell.network, known.image_size, cell.seed),
+        [known.fingerprint, unknown.fingerprint, cell.seed, keras.__version__, tf.__version__],
+        splits.train,
+        splits.val,
+    )
+    return Path(checkpoint_dir) / f"outcome_{cell.network}-{key[:16]}.npz"
+
+
+def _read_outcome(file):
+    """What :func:`_train_and_test` returned, or None where the cell is not finished."""
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as saved:
+        return json.loads(str(saved["measured"])), saved["hits"]
+
+
+def _train_and_test(cell, known, unknown, splits, file, threads):
     """Measured values of one cell, and whether each test image was classified correctly."""
     if threads is not None:  # in a process of its own
         _use_threads(threads)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
         tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
-    recipe = cell.recipe
-    if recipe.precision == "auto":
-        recipe = recipe.replace(precision=precision)
     fit = training.fit(
         cell.network,
-        dataset,
+        known,
         splits,
-        recipe,
+        cell.recipe,
         seed=cell.seed,
-        checkpoint_dir=checkpoint_dir,
+        checkpoint_dir=file.parent,
         label=f"grid_{cell.network}",
     )
-    logits = training.predict_logits(fit.model, dataset.images, splits.test)
-    hits = (logits > 0) == (dataset.labels[splits.test] == REAL)
+    logits = training.predict_logits(fit.model, unknown.images)
+    hits = (logits > 0) == (unknown.labels == REAL)
     measured = {
         "images_seen": round(fit.images_per_second * fit.seconds),
         "seconds": fit.seconds,
-        "accuracy": hits.mean(),
-        "val_accuracy": fit.history["val_accuracy"].iloc[-1],
+        "accuracy": float(hits.mean()),
+        "val_accuracy": float(fit.history["val_accuracy"].iloc[-1]),
     }
+    with settings.atomic_file(file) as temporary:
+        np.savez(temporary, measured=np.array(json.dumps(measured)), hits=hits)
     return measured, hits
 
 

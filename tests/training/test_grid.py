@@ -1,5 +1,8 @@
 """The grid changes one thing at a time, keeps cells paired, and takes up its finished cells."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,15 +85,40 @@ def test_the_summary_has_mean_and_spread_over_seeds(outcome):
     assert summary.loc["seed_cnn", "seeds"] == 2
 
 
-def test_finished_cells_are_loaded_when_the_grid_runs_again(outcome, task, monkeypatch):
+def test_a_finished_grid_is_read_back_without_training(outcome, task, monkeypatch):
     folder, cells, first = outcome
+    monkeypatch.setattr(training, "fit", None)  # calling it fails
+    again = grid.run(cells, *task, folder, jobs=2, n_val=20, n_test=40)
+    np.testing.assert_array_equal(again.correct, first.correct)
+    assert again.frame.equals(first.frame)
+
+
+def test_other_test_images_load_the_trained_networks(outcome, task, monkeypatch):
+    folder, cells, _ = outcome
     fits = []
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: fits.append(fit(*a, **k)) or fits[-1])
-    again = grid.run(cells, *task, folder, jobs=1, n_val=20, n_test=40)
-    assert [fit.epochs_run for fit in fits] == [0] * 6
-    np.testing.assert_array_equal(again.correct, first.correct)
-    assert again.frame.equals(first.frame)
+    again = grid.run(cells[:2], *task, folder, jobs=1, n_val=20, n_test=30)
+    assert [fit.epochs_run for fit in fits] == [0, 0]
+    assert again.correct.shape == (2, 30)
+
+
+def test_another_recipe_is_trained_anew(outcome, task, monkeypatch):
+    folder, cells, _ = outcome
+    other = [replace(cells[0], recipe=RECIPE.replace(learning_rate=5e-4))]
+    monkeypatch.setattr(training, "fit", None)
+    with pytest.raises(TypeError):
+        grid.run(other, *task, folder, jobs=1, n_val=20, n_test=40)
+
+
+def test_a_process_that_joblib_replaces_is_not_worth_a_warning(recwarn):
+    told = "A worker stopped while some jobs were given to the executor."
+    assert list(grid._in_parallel(_warn, [(told,), ("something else",)], jobs=1)) == [None, None]
+    assert [str(warning.message) for warning in recwarn] == ["something else"]
+
+
+def _warn(message, threads):
+    warnings.warn(message, UserWarning, stacklevel=1)
 
 
 @pytest.mark.slow
