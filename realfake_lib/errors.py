@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake rather than a fault of this library."""
+"""The one exception that stands for a user's mistake, and bad files gathered into one of it."""
 
 
 class UserError(Exception):
@@ -20,3 +20,38 @@ class UserError(Exception):
         super().__init__(message if hint is None else f"{message}\n{hint}")
         self.message = message
         self.hint = hint
+
+
+class BadFiles:
+    """Gathers what is wrong with single files, so that one message can tell all of it.
+
+    Parameters
+    ----------
+    where : path-like
+        Folder or archive that holds the files.
+    """
+
+    SHOWN = 20
+    """Files that the message names; of the others it gives the number."""
+
+    def __init__(self, where):
+        self.where = where
+        self.lines = []
+
+    def add(self, line):
+        """Note one file: ``line`` begins with its name and says what is wrong with it."""
+        self.lines.append(line)
+
+    def check(self):
+        """Raise UserError if there were any."""
+        if not self.lines:
+            return
+        count = len(self.lines)
+        shown = [f"  {line}" for line in sorted(self.lines)[: self.SHOWN]]
+        if count > self.SHOWN:
+            shown.append(f"  … and {count - self.SHOWN:,} more")
+        files = "1 file" if count == 1 else f"{count:,} files"
+        raise UserError(
+            "\n".join([f"{self.where} holds {files} that cannot be used:", *shown]),
+            "Repair or remove what is named; nothing was kept.",
+        )

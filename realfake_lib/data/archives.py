@@ -44,7 +44,7 @@ def stem(path):
     return name
 
 
-def read_files(path, wanted=None):
+def read_files(path, wanted=None, bad=None):
     """Yield ``(name, bytes)`` for every file in a folder, tar (plain, gz, bz2, xz) or zip.
 
     Parameters
@@ -53,6 +53,8 @@ def read_files(path, wanted=None):
         Folder or archive.
     wanted : callable, optional
         Takes a name, tells whether its bytes are to be read and yielded.
+    bad : BadFiles, optional
+        Takes the files of a folder that cannot be read; without it the first one raises.
 
     Yields
     ------
@@ -68,7 +70,7 @@ def read_files(path, wanted=None):
     path = Path(path)
     wanted = wanted or (lambda name: True)
     if path.is_dir():
-        yield from _read_folder(path, wanted)
+        yield from _read_folder(path, wanted, bad)
         return
     reader = _read_zip if zipfile.is_zipfile(path) else _read_tar
     budget = _Budget(path)
@@ -124,25 +126,40 @@ class _Budget:
         )
 
 
-def _read_folder(path, wanted):
+def _read_folder(path, wanted, bad):
+    def inside(full):
+        return os.path.relpath(full, path).replace(os.sep, "/")
+
+    def refuse(full, why):
+        if bad is None:
+            raise UserError(f"{full} {why}")
+        bad.add(f"{inside(full)} {why}")
+
     def unreadable(error):
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
+        why = "a link to nothing" if os.path.islink(error.filename) else error.strerror
+        refuse(error.filename, f"cannot be read: {why}")
 
     for folder, folders, files in os.walk(path, onerror=unreadable):
         folders.sort()
+        for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
+            # Not followed, since links can run in circles; but never passed over in silence.
+            if wanted(f"{inside(linked)}/any.jpg"):
+                refuse(linked, "is a link to a folder, and those are not followed")
         for file in sorted(files):
             full = os.path.join(folder, file)
-            name = os.path.relpath(full, path).replace(os.sep, "/")
+            name = inside(full)
             if not wanted(name):
                 continue
             try:
                 info = os.stat(full)
                 if not stat.S_ISREG(info.st_mode):
-                    raise UserError(f"{full} is not a plain file")
-                if info.st_size > MAX_FILE_BYTES:
-                    raise UserError(f"{full} is too large: {info.st_size / 2**20:,.0f} MB")
-                with open(full, "rb") as stream:
-                    yield name, stream.read()
+                    refuse(full, "is not a plain file")
+                elif info.st_size > MAX_FILE_BYTES:
+                    refuse(full, f"is too large: {info.st_size / 2**20:,.0f} MB")
+                else:
+                    with open(full, "rb") as stream:
+                        content = stream.read()
+                    yield name, content
             except OSError as error:
                 unreadable(error)
 

@@ -12,6 +12,9 @@ from realfake_lib.data import archives, fingerprint, layout, sources, splits, st
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, OBJECT_CLASSES
 
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 1024
+"""Sides in pixels that images may be brought to; the networks pool too often for less."""
+
 
 @dataclass(frozen=True)
 class ImageDataset:
@@ -111,7 +114,7 @@ class DataIdentity:
     resolved: str
 
 
-def load(data="auto", image_size=None, cache=None, allow_download=True):
+def load(data="auto", image_size=None, cache=None, allow_download=True, one_class=False):
     """Load a data set; decoded once, memory-mapped afterwards.
 
     Parameters
@@ -126,6 +129,8 @@ def load(data="auto", image_size=None, cache=None, allow_download=True):
         By default ``realfake_lib.settings.cache_dir()``.
     allow_download : bool
         Whether CIFAKE may be downloaded.
+    one_class : bool
+        Whether a data set of REAL or FAKE images alone will do.
 
     Returns
     -------
@@ -141,8 +146,8 @@ def load(data="auto", image_size=None, cache=None, allow_download=True):
     found = sources.locate(data, cache, allow_download)
     if found.path is None:
         return load_demo(cache=cache, image_size=image_size, found=found)
-    content, (images, arrays) = _decoded(found.path, image_size, cache)
-    identity = _identity(found, content)
+    content, (images, arrays) = _decoded(found.path, image_size, cache, one_class)
+    identity = _identity(found, content, one_class)
     return ImageDataset(
         images,
         _frame(arrays, content.is_cifake),
@@ -172,7 +177,7 @@ def load_demo(n_train=None, n_test=None, seed=0, cache=None, image_size=None, fo
     )
 
 
-def _decoded(path, image_size, cache):
+def _decoded(path, image_size, cache, one_class=False):
     """Content of a folder or archive, and its decoded images and index, made if need be."""
     memo = fingerprint.Memo(cache)
 
@@ -191,7 +196,7 @@ def _decoded(path, image_size, cache):
         if done:
             return done
         seen = fingerprint.stamp(path)
-        content = store.build(path, image_size, cache)
+        content = store.build(path, image_size, cache, one_class)
         with store.writing(cache):
             memo.put(path, content, seen)
         return content, store.read(store.folder(cache, content.fingerprint, image_size))
@@ -228,7 +233,7 @@ def fingerprint_of(data="auto", cache=None, allow_download=True):
     return _identity(found, content)
 
 
-def _identity(found, content):
+def _identity(found, content, one_class=False):
     if found.path is None:
         from realfake_lib.data import demo
 
@@ -238,11 +243,18 @@ def _identity(found, content):
         )  # fmt: skip
     if found.must_be_cifake:
         sources.require_cifake(found.path, content)
+    if not one_class:  # what is remembered may have been read when one class would do
+        fingerprint.check_classes(found.path, content)
     notices = [*found.notices]
     if not content.is_cifake and len(content.splits) == 1:
         notices.append(
             f"The data set has no test part of its own: {splits.TEST_FRACTION:.0%} of it was set "
             "aside as one."
+        )
+    if not content.is_cifake and content.left_out:
+        notices.append(
+            "Files in the class folders that were left out, being of no kind read here: "
+            f"{layout.counted(content.left_out)}."
         )
     name = "CIFAKE" if content.is_cifake else archives.stem(found.path.resolve())
     resolved = "cifake" if found.must_be_cifake else str(found.path)
@@ -252,8 +264,12 @@ def _identity(found, content):
 
 
 def _check_image_size(image_size):
-    if image_size is not None and not 8 <= image_size <= 1024:
-        raise UserError(f"image_size is {image_size}", "It has to be from 8 to 1024 pixels.")
+    if image_size is not None and not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
+        raise UserError(
+            f"image_size is {image_size}",
+            f"It has to be from {MIN_IMAGE_SIZE} pixels, which every network needs, "
+            f"to {MAX_IMAGE_SIZE}.",
+        )
 
 
 def _frame(arrays, named_objects):

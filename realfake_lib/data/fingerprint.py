@@ -13,7 +13,7 @@ import numpy as np
 from realfake_lib import progress, settings
 from realfake_lib.data import archives, layout
 from realfake_lib.data.images import jpeg_header
-from realfake_lib.errors import UserError
+from realfake_lib.errors import BadFiles, UserError
 from realfake_lib.settings import CLASS_NAMES
 
 CIFAKE_TREES = {
@@ -27,6 +27,7 @@ CIFAKE_TREES = {
 CIFAKE_IMAGES = 120_000
 
 _CHUNK = 4096  # files handed on together: enough to keep every decoding thread busy
+_CHUNK_BYTES = 16 * 2**20  # and of photographs only so many that they fit the memory
 _SETTLED = 2.0  # seconds after which a file's time stamp can be trusted to show the next change
 
 
@@ -39,6 +40,7 @@ class Content:
     trees: dict = field(default_factory=dict)
     splits: dict = field(default_factory=dict)
     folders: tuple = ()
+    left_out: dict = field(default_factory=dict)
 
     @property
     def is_cifake(self):
@@ -83,15 +85,71 @@ def _tree_digest(files):
     return hashlib.sha1(b"tree %d\0" % len(body) + body).digest()
 
 
-def scan(path, sink=None):
+@dataclass
+class Listing:
+    """What :func:`read` noted of each image file, in the order of reading."""
+
+    rows: list = field(default_factory=list)
+    roots: dict = field(default_factory=dict)
+    left_out: Counter = field(default_factory=Counter)
+
+
+def read(path, bad, sink=None):
     """Read every image file of a data set once.
 
     Parameters
     ----------
     path : path-like
         Folder or archive.
+    bad : BadFiles
+        Takes the files that cannot be read.
     sink : callable, optional
         Takes ``(names, contents)``, two lists, chunk by chunk, in the order of reading.
+
+    Returns
+    -------
+    Listing
+        For :func:`summary`.
+    """
+    listing, headers = Listing(), {}
+    names, contents, held = [], [], 0
+
+    def wanted(name):
+        if layout.place(name) is not None:
+            return True
+        kind = layout.left_out(name)
+        if kind:
+            listing.left_out[kind] += 1
+        return False
+
+    files = archives.read_files(path, wanted, bad)
+    for name, file in progress.track(files, "Reading the images", unit="images"):
+        place = layout.place(name)
+        listing.roots.setdefault(place.root, name)
+        header = headers.setdefault(jpeg_header(file), len(headers))
+        listing.rows.append((place.key, place.split, place.label, blob_id(file), len(file), header))
+        if sink is not None:
+            names.append(name)
+            contents.append(file)
+            held += len(file)
+            if len(names) == _CHUNK or held >= _CHUNK_BYTES:
+                sink(names, contents)
+                names, contents, held = [], [], 0
+    if names:
+        sink(names, contents)
+    return listing
+
+
+def scan(path):
+    """Read a data set without decoding it; see :func:`read` and :func:`summary`."""
+    bad = BadFiles(path)
+    listing = read(path, bad)
+    bad.check()
+    return summary(path, listing)
+
+
+def summary(path, listing):
+    """Check what was read, and put it into arrays.
 
     Returns
     -------
@@ -104,29 +162,10 @@ def scan(path, sink=None):
     Raises
     ------
     UserError
-        No images, one class only, or two data sets in one place.
+        No images, or two data sets in one place.
     """
-    rows, headers, roots = [], {}, {}
-    names, contents = [], []
-    for name, file in progress.track(
-        archives.read_files(path, wanted=lambda name: layout.place(name) is not None),
-        "Reading the images",
-        unit="images",
-    ):
-        place = layout.place(name)
-        roots.setdefault(place.root, name)
-        header = headers.setdefault(jpeg_header(file), len(headers))
-        rows.append((place.key, place.split, place.label, blob_id(file), len(file), header))
-        if sink is not None:
-            names.append(f"{path}: {name}")
-            contents.append(file)
-            if len(names) == _CHUNK:
-                sink(names, contents)
-                names, contents = [], []
-    _check(path, rows, roots)
-    if names:
-        sink(names, contents)
-    keys, splits, labels, blobs, sizes, encodings = zip(*rows, strict=True)
+    _check(path, listing)
+    keys, splits, labels, blobs, sizes, encodings = zip(*listing.rows, strict=True)
     index = {
         "key": np.array(keys),
         "split": np.array([split or "" for split in splits]),
@@ -135,10 +174,25 @@ def scan(path, sink=None):
         "file_size": np.array(sizes, np.int32),
         "encoding": np.array(encodings, np.int32),
     }
-    return index, _content(keys, splits, blobs)
+    return index, _content(keys, splits, blobs, listing.left_out)
 
 
-def _content(keys, splits, blobs):
+def check_classes(path, content):
+    """Raise UserError unless every part of the data set has both classes."""
+    classes = defaultdict(set)
+    for folder in content.folders:
+        above, _, name = folder.rpartition("/")
+        classes[layout.SPLIT_FOLDERS.get(above, "")].add(name)
+    for split, names in sorted(classes.items()):
+        if len(names) == 1:
+            where = f" for {split}" if split else ""
+            raise UserError(
+                f"{path} holds only {names.pop()} images{where}",
+                "Both classes are needed: REAL and FAKE.",
+            )
+
+
+def _content(keys, splits, blobs, left_out=()):
     folders = defaultdict(dict)
     digest = hashlib.sha256()
     for key, blob in sorted(zip(keys, blobs, strict=True)):
@@ -148,13 +202,17 @@ def _content(keys, splits, blobs):
         digest.update(b"%s\0%s\n" % (key.encode(), blob.hex().encode()))
     trees = {folder: tree_id(files) for folder, files in folders.items()}
     counts = Counter(split or "none" for split in splits)
-    return Content(digest.hexdigest(), len(keys), trees, dict(counts), tuple(sorted(folders)))
+    return Content(
+        digest.hexdigest(), len(keys), trees, dict(counts), tuple(sorted(folders)), dict(left_out)
+    )
 
 
-def _check(path, rows, roots):
+def _check(path, listing):
+    rows, roots = listing.rows, listing.roots
     if not rows:
+        others = f" ({layout.counted(listing.left_out)})" if listing.left_out else ""
         raise UserError(
-            f"{path} holds no images of the classes REAL and FAKE",
+            f"{path} holds no images of the classes REAL and FAKE{others}",
             "Expected are train/REAL, train/FAKE, test/REAL, test/FAKE, or just REAL and FAKE.",
         )
     if len(roots) > 1:
@@ -163,13 +221,6 @@ def _check(path, rows, roots):
             f"{path} holds more than one data set, e.g. {first!r} and {second!r}",
             "Point at the one to use.",
         )
-    for split in sorted({row[1] or "" for row in rows}):
-        labels = {row[2] for row in rows if (row[1] or "") == split}
-        if len(labels) == 1:
-            only, where = CLASS_NAMES[labels.pop()], f" for {split}" if split else ""
-            raise UserError(
-                f"{path} holds only {only} images{where}", "Both classes are needed: REAL and FAKE."
-            )
     if len({row[1] is None for row in rows}) > 1:
         raise UserError(
             f"{path} mixes images inside and outside of train and test folders",
@@ -226,10 +277,17 @@ def _stats(path):
         yield path.name, path.stat()
         return
     waiting = [str(path)]
+    above = len(os.path.join(path, ""))
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                elif layout.place(entry.path) is not None:
-                    yield entry.path, entry.stat()
+                    continue
+                # Below the data set only: what the folders above it are called means nothing.
+                name = entry.path[above:].replace(os.sep, "/")
+                if layout.place(name) is not None or layout.left_out(name):
+                    try:
+                        yield entry.path, entry.stat()
+                    except FileNotFoundError:  # a link to nothing, which reading will name
+                        yield entry.path, entry.stat(follow_symlinks=False)

@@ -110,11 +110,14 @@ class BatchDecoder:
 
     Parameters
     ----------
+    bad : BadFiles
+        Takes the files that cannot be decoded.
     size : int or None
         Side to resample to; None keeps the native size, which then has to be the same for all.
     """
 
-    def __init__(self, size=None):
+    def __init__(self, bad, size=None):
+        self.bad = bad
         self.size = size
         self.side = size
         self._plain = {}  # header → (width, height) of files that need no conversion
@@ -139,41 +142,44 @@ class BatchDecoder:
         Returns
         -------
         list of (side, side, 3) uint8 arrays
+            Of the files that could be decoded; the others went to ``bad``.
 
         Raises
         ------
         UserError
-            Names up to five bad files, or the first whose size differs.
+            The first file whose size differs: a setting is the remedy for all of them.
         """
         names, futures = submitted
-        done = [future.result() for future in futures]
-        problems = [problem for _, found in done for problem in found]
-        if problems:
-            more = f"\n… and {len(problems) - 5} more" if len(problems) > 5 else ""
-            raise UserError("\n".join(problems[:5]) + more, "Repair or remove the files named.")
-        images = [image for decoded, _ in done for image in decoded]
-        for name, image in zip(names, images, strict=True):
-            self._check_same_size(name, *image.shape[:2])
+        images = []
+        for name, found in zip(names, (one for f in futures for one in f.result()), strict=True):
+            if isinstance(found, str):
+                self.bad.add(found)
+                continue
+            self._check_same_size(name, *found.shape[:2])
+            images.append(found)
         return images
 
     def _check_same_size(self, name, height, width):
         self.side = self.side or height
         if (height, width) != (self.side, self.side):
+            where = f"{self.bad.where}: {name}"
             raise UserError(
-                f"{name} is {width}×{height} pixels, not {self.side}×{self.side} like the others"
+                f"{where} is {width}×{height} pixels, not {self.side}×{self.side} like the others"
                 if height == width
-                else f"{name} is {width}×{height} pixels, not square",
-                "Set image_size: images are then cut to their central square and reduced to it.",
+                else f"{where} is {width}×{height} pixels, not square",
+                "Set image_size (--image-size on the command line): images are then cut to their "
+                "central square and brought to it.",
             )
 
     def _decode_part(self, names, contents):
-        images, problems = [], []
+        """Pixels of each file, or the words for what is wrong with it."""
+        found = []
         for name, content in zip(names, contents, strict=True):
             try:
-                images.append(self._decode_one(name, content))
+                found.append(self._decode_one(name, content))
             except UserError as error:
-                problems.append(error.message)
-        return images, problems
+                found.append(error.message)
+        return found
 
     def _decode_one(self, name, content):
         header = jpeg_header(content)

@@ -14,7 +14,7 @@ import numpy as np
 from realfake_lib import progress
 from realfake_lib.data import fingerprint
 from realfake_lib.data.images import BatchDecoder
-from realfake_lib.errors import UserError
+from realfake_lib.errors import BadFiles, UserError
 
 VERSION = 1
 """Raised when decoding, resizing or this layout changes, so that old entries are not used."""
@@ -35,7 +35,7 @@ def read(where):
     -------
     images : (n, h, w, 3) uint8 memmap, read-only
     index : dict of arrays
-        As from :func:`fingerprint.scan`, in the order of the images: by key.
+        As from :func:`fingerprint.summary`, in the order of the images: by key.
     """
     try:
         images = np.load(where / "images.npy", mmap_mode="r")
@@ -48,8 +48,13 @@ def read(where):
         return None
 
 
-def build(path, image_size, cache):
+def build(path, image_size, cache, one_class=False):
     """Decode all images of a folder or archive into the cache; call it inside :func:`lock`.
+
+    Parameters
+    ----------
+    path, image_size, cache, one_class
+        As for :func:`realfake_lib.data.load`.
 
     Returns
     -------
@@ -58,13 +63,15 @@ def build(path, image_size, cache):
     Raises
     ------
     UserError
-        The data set cannot be read, or the cache folder cannot be written; nothing is left behind.
+        The data set cannot be used, or the cache folder cannot be written; nothing is left behind.
+        Bad files are named together, once all have been looked at.
     """
     parent = Path(cache) / "decoded"
+    bad = BadFiles(path)
     with writing(cache), _unfinished_folder(parent) as unfinished:
         with (
             open(unfinished / "images.npy", "wb") as stream,
-            BatchDecoder(image_size) as decoder,
+            BatchDecoder(bad, image_size) as decoder,
         ):
             stream.seek(_NPY_HEADER)
             waiting = collections.deque()
@@ -74,9 +81,13 @@ def build(path, image_size, cache):
                 if len(waiting) > 1:  # reading goes on while the threads decode
                     stream.write(b"".join(decoder.finish(waiting.popleft())))
 
-            index, content = fingerprint.scan(path, decode)
+            listing = fingerprint.read(path, bad, decode)
             while waiting:
                 stream.write(b"".join(decoder.finish(waiting.popleft())))
+            bad.check()
+            index, content = fingerprint.summary(path, listing)
+            if not one_class:
+                fingerprint.check_classes(path, content)
             _write_header(stream, (content.n, decoder.side, decoder.side, 3))
         _sort(unfinished, index)
         where = folder(cache, content.fingerprint, image_size)

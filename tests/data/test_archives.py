@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from realfake_lib.data import archives, layout
-from realfake_lib.errors import UserError
+from realfake_lib.errors import BadFiles, UserError
 
 from .conftest import tiny_files, write_folder, write_tar, write_zip
 
@@ -145,6 +145,9 @@ def test_unreadable_places_are_named(tmp_path):
     (folder / "train/REAL/broken.jpg").symlink_to("nowhere")
     with pytest.raises(UserError, match=r"broken\.jpg cannot be read"):
         list(archives.read_files(folder))
+    bad = BadFiles(folder)
+    assert dict(archives.read_files(folder, bad=bad)) == FILES
+    assert bad.lines == ["train/REAL/broken.jpg cannot be read: a link to nothing"]
 
 
 def test_a_file_too_large_for_an_image_is_refused(tmp_path, monkeypatch):
@@ -177,6 +180,8 @@ def test_the_suffix_is_cut_from_a_name():
         ("valid/Fake/a.jpg", "valid/FAKE/a.jpg"),
         ("./fake/camera/a.webp", "FAKE/camera/a.webp"),
         ("REAL/a.jpg", "REAL/a.jpg"),
+        ("REAL/scan.PPM", "REAL/scan.PPM"),
+        ("FAKE/from the web.jfif", "FAKE/from the web.jfif"),
         ("README.md", None),
         ("train/FAKE/Thumbs.db", None),
         ("train/FAKE/.hidden.jpg", None),

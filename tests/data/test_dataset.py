@@ -1,6 +1,7 @@
 """A data set is the same from every layout, decoded once, and refused if it is not what it says."""
 
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -9,11 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from realfake_lib import data
 from realfake_lib.data import fingerprint, sources, store
 from realfake_lib.data.images import decode
-from realfake_lib.errors import UserError
+from realfake_lib.errors import BadFiles, UserError
 
 from .conftest import picture, tiny_files, write_folder, write_tar, write_zip
 
@@ -116,7 +118,7 @@ def test_image_size_brings_mixed_images_to_one_size(tmp_path):
     assert data.load(path, image_size=24).images.shape == (17, 24, 24, 3)
 
 
-@pytest.mark.parametrize("size", [0, 7, 5000])
+@pytest.mark.parametrize("size", [0, 8, 15, 5000])
 def test_an_image_size_without_sense_is_refused(size):
     with pytest.raises(UserError, match="image_size"):
         data.load("demo", image_size=size)
@@ -180,6 +182,68 @@ def test_an_unusable_folder_is_refused_and_leaves_nothing(tmp_path, cache, case)
     with pytest.raises(UserError, match=message):
         data.load(write_folder(tmp_path / "bad", files))
     assert not [left for left in cache.rglob("*") if left.is_file() and left.suffix != ".lock"]
+
+
+def test_every_bad_file_is_named_in_one_message(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(fingerprint, "_CHUNK", 3)  # bad files of several chunks
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("black", "white")]
+    moving = io.BytesIO()
+    frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
+    files = tiny_files() | {
+        "train/REAL/moving.gif": moving.getvalue(),
+        "test/FAKE/empty.png": b"",
+        "train/FAKE/cut.jpg": picture(1)[:-40],
+    }
+    path = write_folder(tmp_path / "own", files)
+    (path / "test/REAL/gone.jpg").symlink_to("nowhere")
+    (path / "test/REAL/more").symlink_to(path / "train/REAL")
+    with pytest.raises(UserError, match="own holds 5 files that cannot be used") as caught:
+        data.load(path)
+    for words in (
+        "train/REAL/moving.gif is animated",
+        "test/FAKE/empty.png is empty",
+        "train/FAKE/cut.jpg is damaged",
+        "test/REAL/gone.jpg cannot be read: a link to nothing",
+        "test/REAL/more is a link to a folder",
+    ):
+        assert words in caught.value.message
+    assert not list((cache / "decoded").iterdir())
+
+
+def test_photographs_are_handed_on_by_their_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)
+    sizes = []
+    path = write_folder(tmp_path / "own", tiny_files())
+    fingerprint.read(path, BadFiles(path), lambda names, contents: sizes.append(len(names)))
+    assert sizes == [1] * 16
+
+
+def test_files_of_no_kind_read_here_are_counted_and_said(tmp_path):
+    others = {"train/REAL/a.heic": b"x", "train/REAL/b.HEIC": b"x", "test/FAKE/c": b"x"}
+    unseen = {"train/REAL/.DS_Store": b"x", "train/REAL/Thumbs.db": b"x", "notes.txt": b"x"}
+    path = write_folder(tmp_path / "own", tiny_files() | others | unseen)
+    age(path)
+    for _ in range(2):  # read, then remembered
+        assert "2 .heic, 1 without suffix." in " ".join(data.load(path).notices)
+    (path / "train/REAL/d.heic").write_bytes(b"x")
+    assert "3 .heic" in " ".join(data.fingerprint_of(path).notices)
+
+
+def test_a_data_set_below_a_hidden_folder_is_watched_like_any_other(tmp_path):
+    path = write_folder(tmp_path / ".data" / "own", tiny_files())
+    age(path)
+    before = data.fingerprint_of(path).fingerprint
+    (path / "train/REAL/0000.jpg").write_bytes(picture(999))
+    assert data.fingerprint_of(path).fingerprint != before
+
+
+def test_one_class_alone_is_loaded_only_where_it_is_asked_for(tmp_path):
+    path = write_folder(tmp_path / "own", {f"FAKE/{n}.jpg": picture(n) for n in range(5)})
+    age(path)
+    assert (data.load(path, one_class=True).labels == 0).all()
+    for ask in (data.load, data.fingerprint_of):  # also when it is remembered
+        with pytest.raises(UserError, match="only FAKE images"):
+            ask(path)
 
 
 def test_what_a_killed_run_left_is_cleared_away(cache, tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from realfake_lib.data import images
 from realfake_lib.data.images import BatchDecoder, decode, encode_jpeg, load_image, resize
-from realfake_lib.errors import UserError
+from realfake_lib.errors import BadFiles, UserError
 
 from .conftest import picture
 
@@ -166,7 +166,7 @@ def decoded(decoder, names, contents):
 def test_the_fast_path_gives_the_careful_paths_pixels():
     contents = [picture(seed) for seed in range(50)] + [png()]
     names = [str(at) for at in range(51)]
-    with BatchDecoder() as decoder:
+    with BatchDecoder(BadFiles("x")) as decoder:
         fast = decoded(decoder, names, contents)
         assert len(decoder._plain) == 1
     assert (fast == [decode(content, "x") for content in contents]).all()
@@ -180,32 +180,42 @@ def test_the_fast_path_does_not_skip_a_rotation():
         buffer = io.BytesIO()
         Image.open(io.BytesIO(picture(seed))).save(buffer, "JPEG", exif=exif)
         turned.append(buffer.getvalue())
-    with BatchDecoder() as decoder:
+    with BatchDecoder(BadFiles("x")) as decoder:
         fast = decoded(decoder, ["a", "b", "c"], turned)
     assert (fast == [decode(content, "x") for content in turned]).all()
 
 
 def test_a_file_cut_off_behind_a_known_header_is_named():
-    with BatchDecoder() as decoder:
+    bad = BadFiles("x")
+    with BatchDecoder(bad) as decoder:
         decoded(decoder, ["good.jpg"], [picture(0)])
-        with pytest.raises(UserError, match="bad.jpg is damaged"):
-            decoder.finish(decoder.submit(["bad.jpg"], [picture(1)[:-40]]))
+        decoder.finish(decoder.submit(["bad.jpg"], [picture(1)[:-40]]))
+    with pytest.raises(UserError, match="bad.jpg is damaged"):
+        bad.check()
 
 
-def test_many_bad_files_are_named_up_to_five():
-    with BatchDecoder() as decoder, pytest.raises(UserError, match="and 3 more"):
-        decoder.finish(decoder.submit([f"{at}.jpg" for at in range(8)], [b"x"] * 8))
+def test_many_bad_files_are_named_up_to_a_number_and_then_counted():
+    bad = BadFiles("holiday")
+    bad.check()
+    for at in range(1023):
+        bad.add(f"{at:04d}.jpg is empty")
+    with pytest.raises(UserError, match="holiday holds 1,023 files that cannot be used") as caught:
+        bad.check()
+    assert caught.value.message.count(" is empty") == 20
+    assert "0019.jpg" in caught.value.message and "… and 1,003 more" in caught.value.message
 
 
 def test_images_of_several_sizes_need_image_size():
     contents = [picture(0, 16), picture(1, 32)]
-    with BatchDecoder() as decoder, pytest.raises(UserError, match="32×32 pixels, not 16×16"):
+    bad = BadFiles("x")
+    with BatchDecoder(bad) as decoder, pytest.raises(UserError, match="x: b is 32×32 pixels, not"):
         decoder.finish(decoder.submit(["a", "b"], contents))
-    with BatchDecoder(16) as decoder:
+    with BatchDecoder(bad, 16) as decoder:
         assert decoded(decoder, ["a", "b"], contents).shape == (2, 16, 16, 3)
 
 
 def test_images_that_are_not_square_need_image_size():
     wide = encode_jpeg(np.zeros((16, 32, 3), np.uint8))
-    with BatchDecoder() as decoder, pytest.raises(UserError, match="not square"):
+    bad = BadFiles("x")
+    with BatchDecoder(bad) as decoder, pytest.raises(UserError, match="not square"):
         decoder.finish(decoder.submit(["a"], [wide]))
