@@ -104,10 +104,13 @@ def fit_head(train_features, train_labels, val_features, val_labels, strengths=S
     """
     started = time.perf_counter()
     scaler = StandardScaler().fit(train_features)
-    train, val = scaler.transform(train_features), scaler.transform(val_features)
+    # In double precision: a Hessian of features that hang together is near to singular.
+    train = scaler.transform(np.asarray(train_features, np.float64))
+    val = scaler.transform(np.asarray(val_features, np.float64))
     best = None
     for strength in strengths:
-        fitted = LogisticRegression(C=strength, max_iter=300).fit(train, train_labels)
+        # Newton's method takes about 5 steps where L-BFGS takes hundreds, and is faster in all.
+        fitted = LogisticRegression(C=strength, solver="newton-cholesky").fit(train, train_labels)
         loss, accuracy = _score(fitted.decision_function(val), val_labels)
         if best is None or loss < best[0]:
             best = loss, accuracy, strength, fitted

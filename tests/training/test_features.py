@@ -1,5 +1,6 @@
 """Frozen features are computed once; the head on them is the logistic regression it says."""
 
+import warnings
 from dataclasses import replace
 
 import keras
@@ -51,3 +52,19 @@ def test_the_head_chooses_its_regularisation_on_validation():
     assert head.strength == 1e-3
     logits = other @ head.weights + head.bias
     assert np.mean((logits > 0) == labels) == head.val_accuracy
+
+
+@pytest.mark.parametrize("n", [400, 6000])
+def test_the_head_converges_on_features_like_a_random_backbones(n):
+    """Few factors behind all of them, tiny values, dead filters; half of n below and above d."""
+    dice = np.random.default_rng(0)
+    labels = dice.integers(0, 2, n)
+    x = dice.normal(size=(n, 3)) + 0.5 * labels[:, None]
+    for _ in range(2):
+        weights = dice.normal(size=(x.shape[1], 300)) / x.shape[1] ** 0.5
+        x = np.maximum(0, x @ weights + 0.3 * dice.normal(size=300))
+    x = (1e-16 * x * (np.arange(300) % 10 > 0)).astype("float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        head = training.fit_head(x[::2], labels[::2], x[1::2], labels[1::2])
+    assert head.val_accuracy > 0.55
