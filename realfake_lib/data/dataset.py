@@ -141,7 +141,7 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
     UserError
         Data that are missing, damaged, changed or not usable; names the file or the setting.
     """
-    _check_image_size(image_size)
+    check_image_size(image_size)
     cache = Path(cache or settings.cache_dir())
     found = sources.locate(data, cache, allow_download)
     if found.path is None:
@@ -246,7 +246,8 @@ def _identity(found, content, one_class=False):
     if not one_class:  # what is remembered may have been read when one class would do
         fingerprint.check_classes(found.path, content)
     notices = [*found.notices]
-    if not content.is_cifake and len(content.splits) == 1:
+    # One class alone is not for training, and evaluated as a whole.
+    if not content.is_cifake and len(content.splits) == 1 and len(content.folders) > 1:
         notices.append(
             f"The data set has no test part of its own: {splits.TEST_FRACTION:.0%} of it was set "
             "aside as one."
@@ -263,7 +264,8 @@ def _identity(found, content, one_class=False):
     )
 
 
-def _check_image_size(image_size):
+def check_image_size(image_size):
+    """Raise UserError unless ``image_size`` is None or a side that the networks take."""
     if image_size is not None and not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
         raise UserError(
             f"image_size is {image_size}",

@@ -124,6 +124,12 @@ def read(path, bad, sink=None):
 
     files = archives.read_files(path, wanted, bad)
     for name, file in progress.track(files, "Reading the images", unit="images"):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "replace")
+            bad.add(f"{shown} has a name that is not UTF-8; rename it")
+            continue
         place = layout.place(name)
         listing.roots.setdefault(place.root, name)
         header = headers.setdefault(jpeg_header(file), len(headers))
@@ -263,7 +269,8 @@ def stamp(path):
     """Digest of the sizes and times of an archive, or of all files of a folder."""
     digest = hashlib.sha256()
     for name, info in _stats(path):
-        digest.update(f"{name}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\n".encode())
+        line = f"{name}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

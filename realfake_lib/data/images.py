@@ -48,7 +48,8 @@ def load_image(path, size=None):
         if path.is_dir():
             raise UserError(f"{path} is a folder, not an image")
         if not path.exists():
-            raise UserError(f"{path} does not exist")
+            why = "is a link to nothing" if path.is_symlink() else "does not exist"
+            raise UserError(f"{path} {why}")
         if not path.is_file():
             raise UserError(f"{path} is not a plain file")
         content = path.read_bytes()

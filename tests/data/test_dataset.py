@@ -210,6 +210,13 @@ def test_every_bad_file_is_named_in_one_message(tmp_path, cache, monkeypatch):
     assert not list((cache / "decoded").iterdir())
 
 
+def test_a_name_that_is_no_text_is_named(tmp_path):
+    path = write_folder(tmp_path / "own", tiny_files())
+    (path / "train/REAL" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture(5))
+    with pytest.raises(UserError, match="caf\ufffd.jpg has a name that is not UTF-8"):
+        data.load(path)
+
+
 def test_photographs_are_handed_on_by_their_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)
     sizes = []
@@ -240,7 +247,8 @@ def test_a_data_set_below_a_hidden_folder_is_watched_like_any_other(tmp_path):
 def test_one_class_alone_is_loaded_only_where_it_is_asked_for(tmp_path):
     path = write_folder(tmp_path / "own", {f"FAKE/{n}.jpg": picture(n) for n in range(5)})
     age(path)
-    assert (data.load(path, one_class=True).labels == 0).all()
+    alone = data.load(path, one_class=True)
+    assert (alone.labels == 0).all() and not alone.notices
     for ask in (data.load, data.fingerprint_of):  # also when it is remembered
         with pytest.raises(UserError, match="only FAKE images"):
             ask(path)
