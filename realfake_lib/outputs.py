@@ -1,0 +1,141 @@
+"""Where commands write: checks before the work begins, and the folder of explanations."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from realfake_lib import settings
+from realfake_lib.data import layout
+from realfake_lib.errors import UserError
+
+RECORD = "realfake-explanations.json"
+"""Lies in a folder of explanations and says which files in it were made, and from what."""
+
+
+def check_place(option, path):
+    """Raise UserError unless a file can be made at ``path``; nothing is made yet.
+
+    Parameters
+    ----------
+    option : str
+        Stands in the message, e.g. ``"--csv"``.
+    path : path-like
+        Folders above it that are missing will be made.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder.", "Name a file.")
+    _check_folder(option, path, path.parent)
+
+
+def _check_folder(option, path, folder):
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{option} {path}: {folder} is not a folder.", "Name another place.")
+    try:  # permissions alone do not tell of a full or read-only disk
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{option} {path}: nothing can be written in {folder}: {error.strerror}",
+            "Name another place.",
+        ) from error
+
+
+class Explanations:
+    """A folder with one picture for each file that was judged.
+
+    A picture's name is the path of its file as it was given, so pictures of one name stay apart.
+    The pictures that an earlier run left are replaced by those of this one; files that no run made
+    are never touched.
+
+    Parameters
+    ----------
+    folder : path-like
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.names = {}
+
+    def check(self):
+        """Raise UserError if the folder holds other things, or cannot be written."""
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            raise UserError(f"--explain {self.folder} is not a folder.", "Name a folder.")
+        if self.folder.is_dir() and self._made() is None:
+            if any(not layout.is_hidden(name) for name in os.listdir(self.folder)):
+                raise UserError(
+                    f"--explain {self.folder} is not empty, and no earlier run has made it.",
+                    "Name a new or an empty folder.",
+                )
+        _check_folder("--explain", self.folder, self.folder)
+
+    def begin(self, files):
+        """Remove an earlier run's pictures and choose the names of those to come.
+
+        Parameters
+        ----------
+        files : sequence of path-like
+        """
+        self._clear()
+        self.names = picture_names(files)
+        made = {name: str(file) for file, name in self.names.items()}
+        # Written first, so that a run that is killed leaves nothing that the next cannot name.
+        with settings.atomic_file(self.folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+    def target(self, file):
+        """Path of the picture for one of the files, its folder made."""
+        target = self.folder / self.names[file]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _made(self):
+        """Names in the record, or None where there is none that can be read."""
+        try:
+            return list(json.loads((self.folder / RECORD).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _clear(self):
+        top = self.folder.resolve()
+        for name in self._made() or ():
+            picture = self.folder / str(name)
+            # A record from elsewhere must not lead out of the folder.
+            if picture.suffix != ".png" or not picture.parent.resolve().is_relative_to(top):
+                continue
+            picture.unlink(missing_ok=True)
+            for above in picture.relative_to(self.folder).parents[:-1]:
+                try:
+                    (self.folder / above).rmdir()
+                except OSError:  # holds something else
+                    break
+
+
+def picture_names(files):
+    """Name of each file's explanation inside the folder: the path as given, and ``.png``.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+
+    Returns
+    -------
+    dict
+        File to relative path with forward slashes, all different whatever the letter case.
+    """
+    names, taken = {}, set()
+    for file in files:
+        path = os.path.normpath(file)
+        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
+            path = os.path.abspath(path)
+        path = Path(path).relative_to(Path(path).anchor).as_posix()
+        name, number = f"{path}.png", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{path}-{number}.png"
+        taken.add(name.casefold())
+        names[file] = name
+    return names
