@@ -153,6 +153,35 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     )
 
 
+def called_fake(p_fake, threshold=0.5):
+    """Share of images that are called FAKE, all that images of one class alone can tell.
+
+    Of FAKE images it is the recall, of REAL ones the false-alarm rate.
+
+    Parameters
+    ----------
+    p_fake : (n,) float array in [0, 1]
+        Predicted probability of FAKE.
+    threshold : float in [0, 1]
+        An image is called FAKE where ``p_fake >= threshold``.
+
+    Returns
+    -------
+    value : float in [0, 1]
+    (low, high) : floats in [0, 1]
+        95 % Wilson interval.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, or a value is NaN or out of range.
+    """
+    p_fake = np.asarray(p_fake)
+    _, p_fake = labels_and_scores(np.zeros(len(p_fake), np.int8), p_fake)
+    called = int((predict_labels(p_fake, threshold) == FAKE).sum())
+    return called / len(p_fake), wilson(called, len(p_fake))
+
+
 def predict_labels(p_fake, threshold=0.5):
     """Verdicts (n,) int8: FAKE = 0 where ``p_fake >= threshold``, else REAL = 1."""
     p_fake = np.asarray(p_fake, dtype=np.float64)

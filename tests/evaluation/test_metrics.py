@@ -280,3 +280,12 @@ def test_the_whole_test_set_is_evaluated_in_under_two_seconds():
     start = time.process_time()  # wall time would judge the neighbours on this machine
     evaluation.evaluate(y_true, p_fake)
     assert time.process_time() - start < 2
+
+
+def test_one_class_alone_gives_the_share_called_fake():
+    value, (low, high) = metrics.called_fake([0.9, 0.5, 0.4, 0.1], threshold=0.5)
+    assert value == 0.5 and (low, high) == metrics.wilson(2, 4)
+    assert metrics.called_fake([0.1] * 50)[0] == 0.0
+    for bad in ([], [0.5, np.nan], [1.2]):
+        with pytest.raises(ValueError):
+            metrics.called_fake(bad)
