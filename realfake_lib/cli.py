@@ -7,6 +7,7 @@ mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 
 import errno
 import functools
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -30,15 +31,24 @@ app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="smoke, standard or full.")]
 Data = Annotated[str, typer.Option(help="auto, cifake, demo, or a folder or archive of images.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
 Changes = Annotated[
     list[str], typer.Option("--set", help="Parameter for this run: [STAGE.]PARAMETER=VALUE.")
 ]
-ImageSize = Annotated[int | None, typer.Option(help="Side in pixels; images are resized to it.")]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Side in pixels, 16 to 1024; images are resized to it.")
+]
+Threshold = Annotated[
+    float | None, typer.Option(help="FAKE from this p(fake) on, 0 to 1; by default the model's.")
+]
 
 
-# Full, read-only or forbidden places, and files where folders should be or the reverse.
-_USERS_OWN = {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
+# Full, read-only or forbidden places, names no disk takes, and files where folders should be or
+# the reverse.
+_USERS_OWN = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR,
+    errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
 
 
 def told(command):
@@ -77,7 +87,7 @@ def report_run(
     profile: Profile = "standard",
     data: Data = "auto",
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(help="Stages that may run at once.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Stages that may run at once.")] = 1,
     stage: Annotated[
         list[str], typer.Option(help="Only this stage and what it reads; may be repeated.")
     ] = (),
@@ -171,6 +181,64 @@ def data_info(data: Data = "auto", image_size: ImageSize = None):
 # --- models -------------------------------------------------------------------------------------
 
 
+def _check_data(data):
+    """Raise UserError where ``--data`` leads nowhere; nothing is read or downloaded yet."""
+    from realfake_lib import settings
+    from realfake_lib.data import sources
+
+    if data not in ("auto", "cifake") or settings.env(sources.VARIABLE):
+        sources.locate(data, settings.cache_dir(), allow_download=False)
+
+
+def _load(data, **options):
+    """Load a data set, its progress and its notices on standard error."""
+    from realfake_lib import console
+    from realfake_lib import data as library
+
+    with console.progress_bar():
+        dataset = library.load(data, **options)
+    for notice in dataset.notices:
+        typer.echo(f"note: {notice}", err=True)
+    return dataset
+
+
+def _check_output(output):
+    from realfake_lib import outputs
+
+    if output.suffix != ".keras":
+        raise UserError(f"--output {output}: the name must end in .keras")
+    for file in (output, output.with_suffix(".json")):  # the model, and what says what it is
+        if os.path.lexists(file):
+            raise UserError(
+                f"--output {output}: {file} exists", "Name another file, or remove this one first."
+            )
+    outputs.check_place("--output", output)
+
+
+def _check_enough(dataset, splits):
+    """Raise UserError where the images cannot train a network and choose its threshold."""
+    from realfake_lib.data.dataset import MIN_IMAGE_SIZE
+    from realfake_lib.settings import CLASS_NAMES
+
+    if dataset.image_size < MIN_IMAGE_SIZE:
+        raise UserError(
+            f"{dataset.name} has images of {dataset.image_size} pixels a side; the networks need "
+            f"at least {MIN_IMAGE_SIZE}.",
+            "Enlarge them with --image-size 32.",
+        )
+    for label, name in enumerate(CLASS_NAMES):
+        train, val = (
+            int((dataset.labels[part] == label).sum()) for part in (splits.train, splits.val)
+        )
+        if not train or not val:
+            raise UserError(
+                f"{dataset.name} has too few {name} images: {train} to train on and {val} to "
+                "choose the threshold by.",
+                f"Add {name} images to {dataset.source}: at least 10 different ones are needed, "
+                "not counting those of a test folder.",
+            )
+
+
 @app.command()
 @told
 def train(
@@ -179,9 +247,11 @@ def train(
     model: Annotated[str, typer.Option(help="Name of the network.")] = "compact_cnn",
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "compact_standard",
     image_size: ImageSize = None,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    n_train: Annotated[
+        int | None, typer.Option(min=2, help="Train on so many images only.")
+    ] = None,
     seed: Seed = 0,
 ):
     """Train a detector on CIFAKE or on a folder of one's own.
@@ -189,24 +259,32 @@ def train(
     Temperature, threshold and uncertain band are chosen on validation images and saved with the
     model. An interrupted training carries on with the same command.
     """
-    if output.suffix != ".keras":
-        raise UserError(f"--output {output}: the name must end in .keras")
-    if output.exists():
-        raise UserError(f"--output {output} exists", "Name another file, or remove this one first.")
+    from realfake_lib import console, settings
     from realfake_lib import data as library
-    from realfake_lib import models, settings, training
+    from realfake_lib.data.dataset import check_image_size
+
+    _check_output(output)
+    check_image_size(image_size)
+    _check_data(data)
+    console.import_tensorflow()
+    from realfake_lib import models, training
     from realfake_lib.evaluation.verdict import choose_operating_point
 
+    known = models.available()
+    if model not in known:
+        raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
     changes = {"epochs": epochs, "batch_size": batch_size}
     chosen = training.get_recipe(recipe).replace(
         **{name: value for name, value in changes.items() if value is not None}
     )
-    dataset = library.load(data, image_size=image_size)
+    dataset = _load(data, image_size=image_size)
     splits = library.make_splits(dataset, seed=seed, n_train=n_train)
+    _check_enough(dataset, splits)
     checkpoints = settings.cache_dir() / "training"
     if epochs is None and batch_size is None:
         chosen = chosen.for_images(len(splits.train))
-    fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
+    with console.progress_bar():
+        fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
     logits = training.predict_logits(fit.model, dataset.images, splits.val)
     point = choose_operating_point(dataset.labels[splits.val], logits)
     trained_on = {
@@ -236,37 +314,84 @@ def evaluate(
     model: Annotated[str, typer.Option(help="Model file, or a trained detector's name.")],
     data: Data = "auto",
     part: Annotated[
-        str, typer.Option(help="test (20 % are set aside where a folder has none) or all.")
-    ] = "test",
-    threshold: Annotated[float | None, typer.Option(help="Instead of the model's.")] = None,
+        str | None,
+        typer.Option(
+            help="test (20 % are set aside where a folder has none) or all; by default test, but "
+            "all of a folder with one class alone."
+        ),
+    ] = None,
+    threshold: Threshold = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Seed = 0,
 ):
-    """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals."""
-    if part not in ("test", "all"):
+    """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals.
+
+    Of fakes alone the recall is given, of photographs alone the false-alarm rate.
+    """
+    from realfake_lib import console, predict
+
+    if part not in (None, "test", "all"):
         raise UserError(f"--part {part}: use test or all")
+    predict.check_threshold(threshold)
+    path = predict.find_model(model)
+    _check_data(data)
+    console.import_tensorflow()
     import numpy as np
+    import pandas as pd
 
     from realfake_lib import data as library
-    from realfake_lib.evaluation import metrics
-    from realfake_lib.predict import load_detector
 
-    detector = load_detector(model)
-    dataset = library.load(data, image_size=detector.image_size)
-    everything = np.arange(dataset.n)
-    rows = everything if part == "all" else library.make_splits(dataset).test
+    detector = predict.load_detector(path)
+    dataset = _load(data, image_size=detector.image_size, one_class=True)
+    if part is None:
+        part = "test" if len(set(dataset.labels)) > 1 else "all"
+    rows = np.arange(dataset.n) if part == "all" else library.make_splits(dataset).test
+    if not len(rows):
+        raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")
     threshold = detector.threshold if threshold is None else threshold
-    scores = metrics.evaluate(
-        dataset.labels[rows], detector.p_fake(dataset.images[rows]), threshold, seed=seed
-    )
+    with console.progress_bar():
+        p_fake = _p_fake(detector, dataset.images, rows)
+    measures, words = _measures(dataset.labels[rows], p_fake, threshold, seed)
     if json_output:
-        measures = {name: {"value": value, "ci": ci} for name, value, ci in scores.items()}
-        facts = {"model": str(detector.path), "data": dataset.name, "n": scores.n}
-        typer.echo(json.dumps(facts | {"threshold": threshold, "measures": measures}, indent=1))
+        measured = {name: {"value": value, "ci": ci} for name, value, ci in measures}
+        facts = {"model": str(detector.path), "data": dataset.name, "n": len(rows)}
+        typer.echo(json.dumps(facts | {"threshold": threshold, "measures": measured}, indent=1))
         return
-    typer.echo(f"{detector.path} on {scores.n:,} images of {dataset.name} ({part})")
-    typer.echo(f"FAKE from p(fake) = {threshold:.3f} on; precision, recall and F1 are for FAKE\n")
-    typer.echo(scores.frame().to_string(float_format="{:.4f}".format))
+    table = pd.DataFrame(
+        [(name, value, *ci) for name, value, ci in measures],
+        columns=["measure", "value", "ci_low", "ci_high"],
+    ).set_index("measure")
+    typer.echo(f"{detector.path} on {len(rows):,} images of {dataset.name} ({part})")
+    typer.echo(f"FAKE from p(fake) = {threshold:.3f} on; {words}\n")
+    typer.echo(table.to_string(float_format="{:.4f}".format))
+
+
+def _p_fake(detector, images, rows, step=1024):
+    """Probabilities of many images, a part at a time, so that progress can be shown."""
+    import numpy as np
+
+    from realfake_lib import progress
+
+    parts = []
+    for start in range(0, len(rows), step):
+        parts.append(detector.p_fake(images, rows[start : start + step]))
+        progress.report("Scoring", min(start + step, len(rows)), len(rows), "images")
+    return np.concatenate(parts)
+
+
+def _measures(labels, p_fake, threshold, seed):
+    """``(name, value, interval)`` of each measure that the classes at hand allow, and a remark."""
+    from realfake_lib.evaluation import metrics
+    from realfake_lib.settings import CLASS_NAMES, FAKE
+
+    classes = set(labels.tolist())
+    if len(classes) > 1:
+        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
+        return list(scores.items()), "precision, recall and F1 are for FAKE"
+    (label,) = classes
+    name = "recall" if label == FAKE else "false_alarm_rate"
+    words = f"all are {CLASS_NAMES[label]}; accuracy, AUROC and the rest need both classes"
+    return [(name, *metrics.called_fake(p_fake, threshold))], words
 
 
 @app.command()
@@ -281,8 +406,8 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(help="Folder for a picture of what spoke for each verdict.")
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Instead of the model's.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Images in memory at a time.")] = 256,
+    threshold: Threshold = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at a time.")] = 256,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
 ):
     """A verdict for each picture: probability of FAKE, verdict, and whether it is uncertain."""

@@ -1,7 +1,9 @@
 """Verdicts on people's own pictures: what ``realfake predict`` does, as importable functions."""
 
 import json
+import os
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from realfake_lib import settings
+from realfake_lib import console, outputs, progress, settings
+from realfake_lib.data import layout
 from realfake_lib.errors import UserError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
-"""What a folder is searched for. A file named outright is tried whatever it is called."""
 
 DETECTOR = "compact_cnn"
 """The model that is taken where none is named."""
@@ -51,11 +51,15 @@ class Detector:
     uncertain_band: tuple = (0.5, 0.5)
     meta: dict = field(default_factory=dict)
 
-    def p_fake(self, images, batch_size=256):
-        """Calibrated probability of FAKE, (n,) float64, for (n, h, w, 3) uint8 images."""
+    def p_fake(self, images, indices=None, batch_size=256):
+        """Calibrated probability of FAKE, (n,) float64, for (n, h, w, 3) uint8 images.
+
+        ``indices``, (m,) int array, takes only these images, and leaves memory-mapped others where
+        they are.
+        """
         from realfake_lib.training import predict_logits
 
-        logits = predict_logits(self.model, np.asarray(images), batch_size=batch_size)
+        logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
         return 1.0 / (1.0 + np.exp(np.asarray(logits, "float64") / self.temperature))
 
     def verdict(self, p_fake):
@@ -121,26 +125,59 @@ def load_detector(model=None):
 def find_images(paths, recursive=True):
     """List the image files that ``paths`` name, folders searched, each file once, in order.
 
+    A file named outright is taken whatever it is called. In a folder what has an image's suffix
+    is, a link to nothing too, whose row will say so; hidden files and the pictures that
+    ``--explain`` made are none that a user means.
+
+    Returns
+    -------
+    files : list of pathlib.Path
+    left_out : collections.Counter
+        Number of files in the folders that are of no kind read here, by suffix, and of links to
+        folders and folders that cannot be read.
+
     Raises
     ------
     UserError
         If a path does not exist, or nothing in all of them is an image.
     """
-    files = []
+    files, left_out = [], Counter()
     for path in map(Path, paths):
         if path.is_dir():
-            inside = path.rglob("*") if recursive else path.glob("*")
-            files += sorted(p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file())
+            files += sorted(_search(path, recursive, left_out))
         elif path.exists():
             files.append(path)
         else:
             raise UserError(f"No such file or folder: {path}")
     if not files:
-        kinds = ", ".join(sorted(SUFFIXES))
+        others = f" ({layout.counted(left_out)})" if left_out else ""
+        kinds = ", ".join(sorted(layout.IMAGE_SUFFIXES))
         raise UserError(
-            f"No images in {', '.join(map(str, paths))}.", f"Files of these kinds count: {kinds}"
+            f"No images in {', '.join(map(str, paths))}{others}.",
+            f"Files of these kinds count: {kinds}",
         )
-    return list(dict.fromkeys(files))
+    return list(dict.fromkeys(files)), left_out
+
+
+def _search(top, recursive, left_out):
+    def unreadable(_):
+        left_out["unreadable folder(s)"] += 1
+
+    for folder, folders, names in os.walk(top, onerror=unreadable):
+        if outputs.RECORD in names and Path(folder) != top:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if recursive and not layout.is_hidden(name)]
+        links = sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+        if links:
+            left_out["linked folder(s)"] += links
+        for name in names:
+            if layout.is_hidden(name):
+                continue
+            if layout.is_image(name):
+                yield Path(folder, name)
+            else:
+                left_out[layout.kind(name)] += 1
 
 
 def predict(detector, files, batch_size=256, explain=None):
@@ -153,28 +190,44 @@ def predict(detector, files, batch_size=256, explain=None):
     batch_size : int
         Images in memory at a time, so a folder of any size can be scored.
     explain : path-like, optional
-        Folder for one picture a file: the image and its Grad-CAM for the verdict given.
+        Folder for one picture a file: the image and its Grad-CAM for the verdict given. It is
+        new, empty, or one that an earlier call filled, whose pictures are replaced.
 
     Returns
     -------
     pandas.DataFrame
         A row per file, in order: path, p_fake in [0, 1] (NaN where unreadable), verdict (""),
-        width and height of the original in pixels, error ("" where there was none).
+        width and height of the original in pixels, error ("" where there was none); with
+        ``explain`` also explanation, the path of its picture ("").
+
+    Raises
+    ------
+    UserError
+        If the folder for the explanations cannot be used.
     """
-    rows = []
-    files = list(files)
+    files = list(map(Path, files))
+    rows, pictures = [], {}
+    if explain is not None:
+        explain = outputs.Explanations(explain)
+        explain.check()
+        explain.begin(files)
+    counted = iter(progress.track(files, "Looking at the pictures", unit="pictures"))
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(files), batch_size):
             chunk = files[start : start + batch_size]
-            loaded = list(pool.map(lambda file: _read(file, detector.image_size), chunk))
+            reading = pool.map(lambda file: _read(file, detector.image_size), chunk)
+            loaded = [item for item, _ in zip(reading, counted, strict=False)]
             good = [item for item in loaded if item.pixels is not None]
             pixels = np.stack([item.pixels for item in good]) if good else None
-            scores = detector.p_fake(pixels, batch_size) if good else []
+            scores = detector.p_fake(pixels, batch_size=batch_size) if good else []
             by_item = dict(zip(map(id, good), scores, strict=True))
             rows += [_row(detector, item, by_item.get(id(item))) for item in loaded]
             if explain is not None and good:
-                _explain(detector, good, scores, Path(explain))
-    return pd.DataFrame(rows, columns=COLUMNS)
+                pictures |= _explain(detector, good, scores, explain)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if explain is not None:
+        table["explanation"] = [pictures.get(file, "") for file in files]
+    return table
 
 
 @dataclass
@@ -192,36 +245,39 @@ def _read(path, size):
     try:
         original = data.load_image(path)
     except UserError as error:
-        return _Picture(Path(path), error=error.message)
+        # The path has a column of its own.
+        return _Picture(path, error=error.message.removeprefix(f"{path} "))
     height, width = original.shape[:2]
-    return _Picture(Path(path), data.resize(original, size), width, height)
+    return _Picture(path, data.resize(original, size), width, height)
 
 
 def _row(detector, item, p_fake):
+    # A name need not be text: what cannot be printed is replaced.
+    path = os.fsencode(item.path).decode("utf-8", "replace")
     if p_fake is None:
-        return [str(item.path), np.nan, "", item.width, item.height, item.error]
-    verdict = detector.verdict(p_fake)
-    return [str(item.path), float(p_fake), verdict, item.width, item.height, ""]
+        return [path, np.nan, "", item.width, item.height, item.error]
+    return [path, float(p_fake), detector.verdict(p_fake), item.width, item.height, ""]
 
 
 def _explain(detector, pictures, scores, folder):
+    """Draw the explanations; each file's path to that of its picture."""
     from PIL import Image
 
     from realfake_lib import explain
 
-    folder.mkdir(parents=True, exist_ok=True)
     images = np.stack([item.pixels for item in pictures])
     targets = np.where(np.asarray(scores) >= detector.threshold, settings.FAKE, settings.REAL)
     overlays = explain.overlay(images, explain.grad_cam(detector.model, images, target=targets))
-    for number, (item, image, overlay) in enumerate(zip(pictures, images, overlays, strict=True)):
+    drawn = {}
+    for item, image, overlay in zip(pictures, images, overlays, strict=True):
         pair = Image.fromarray(np.concatenate([image, overlay], axis=1))
         scale = max(1, 256 // detector.image_size)
         pair = pair.resize((pair.width * scale, pair.height * scale), Image.Resampling.NEAREST)
-        target = folder / f"{item.path.stem}.png"
-        if target.exists():  # pictures of the same name from different folders
-            target = folder / f"{item.path.parent.name}-{number}-{item.path.stem}.png"
+        target = folder.target(item.path)
         with settings.atomic_file(target) as temporary:
             pair.save(temporary)
+        drawn[item.path] = os.fsencode(target).decode("utf-8", "replace")
+    return drawn
 
 
 def caveat(detector):
@@ -263,22 +319,38 @@ def command(
     int
         Exit code: 0, or 2 where at least one file could not be read (the others are scored).
     """
-    files = find_images(paths, recursive=recursive)
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise UserError(f"--threshold is {threshold}, but a probability lies between 0 and 1.")
+    # All that can be wrong without a network is found before TensorFlow takes its seconds.
+    check_threshold(threshold)
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}, but must be at least 1.")
+    model = find_model(model)
+    if csv is not None:
+        if layout.is_image(str(csv)):
+            raise UserError(f"--csv {csv} has the name of a picture.", "End it in .csv.")
+        outputs.check_place("--csv", csv)
+    if explain is not None:
+        outputs.Explanations(explain).check()
+    files, left_out = find_images(paths, recursive=recursive)
+    if left_out:
+        files_left = "1 file" if left_out.total() == 1 else f"{left_out.total():,} files"
+        print(
+            f"realfake: left out {files_left} of no kind read here: {layout.counted(left_out)}. "
+            "Pictures among them need to be saved as JPEG or PNG first.",
+            file=sys.stderr,
+        )
+    console.import_tensorflow()
     detector = load_detector(model)
     if threshold is not None:
         # A threshold of one's own has no calibrated band around it.
         band = (threshold, threshold)
         detector = Detector(**{**vars(detector), "threshold": threshold, "uncertain_band": band})
-    table = predict(detector, files, batch_size, explain)
+    with console.progress_bar():
+        table = predict(detector, files, batch_size, explain)
     if csv is not None:
         with settings.atomic_file(csv) as temporary:
             table.to_csv(temporary, index=False)
     if json_output:
-        print(_as_json(detector, table))
+        print(_as_json(detector, table, left_out))
     else:
         _print_table(detector, table)
     if explain is not None:
@@ -286,7 +358,13 @@ def command(
     return 2 if (table["error"] != "").any() else 0
 
 
-def _as_json(detector, table):
+def check_threshold(threshold):
+    """Raise UserError unless a threshold on p(fake) is None or lies in [0, 1]."""
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UserError(f"--threshold is {threshold}, but a probability lies between 0 and 1.")
+
+
+def _as_json(detector, table, left_out):
     results = [
         {**row, "p_fake": None if np.isnan(row["p_fake"]) else row["p_fake"]}
         for row in table.to_dict("records")
@@ -296,6 +374,7 @@ def _as_json(detector, table):
         "threshold": detector.threshold,
         "uncertain_band": list(detector.uncertain_band),
         "caveat": caveat(detector),
+        "left_out": dict(left_out),
         "results": results,
     }
     return json.dumps(record, indent=2, ensure_ascii=False)

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
-from realfake_lib import cli, data, models, predict, settings, training
+from realfake_lib import cli, console, data, models, predict, settings, training
 from realfake_lib.errors import UserError
 from realfake_lib.report import pdf, run
 from realfake_lib.report import plan as planning
@@ -194,7 +195,7 @@ def tiny(monkeypatch):
         is_demo=False,
         notices=("Take care.",),
     )
-    monkeypatch.setattr(data, "load", lambda asked, image_size=None: dataset)
+    monkeypatch.setattr(data, "load", lambda asked, image_size=None, one_class=False: dataset)
     return dataset
 
 
@@ -237,6 +238,85 @@ def test_train_refuses_a_bad_output_before_it_trains(tmp_path):
     (tmp_path / "x.keras").touch()
     result = realfake("train", "--output", tmp_path / "x.keras")
     assert result.exit_code == 2 and "exists" in result.stderr
+    (tmp_path / "y.json").touch()  # would be replaced by what says what the model is
+    assert "y.json exists" in realfake("train", "--output", tmp_path / "y.keras").stderr
+    result = realfake("train", "--output", tmp_path / "x.keras" / "y.keras")
+    assert result.exit_code == 2 and "x.keras is not a folder" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image-size", 8], "image_size is 8"),
+        (["--data", "nowhere"], "nowhere does not exist"),
+        (["--epochs", 0], "--epochs"),
+        (["--batch-size", 0], "--batch-size"),
+        (["--n-train", 1], "--n-train"),
+        (["--seed", -1], "--seed"),
+    ],
+)
+def test_train_finds_mistakes_before_tensorflow_is_imported(
+    arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(console, "import_tensorflow", None)
+    result = realfake("train", "--output", tmp_path / "x.keras", *arguments)
+    assert result.exit_code == 2 and message in result.stderr
+
+
+def test_train_names_an_unknown_network_before_it_loads_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", None)
+    result = realfake("train", "--output", tmp_path / "x.keras", "--model", "vgg")
+    assert result.exit_code == 2 and "--model vgg" in result.stderr
+    assert "compact_cnn" in result.stderr
+
+
+def own_folder(folder, counts, size=16):
+    """A folder of flat pictures: so many of each class."""
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for k in range(count):
+            level = k + 1 if name == "FAKE" else 255 - k
+            Image.new("RGB", (size, size), (level, level, level)).save(folder / name / f"{k}.png")
+    return folder
+
+
+@pytest.fixture
+def untrained(monkeypatch, tmp_path):
+    """No training takes place, and the cache is the test's own."""
+    monkeypatch.setenv("REALFAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(training, "fit", None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "message"),
+    [
+        ({"REAL": 40, "FAKE": 3}, 16, "too few FAKE images: 2 to train on and 0"),
+        ({"REAL": 4, "FAKE": 40}, 16, "too few REAL images"),
+        ({"REAL": 40, "FAKE": 40}, 8, "the networks need at least 16"),
+        ({"REAL": 40}, 16, "holds only REAL images"),
+    ],
+)
+def test_train_refuses_what_cannot_be_trained_on(untrained, tmp_path, counts, size, message):
+    folder = own_folder(tmp_path / "own", counts, size)
+    result = realfake("train", "--output", tmp_path / "x.keras", "--data", folder)
+    assert result.exit_code == 2 and message in result.stderr
+    assert "val_fraction" not in result.stderr and not (tmp_path / "x.keras").exists()
+
+
+def test_ten_images_of_each_class_are_enough_to_begin_a_training(untrained, tmp_path):
+    folder = own_folder(tmp_path / "own", {"REAL": 10, "FAKE": 10})
+    with pytest.raises(TypeError):  # the training itself, which is switched off
+        realfake("train", "--output", tmp_path / "x.keras", "--data", folder)
+
+
+def test_train_names_every_bad_file_at_once(untrained, tmp_path):
+    folder = own_folder(tmp_path / "own", {"REAL": 20, "FAKE": 20})
+    for k in range(25):
+        (folder / "REAL" / f"bad{k:02d}.jpg").write_bytes(b"no picture")
+    result = realfake("train", "--output", tmp_path / "x.keras", "--data", folder)
+    assert result.exit_code == 2
+    assert "own holds 25 files that cannot be used:" in result.stderr
+    assert result.stderr.count("is not an image") == 20 and "and 5 more" in result.stderr
 
 
 @pytest.fixture
@@ -246,8 +326,9 @@ def detector(monkeypatch):
         path=Path("some.keras"),
         image_size=16,
         threshold=0.5,
-        p_fake=lambda images: 1 - images.mean((1, 2, 3)) / 255,
+        p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
     )
+    monkeypatch.setattr(predict, "find_model", Path)
     monkeypatch.setattr(predict, "load_detector", lambda name: found)
     return found
 
@@ -264,6 +345,54 @@ def test_evaluate_scores_the_test_part_or_everything(tiny, detector):
 def test_evaluate_refuses_an_unknown_part():
     result = realfake("evaluate", "--model", "x", "--part", "train")
     assert result.exit_code == 2 and "test or all" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threshold", "5"], "--threshold is 5.0"),
+        (["--threshold", "nan"], "--threshold is nan"),
+        (["--model", "gone.keras"], "No model file gone.keras"),
+        (["--model", "no_such"], "no_such"),
+        (["--data", "nowhere"], "nowhere does not exist"),
+        (["--seed", -1], "--seed"),
+    ],
+)
+def test_evaluate_finds_mistakes_before_tensorflow_is_imported(arguments, message, monkeypatch):
+    monkeypatch.setattr(console, "import_tensorflow", None)
+    result = realfake("evaluate", "--model", "compact_cnn", *arguments)
+    assert result.exit_code == 2 and message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "value"), [("FAKE", "recall", 1.0), ("REAL", "false_alarm_rate", 0.0)]
+)
+def test_evaluate_takes_one_class_alone(untrained, detector, tmp_path, name, measure, value):
+    folder = own_folder(tmp_path / "own", {name: 30})
+    asked = ("evaluate", "--model", "some.keras", "--data", folder)
+    content = json.loads(realfake(*asked, "--json").stdout)
+    assert content["n"] == 30 and set(content["measures"]) == {measure}
+    assert content["measures"][measure]["value"] == value
+    low, high = content["measures"][measure]["ci"]
+    assert 0 <= low <= value <= high <= 1 and high - low > 0.05
+    printed = realfake(*asked).stdout
+    assert f"all are {name}; accuracy, AUROC and the rest need both classes" in printed
+    assert json.loads(realfake(*asked, "--part", "test", "--json").stdout)["n"] == 6
+
+
+def test_evaluate_says_where_no_image_is_left_to_score(untrained, detector, tmp_path):
+    folder = own_folder(tmp_path / "own", {"REAL": 2, "FAKE": 2})
+    result = realfake("evaluate", "--model", "some.keras", "--data", folder)
+    assert result.exit_code == 2 and "--part all" in result.stderr
+
+
+def test_what_a_reader_of_a_score_must_know_is_said(tiny, detector):
+    result = realfake("evaluate", "--model", "some.keras", "--json")
+    assert result.stderr == "note: Take care.\n" and json.loads(result.stdout)
+
+
+def test_jobs_must_be_at_least_one(called):
+    assert realfake("report", "run", "--jobs", 0).exit_code == 2 and not called
 
 
 def test_predict_hands_every_option_on_and_returns_its_exit_code(monkeypatch):

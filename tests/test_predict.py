@@ -1,6 +1,8 @@
 """Verdicts on one's own pictures: what is found, what is said, and what bad input gets."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,7 +47,7 @@ def pictures(tmp_path):
 
 def test_verdicts_follow_the_model_and_keep_the_order_of_the_files(detector_file, pictures):
     detector = predict.load_detector(detector_file)
-    table = predict.predict(detector, predict.find_images([pictures]))
+    table = predict.predict(detector, predict.find_images([pictures])[0])
     assert [path.rsplit("/", 1)[1] for path in table["path"]] == ["bright.png", "dark.jpg"]
     assert list(table["verdict"]) == ["REAL", "FAKE"]
     assert (table["width"][0], table["height"][0]) == (40, 30)
@@ -79,9 +81,18 @@ def test_results_do_not_depend_on_the_batch_size(detector_file, pictures):
     for number in range(5):
         Image.new("RGB", (20, 20), (number * 50,) * 3).save(pictures / f"grey{number}.png")
     detector = predict.load_detector(detector_file)
-    files = predict.find_images([pictures])
+    files, _ = predict.find_images([pictures])
     one, many = (predict.predict(detector, files, batch_size=size) for size in (2, 64))
     np.testing.assert_allclose(one["p_fake"], many["p_fake"], rtol=1e-5)
+
+
+def test_progress_counts_every_file(detector_file, pictures, tmp_path, monkeypatch):
+    (pictures / "cut.jpg").write_bytes(b"\xff\xd8")
+    monkeypatch.setenv(predict.progress.VARIABLE, str(tmp_path / "lines"))
+    detector = predict.load_detector(detector_file)
+    predict.predict(detector, predict.find_images([pictures])[0], batch_size=2)
+    told = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
+    assert told[-1]["total"] == 3 and told[0]["message"] == "Looking at the pictures"
 
 
 def test_an_unreadable_picture_gets_a_row_and_exit_code_2(detector_file, pictures, capsys):
@@ -90,7 +101,8 @@ def test_an_unreadable_picture_gets_a_row_and_exit_code_2(detector_file, picture
     record = json.loads(capsys.readouterr().out)
     broken = next(row for row in record["results"] if row["path"].endswith("broken.png"))
     assert code == 2
-    assert broken["p_fake"] is None and "broken.png" in broken["error"]
+    # The path stands in its own column; the error does not repeat it.
+    assert broken["p_fake"] is None and broken["error"].startswith("is not an image")
     assert sum(row["error"] == "" for row in record["results"]) == 2
 
 
@@ -107,17 +119,44 @@ def test_table_and_csv_and_explanations_are_written(detector_file, pictures, tmp
     out = capsys.readouterr().out
     assert "bright.png" in out and "FAKE" in out and "40×30" in out
     assert csv.read_text().startswith("path,p_fake,verdict")
-    assert {path.name for path in folder.iterdir()} == {"bright.png", "dark.png"}
-    with Image.open(folder / "dark.png") as picture:
+    assert {path.name for path in folder.rglob("*.png")} == {"bright.png.png", "dark.jpg.png"}
+    with Image.open(next(folder.rglob("dark.jpg.png"))) as picture:
         assert picture.width == 2 * picture.height >= 512
 
 
-def test_pictures_of_one_name_do_not_overwrite_each_others_explanation(
+def test_explanations_are_named_after_the_paths_given(
+    detector_file, pictures, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (16, 16), "white").save(pictures / "deeper" / "bright.png")
+    (pictures / "cut.jpg").write_bytes(b"\xff\xd8")
+    predict.command(["pictures"], model=detector_file, explain="why", json_output=True)
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert {row["path"]: row["explanation"] for row in results} == {
+        "pictures/bright.png": "why/pictures/bright.png.png",
+        "pictures/cut.jpg": "",
+        "pictures/deeper/bright.png": "why/pictures/deeper/bright.png.png",
+        "pictures/deeper/dark.jpg": "why/pictures/deeper/dark.jpg.png",
+    }
+    assert all(Path(row["explanation"]).is_file() for row in results if row["explanation"])
+
+
+def test_explanations_of_an_earlier_run_are_replaced_and_never_judged(
     detector_file, pictures, tmp_path
 ):
-    Image.new("RGB", (16, 16), "white").save(pictures / "deeper" / "bright.png")
-    predict.command([pictures], model=detector_file, explain=tmp_path / "why")
-    assert len(list((tmp_path / "why").iterdir())) == 3
+    why = pictures / "why"
+    predict.command([pictures], model=detector_file, explain=why)
+    (pictures / "bright.png").unlink()
+    predict.command([pictures], model=detector_file, explain=why)
+    assert [path.name for path in why.rglob("*.png")] == ["dark.jpg.png"]
+    assert len(predict.find_images([pictures])[0]) == 1
+
+
+def test_a_folder_of_other_things_is_never_filled_with_explanations(detector_file, pictures):
+    before = sorted(pictures.rglob("*"))
+    with pytest.raises(UserError, match="--explain .* is not empty"):
+        predict.command([pictures], model=detector_file, explain=pictures)
+    assert sorted(pictures.rglob("*")) == before
 
 
 def test_the_committed_detector_says_what_it_was_trained_on():
@@ -134,12 +173,46 @@ def test_own_threshold_moves_the_verdict_and_drops_the_band(detector_file, pictu
 
 
 def test_folders_are_searched_deeply_only_when_asked(pictures):
-    assert len(predict.find_images([pictures], recursive=True)) == 2
-    assert len(predict.find_images([pictures], recursive=False)) == 1
+    assert len(predict.find_images([pictures], recursive=True)[0]) == 2
+    assert len(predict.find_images([pictures], recursive=False)[0]) == 1
+
+
+def test_what_is_left_out_of_a_folder_is_counted_and_said(detector_file, pictures, capsys):
+    for name in ("a.heic", "b.HEIC", "LICENSE", ".hidden.jpg", "Thumbs.db"):
+        (pictures / name).write_bytes(b"x")
+    (pictures / "again").symlink_to(pictures / "deeper")
+    Image.new("L", (16, 16)).save(pictures / "scan.ppm")
+    files, left_out = predict.find_images([pictures])
+    assert [file.name for file in files] == ["bright.png", "dark.jpg", "scan.ppm"]
+    assert left_out == {".heic": 2, ".txt": 1, "without suffix": 1, "linked folder(s)": 1}
+    predict.command([pictures], model=detector_file, json_output=True)
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["left_out"][".heic"] == 2
+    assert "left out 5 files of no kind read here: 2 .heic, 1 .txt" in printed.err
+
+
+def test_a_folder_of_other_kinds_only_says_which(tmp_path):
+    (tmp_path / "a.heic").touch()
+    with pytest.raises(UserError, match=r"No images in .* \(1 \.heic\)"):
+        predict.find_images([tmp_path])
+
+
+def test_a_link_to_nothing_gets_a_row(detector_file, pictures):
+    (pictures / "gone.jpg").symlink_to("nowhere")
+    table = predict.predict(
+        predict.load_detector(detector_file), predict.find_images([pictures])[0]
+    )
+    assert list(table["error"]) == ["", "", "is a link to nothing"]
+
+
+def test_a_name_that_is_no_text_can_be_printed(detector_file, pictures, capsys):
+    (pictures / "bright.png").rename(pictures / os.fsdecode(b"caf\xe9.png"))
+    assert predict.command([pictures], model=detector_file, csv=pictures / "t.csv") == 0
+    assert "caf\ufffd.png" in capsys.readouterr().out
 
 
 def test_a_file_named_twice_is_scored_once(pictures):
-    assert len(predict.find_images([pictures, pictures / "bright.png"])) == 2
+    assert len(predict.find_images([pictures, pictures / "bright.png"])[0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -151,9 +224,15 @@ def test_a_file_named_twice_is_scored_once(pictures):
         (dict(paths=["pictures"], batch_size=0), "--batch-size"),
         (dict(paths=["pictures"], model="no_such"), "no_such"),
         (dict(paths=["pictures"], model="gone.keras"), "gone.keras"),
+        (dict(paths=["pictures"], csv="pictures"), "--csv pictures is a folder"),
+        (dict(paths=["pictures"], csv="pictures/bright.png"), "name of a picture"),
+        (dict(paths=["pictures"], explain="pictures/bright.png"), "--explain .* not a folder"),
     ],
 )
-def test_mistakes_are_named(arguments, message, pictures, monkeypatch):
+def test_mistakes_are_named_before_tensorflow_is_imported(
+    arguments, message, pictures, monkeypatch
+):
     monkeypatch.chdir(pictures.parent)
+    monkeypatch.setattr(predict.console, "import_tensorflow", None)
     with pytest.raises(UserError, match=message):
         predict.command(**arguments)
