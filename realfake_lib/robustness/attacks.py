@@ -192,10 +192,10 @@ def noise(model, images, labels, epsilon, *, seed=0, indices=None, batch_size=No
 
 
 ATTACKS = {"fgsm": fgsm, "pgd": pgd, "noise": noise}
-"""Attacks that :func:`curve` knows by name."""
+"""Attacks that :func:`survivors` knows by name."""
 
 
-def curve(
+def survivors(
     model,
     images,
     labels,
@@ -207,7 +207,7 @@ def curve(
     batch_size=256,
     **options,
 ):
-    """Accuracy that is left under an attack, over epsilon.
+    """Which images are classified correctly in spite of an attack, over epsilon.
 
     An image that is classified wrongly without any attack counts as broken at every epsilon.
 
@@ -216,40 +216,38 @@ def curve(
     model, images, labels, batch_size
         As in :func:`fgsm`.
     epsilons : sequence of float >= 0
-        In grey levels (/255); 0 is the accuracy without attack.
+        In grey levels (/255); 0 is without attack.
     attack : {"pgd", "fgsm", "noise"} or callable
         A callable takes ``(model, images, labels, epsilon)`` and returns the attacked images.
     threshold : float in (0, 1)
         An image is called FAKE where ``p_fake >= threshold``.
     worst_case : bool
         An image broken at one epsilon counts as broken at every larger one, whose ball holds the
-        same picture. The curve then never rises. False shows each epsilon by itself.
+        same picture. False takes each epsilon by itself.
     **options
         Passed to the attack, e.g. ``steps=20, restarts=2, seed=1``.
 
     Returns
     -------
-    pandas.DataFrame
-        A row an epsilon, rising: attack, epsilon, accuracy, ci_low, ci_high (Wilson, 95 %), n, and
-        the accuracy of each class: fake_recall, real_recall (NaN for a class that is absent).
+    dict of float to (n,) bool array
+        By epsilon, rising.
 
     Raises
     ------
     UserError
         If the attack has an unknown name.
     """
-    run, name = _resolve(attack, threshold, batch_size, options)
+    run = _resolve(attack, threshold, batch_size, options)
     clean = detector.as_pixels(images)
     labels = np.asarray(labels)
     detector.signs(labels, len(clean))
-    epsilons = sorted({_radius(epsilon) for epsilon in epsilons})
 
     untouched = detector.is_correct(
         detector.predict_logits(model, clean, batch_size), labels, threshold
     )
-    standing = untouched.copy()
-    rows = []
-    for epsilon in epsilons:
+    standing = untouched
+    found = {}
+    for epsilon in sorted({_radius(epsilon) for epsilon in epsilons}):
         targets = np.flatnonzero(standing if worst_case else untouched)
         correct = np.zeros(len(labels), bool)
         if epsilon == 0:
@@ -258,38 +256,78 @@ def curve(
             attacked = run(model, clean[targets], labels[targets], epsilon, targets)
             logits = detector.predict_logits(model, attacked, batch_size)
             correct[targets] = detector.is_correct(logits, labels[targets], threshold)
-        standing = correct
-        rows.append({"attack": name, "epsilon": epsilon, **_accuracies(correct, labels)})
+        found[epsilon] = standing = correct
+    return found
+
+
+def curve(model, images, labels, epsilons, attack="pgd", **options):
+    """Accuracy that is left under an attack, over epsilon.
+
+    Parameters
+    ----------
+    model, images, labels, epsilons, attack, **options
+        As in :func:`survivors`. With ``worst_case``, which is the default, the curve never rises.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :func:`accuracies`.
+    """
+    found = survivors(model, images, labels, epsilons, attack, **options)
+    return accuracies(found, labels, getattr(attack, "__name__", attack))
+
+
+def accuracies(found, labels, name):
+    """What :func:`survivors` found, as accuracies.
+
+    Parameters
+    ----------
+    found : dict of float to (n,) bool array
+        Epsilon to whether each image is classified correctly.
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    name : str
+        Of the attack.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epsilon: attack, epsilon, accuracy, ci_low, ci_high (Wilson, 95 %), n, and the
+        accuracy of each class: fake_recall, real_recall (NaN for a class that is absent).
+    """
+    labels = np.asarray(labels)
+    rows = []
+    for epsilon, correct in found.items():
+        low, high = wilson(correct.sum(), len(correct))
+        recall = {c: correct[labels == c].mean() if (labels == c).any() else np.nan for c in (0, 1)}
+        rows.append(
+            {
+                "attack": name,
+                "epsilon": epsilon,
+                "accuracy": correct.mean(),
+                "ci_low": low,
+                "ci_high": high,
+                "n": len(correct),
+                "fake_recall": recall[FAKE],
+                "real_recall": recall[REAL],
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def _resolve(attack, threshold, batch_size, options):
-    """The attack as a function of (model, images, labels, epsilon, indices), and its name."""
+    """The attack as a function of (model, images, labels, epsilon, indices)."""
     if callable(attack):
-        name = getattr(attack, "__name__", type(attack).__name__)
-        return lambda m, x, y, e, _: attack(m, x, y, e, **options), name
+        return lambda m, x, y, e, _: attack(m, x, y, e, **options)
     if attack not in ATTACKS:
         raise UserError(
             f"unknown attack {attack!r}", hint=f"Known are {', '.join(sorted(ATTACKS))}."
         )
     if attack == "pgd":
-        # Only right or wrong counts for a curve.
+        # Only right or wrong counts here.
         options = {"early_stop": True, "threshold": threshold, **options}
     options = {"batch_size": batch_size, **options}
-    return lambda m, x, y, e, i: ATTACKS[attack](m, x, y, e, indices=i, **options), attack
-
-
-def _accuracies(correct, labels):
-    low, high = wilson(correct.sum(), len(correct))
-    recall = {c: correct[labels == c].mean() if (labels == c).any() else np.nan for c in (0, 1)}
-    return {
-        "accuracy": correct.mean(),
-        "ci_low": low,
-        "ci_high": high,
-        "n": len(correct),
-        "fake_recall": recall[FAKE],
-        "real_recall": recall[REAL],
-    }
+    return lambda m, x, y, e, i: ATTACKS[attack](m, x, y, e, indices=i, **options)
 
 
 def _step(points, gradient, sign, size):

@@ -8,60 +8,19 @@ import pandas as pd
 from realfake_lib.robustness import attacks, corruptions, detector
 from realfake_lib.settings import FAKE, REAL
 
-
-def worst_case(model, images, labels, epsilon, *, steps=10, restarts=1, seed=0, threshold=0.5):
-    """The strongest that is known against each single image: FGSM, then PGD where that failed.
-
-    Parameters
-    ----------
-    model, images, labels, epsilon, steps, restarts, seed, threshold
-        As in :func:`realfake_lib.robustness.attacks.pgd`.
-
-    Returns
-    -------
-    (n, h, w, c) float32 array
-
-    References
-    ----------
-    Carlini et al.: On evaluating adversarial robustness (2019), "report per-example attack
-    success".
-    """
-    labels = np.asarray(labels)
-    attacked = attacks.fgsm(model, images, labels, epsilon)
-    logits = detector.predict_logits(model, attacked)
-    standing = np.flatnonzero(detector.is_correct(logits, labels, threshold))
-    if len(standing):
-        attacked[standing] = attacks.pgd(
-            model,
-            np.asarray(images)[standing],
-            labels[standing],
-            epsilon,
-            steps=steps,
-            restarts=restarts,
-            seed=seed,
-            early_stop=True,
-            threshold=threshold,
-            indices=standing,
-        )
-    return attacked
+WORST = "worst"
+"""Name of the worst case of all attacks in what :func:`accuracy_curves` returns."""
 
 
 def accuracy_curves(
-    detectors,
-    images,
-    labels,
-    epsilons,
-    include=("noise", "fgsm", "pgd", "worst"),
-    *,
-    n_strong=None,
-    steps=10,
-    restarts=1,
-    seed=0,
+    detectors, images, labels, epsilons, kinds=("noise", "fgsm", "pgd"), *, seed=0, **options
 ):
-    """Accuracy over epsilon of several detectors, under noise, FGSM, PGD and the worst of them.
+    """Accuracy over epsilon of several detectors, under several attacks and the worst of them.
 
-    Noise and FGSM stand for each epsilon by itself, as they are usually published. Under ``pgd``
-    and ``worst`` an image that was broken at a smaller epsilon stays broken.
+    All attacks see the same images. In the worst case an image counts as classified correctly
+    only if every attack has failed on it, at this epsilon and at the smaller ones, whose balls
+    lie inside; so it is nowhere above any single attack. Noise and FGSM stand for each epsilon by
+    itself, as they are usually published; under PGD a broken image stays broken.
 
     Parameters
     ----------
@@ -70,50 +29,62 @@ def accuracy_curves(
     labels : (n,) int array
         FAKE = 0, REAL = 1.
     epsilons : sequence of float
-        In grey levels (/255).
-    include : sequence of str
-        Which of the four.
-    n_strong : int, optional
-        PGD and the worst case take the first ``n_strong`` images; all unless given.
-    steps, restarts, seed : int
-        Of PGD.
+        In grey levels (/255); 0, without attack, is added.
+    kinds : sequence of str
+        Names in :data:`realfake_lib.robustness.attacks.ATTACKS`.
+    seed : int
+        Of noise and PGD.
+    **options
+        Of PGD: ``steps``, ``restarts``.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`realfake_lib.robustness.attacks.curve`, after ``detector``.
+        The columns of :func:`realfake_lib.robustness.attacks.accuracies`, after ``detector``; the
+        worst case is the attack ``"worst"``.
+
+    References
+    ----------
+    Carlini et al.: On evaluating adversarial robustness (2019), "report per-example attack
+    success".
     """
-    strong = {"steps": steps, "restarts": restarts, "seed": seed}
-    runs = [
-        ("noise", "noise", False, slice(None), {"seed": seed}),
-        ("fgsm", "fgsm", False, slice(None), {}),
-        ("pgd", "pgd", True, slice(n_strong), strong),
-        ("worst", worst_case, True, slice(n_strong), strong),
-    ]
+    of_kind = {"noise": {"seed": seed}, "fgsm": {}, "pgd": {"seed": seed, **options}}
     frames = []
     for name, model in detectors.items():
-        for attack, function, monotonic, part, options in runs:
-            if attack not in include:
-                continue
-            curve = attacks.curve(
+        found = {
+            kind: attacks.survivors(
                 model,
-                images[part],
-                labels[part],
+                images,
+                labels,
                 [0, *epsilons],
-                function,
-                worst_case=monotonic,
-                **options,
+                kind,
+                worst_case=kind == "pgd",
+                **of_kind[kind],
             )
-            frames.append(curve.assign(attack=attack, detector=name))
+            for kind in kinds
+        }
+        found[WORST] = _union(list(found.values()))
+        for kind, standing in found.items():
+            frames.append(attacks.accuracies(standing, labels, kind).assign(detector=name))
     table = pd.concat(frames, ignore_index=True)
     return table[["detector", *table.columns.drop("detector")]]
+
+
+def _union(found):
+    """What survives all attacks, from what survives each, as ``attacks.survivors`` gives it."""
+    of_each = np.array([list(one.values()) for one in found])  # attacks × epsilons × images
+    worst = np.logical_and.accumulate(of_each.all(axis=0))
+    return dict(zip(found[0], worst, strict=True))
 
 
 def metric_name(kind, strength):
     """An attack or corruption and its strength as a word of a metric's name.
 
-    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``.
+    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``. A kind without a
+    strength (NaN), such as no corruption at all, is its own name.
     """
+    if np.isnan(strength):
+        return kind
     return "clean" if strength == 0 else f"{kind}_{strength:g}".replace(".", "_")
 
 
