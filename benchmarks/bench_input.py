@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from keras.src.legacy.preprocessing.image import ImageDataGenerator  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -115,12 +116,13 @@ def library_training(images, labels, precision, batch_size=BATCH):
     """A function that trains this library's way on every image once."""
     recipe = training.RECIPES["seed_original"].replace(precision=precision, batch_size=batch_size)
     twin = training_twin(models.build("seed_cnn"), precision)
-    step = make_step(twin, recipe.make_optimizer(1), recipe)
+    step = make_step(twin, recipe.make_optimizer(), recipe)
     epochs = itertools.count()
+    ones, rates = tf.ones(GATHER), tf.constant(recipe.rates(0, 1, GATHER // batch_size))
 
     def train():
         for batch in _library_batches(images, labels, epochs):
-            step(*batch)[0].numpy()
+            step(*batch, ones, rates)[0].numpy()
 
     return train
 

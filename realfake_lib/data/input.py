@@ -41,7 +41,8 @@ def batches(
     seed, epoch : int
     augment : callable, optional
         Takes ``(images, seed)``, a (b, h, w, 3) float32 tensor of pixels in [0, 255] and a (2,)
-        int32 tensor that differs for every batch of every epoch; returns images of that shape.
+        int32 tensor that differs for every batch of every epoch; returns images of that shape, or
+        windows of them.
     augment_seed : int, optional
         ``seed`` by default.
     drop_remainder : bool
@@ -76,7 +77,9 @@ def batches(
         if augment is not None:
             batch_seed = tf.stack([augment_seed, first_step + tf.cast(step, tf.int32)])
             pixels = tf.cast(augment(pixels, batch_seed), tf.float32)
-            pixels.set_shape((batch, *images.shape[1:]))
+            # What comes back may be a window of the image.
+            side = images.shape[1] if pixels.shape[1] is None else pixels.shape[1]
+            pixels.set_shape((batch, side, side, images.shape[3]))
         for values in target:
             values.set_shape((batch,))
         return (pixels, *target) if target else pixels

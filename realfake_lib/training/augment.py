@@ -18,19 +18,22 @@ DESCRIPTIONS = {
 """Every policy's name and what it does."""
 
 
-def policy(name):
+def policy(name, side=None):
     """The augmentation of that name, as :func:`realfake_lib.data.batches` takes it.
 
     Parameters
     ----------
     name : str
         One of :data:`DESCRIPTIONS`.
+    side : int, optional
+        Cut a random window of this side out of each augmented image, in pixels.
 
     Returns
     -------
     callable or None
         ``augment(images, seed)``: (n, h, w, 3) tensor and (2,) int tensor to float32 images of
-        the same shape and range. None for ``"none"``.
+        the same range, and of the same size where there is no ``side``. None for ``"none"``
+        without one.
 
     Raises
     ------
@@ -38,11 +41,45 @@ def policy(name):
         If there is no policy of that name.
     """
     try:
-        return _POLICIES[name]
+        whole = _POLICIES[name]
     except (KeyError, TypeError):
         raise UserError(
             f"Unknown augmentation {name!r}.", f"Known: {', '.join(DESCRIPTIONS)}"
         ) from None
+    if side is None:
+        return whole
+
+    def windows(images, seed):
+        return random_windows(images if whole is None else whole(images, seed), seed, side)
+
+    return windows
+
+
+def random_windows(images, seed, side):
+    """Cut a square window out of each image, anywhere, no pixel mixed.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) tensor
+    seed : (2,) int tensor
+    side : int
+        Pixels, up to ``min(h, w)``.
+
+    Returns
+    -------
+    (n, side, side, c) float32 tensor
+    """
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    rows, columns = (
+        tf.random.stateless_uniform([count], _fork(seed, which), 0, size - side + 1, tf.int32)
+        for which, size in ((5, height), (6, width))
+    )
+    steps = tf.range(side)
+    picked = ((rows[:, None] + steps) * width)[:, :, None] + (columns[:, None] + steps)[:, None, :]
+    channels = images.shape[-1]
+    flat = tf.reshape(images, [count, height * width, channels])
+    windows = tf.gather(flat, tf.reshape(picked, [count, -1]), axis=1, batch_dims=1)
+    return tf.cast(tf.reshape(windows, [count, side, side, channels]), tf.float32)
 
 
 def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, flip=1.0):

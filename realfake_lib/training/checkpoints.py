@@ -59,7 +59,7 @@ class Checkpoint:
         self.path = None if folder is None else Path(folder) / f"{label}-{key[:16]}.npz"
         self.key = key
 
-    def save(self, twin, optimizer, history, best=None):
+    def save(self, twin, optimizer, history, best=None, losses=None):
         """Write the state after an epoch; a kill leaves the previous file or this one, whole."""
         if self.path is None:
             return
@@ -69,12 +69,14 @@ class Checkpoint:
             for i, variable in enumerate(optimizer.variables)
         }
         arrays |= {f"b{i:04d}": array for i, array in enumerate(best or [])}
+        if losses is not None:
+            arrays["losses"] = losses
         meta = json.dumps({"key": self.key, "history": history})
         with settings.atomic_file(self.path) as temporary:
             np.savez(temporary, meta=np.array(meta), **arrays)
 
-    def restore(self, twin, optimizer):
-        """Put the saved state back.
+    def restore(self, twin, optimizer, losses=None):
+        """Put the saved state back, ``losses`` too, which is filled in place.
 
         Returns
         -------
@@ -89,10 +91,12 @@ class Checkpoint:
             meta = json.loads(str(saved["meta"]))
             if meta["key"] != self.key:  # a file renamed by hand
                 return [], None
+            numbered = sorted(name for name in saved.files if name[1:].isdigit())
             groups = {
-                letter: [saved[name] for name in sorted(saved.files) if name[0] == letter]
-                for letter in "wob"
+                letter: [saved[name] for name in numbered if name[0] == letter] for letter in "wob"
             }
+            if losses is not None:
+                losses[:] = saved["losses"]
         twin.set_weights(groups["w"])
         for variable, value in zip(optimizer.variables, groups["o"], strict=True):
             variable.assign(value)

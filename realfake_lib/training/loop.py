@@ -1,5 +1,6 @@
 """The training loop: resumable to the bit, its randomness a function of seed, epoch and step."""
 
+import functools
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from realfake_lib import data, models, progress
 from realfake_lib.errors import UserError
 from realfake_lib.training import augment
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
+from realfake_lib.training.curriculum import Curriculum
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_logits
 from realfake_lib.training.recipes import get_recipe
@@ -32,8 +34,9 @@ class FitResult:
     model : keras.Model
         float32, with the selected epoch's weights.
     history : pandas.DataFrame
-        One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
-        ``loss`` and ``accuracy`` are means over the augmented training batches.
+        One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate (at its
+        end), images (trained on), side (of these, in pixels), seconds. ``loss`` and ``accuracy``
+        are weighted means over the augmented training batches.
     seconds : float
         Training and validation, all epochs, those before a resumption too.
     images_per_second : float
@@ -105,7 +108,6 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         )
     precision = best_precision() if recipe.precision == "auto" else recipe.precision
     batch_size = min(recipe.batch_size, len(train))
-    steps = len(train) // batch_size
     key = digest(
         repr(recipe.replace(precision=precision)),
         model_digest(model),
@@ -116,27 +118,31 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         [seed, GATHER, keras.__version__, tf.__version__],
     )
     recipe = recipe.replace(batch_size=batch_size)
-    twin = training_twin(model, precision)
-    optimizer = recipe.make_optimizer(recipe.epochs * steps)
-    step = make_step(twin, optimizer, recipe)
+    twin = training_twin(model, precision, any_size=recipe.crop > 0)
+    optimizer = recipe.make_optimizer()
+    course = Curriculum(recipe, train, dataset.image_size, seed)
+    make = functools.cache(lambda side: make_step(twin, optimizer, recipe, side))
     checkpoint = Checkpoint(checkpoint_dir, label, key)
-    history, best = checkpoint.restore(twin, optimizer)
+    optimizer.build(twin.trainable_variables)
+    history, best = checkpoint.restore(twin, optimizer, course.losses)
     resumed_from = len(history)
 
     for epoch in range(resumed_from, recipe.epochs):
         started = time.perf_counter()
         _reset_dropout(twin, seed, epoch)
+        positions, weights = course.epoch(epoch)
+        side = course.side(epoch)
         batches = data.batches(
             dataset.images,
             dataset.labels,
-            indices=train,
+            indices=train[positions],
             batch_size=batch_size * max(1, GATHER // batch_size),
-            shuffle=True,
             seed=seed,
             epoch=epoch,
-            augment=augment.policy(recipe.augment),
+            augment=augment.policy(recipe.augment, side if side < dataset.image_size else None),
         )
-        loss, accuracy = _run_epoch(step, batches, batch_size, label, epoch, recipe.epochs, steps)
+        task = _Epoch(label, epoch, positions, weights)
+        loss, accuracy = _run_epoch(make(side), batches, recipe, course, task)
         val_loss, val_accuracy = _validate(twin, dataset, val)
         history.append(
             {
@@ -145,13 +151,15 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
                 "accuracy": accuracy,
                 "val_loss": val_loss,
                 "val_accuracy": val_accuracy,
-                "learning_rate": float(optimizer.learning_rate),
+                "learning_rate": float(recipe.rates((epoch + 1) / recipe.epochs, 1.0, 1)[0]),
+                "images": len(positions) // batch_size * batch_size,
+                "side": side,
                 "seconds": time.perf_counter() - started,
             }
         )
         if _ranks_first(history, recipe.select):
             best = twin.get_weights()
-        checkpoint.save(twin, optimizer, history, best)
+        checkpoint.save(twin, optimizer, history, best, course.losses)
 
     model.set_weights(best if best is not None else twin.get_weights())
     frame = pd.DataFrame(history)
@@ -160,7 +168,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         model=model,
         history=frame,
         seconds=seconds,
-        images_per_second=recipe.epochs * steps * batch_size / seconds,
+        images_per_second=float(frame["images"].sum()) / seconds,
         epochs_run=recipe.epochs - resumed_from,
         resumed_from=resumed_from,
         precision=precision,
@@ -202,7 +210,7 @@ def fine_tune(model, dataset, splits, recipe="fine_tune", unfreeze_from=None, **
     return fit(tuned, dataset, splits, recipe, **options)
 
 
-def make_step(twin, optimizer, recipe):
+def make_step(twin, optimizer, recipe, side=None):
     """One compiled call that trains on a gathered batch, piece by piece.
 
     Parameters
@@ -212,46 +220,61 @@ def make_step(twin, optimizer, recipe):
     optimizer : keras.optimizers.Optimizer
     recipe : Recipe
         Its batch size and its label smoothing count.
+    side : int, optional
+        Side of the images, in pixels; by default what the network takes.
 
     Returns
     -------
     callable
-        ``step(pixels, labels)``: (n, h, w, 3) float32 in [0, 255] and (n,) float32 to the sum of
-        the batch losses, the number of right answers and the number of batches, as tensors. An
-        incomplete batch at the end is left out.
+        ``step(pixels, labels, weights, rates)``: (n, side, side, 3) float32 in [0, 255], (n,)
+        float32, (n,) float32 and (n // batch size,) float32 to each image's loss and whether the
+        answer was right, two (m,) float32 tensors. An incomplete batch at the end is left out.
     """
     optimizer.build(twin.trainable_variables)
     batch_size, smoothing = recipe.batch_size, recipe.label_smoothing
-    shape = twin.input_shape[1:]
+    side = side or twin.input_shape[1]
+    shape = (side, side, twin.input_shape[3])
 
-    def train_on(pixels, labels):
+    def train_on(pixels, labels, weights):
         with tf.GradientTape() as tape:
             logits = twin(pixels, training=True)[:, 0]
             targets = labels * (1 - smoothing) + smoothing / 2
-            loss = tf.reduce_mean(
-                tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
-            )
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+            loss = tf.reduce_mean(weights * losses)
         optimizer.apply(tape.gradient(loss, twin.trainable_variables))
-        right = tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32))
-        return loss, right
+        return losses, tf.cast((logits > 0) == (labels > 0.5), tf.float32)
 
-    def step(pixels, labels):
-        losses, right = tf.constant(0.0), tf.constant(0.0)
-        count = tf.shape(pixels)[0] // batch_size
+    def step(pixels, labels, weights, rates):
+        count = tf.shape(rates)[0]
+        losses = tf.TensorArray(tf.float32, count, element_shape=(batch_size,))
+        right = tf.TensorArray(tf.float32, count, element_shape=(batch_size,))
         for i in tf.range(count):
             begin, end = i * batch_size, (i + 1) * batch_size
+            optimizer.learning_rate.assign(rates[i])
             # The loop hides the static batch size, without which kernels take slower paths.
             loss, hits = train_on(
                 tf.ensure_shape(pixels[begin:end], (batch_size, *shape)),
                 tf.ensure_shape(labels[begin:end], (batch_size,)),
+                tf.ensure_shape(weights[begin:end], (batch_size,)),
             )
-            losses += loss
-            right += hits
-        return losses, right, count
+            losses = losses.write(i, loss)
+            right = right.write(i, hits)
+        return losses.concat(), right.concat()
 
-    signature = [tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None,), tf.float32)]
+    numbers = tf.TensorSpec((None,), tf.float32)
+    signature = [tf.TensorSpec((None, *shape), tf.float32), numbers, numbers, numbers]
     # Traced here once: a tf.function of its own for each training makes TensorFlow warn.
     return tf.function(step, input_signature=signature).get_concrete_function()
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """One epoch's images and their weights."""
+
+    label: str
+    number: int
+    positions: np.ndarray
+    weights: np.ndarray
 
 
 def _fresh_model(network, image_size):
@@ -280,22 +303,32 @@ def _reset_dropout(twin, seed, epoch):
             generator.state.assign(np.array([seed * 1000 + epoch, number], generator.state.dtype))
 
 
-def _run_epoch(step, batches, batch_size, label, epoch, epochs, steps):
-    """Train on every batch; mean loss and accuracy over the epoch."""
-    loss = right = done = 0
+def _run_epoch(step, batches, recipe, course, epoch):
+    """Train on every batch; weighted mean loss and accuracy over the epoch."""
+    size, epochs = recipe.batch_size, recipe.epochs
+    steps = len(epoch.positions) // size
+    rates = recipe.rates(epoch.number / epochs, (epoch.number + 1) / epochs, steps)
+    loss = right = total = done = 0
     reported = time.monotonic()
     for pixels, labels in batches:
-        if pixels.shape[0] < batch_size:
+        count = pixels.shape[0] // size
+        if not count:
             break
-        batch_losses, hits, count = step(pixels, labels)
-        loss += float(batch_losses)
-        right += float(hits)
-        done += int(count)
+        window = slice(done * size, (done + count) * size)
+        weights = epoch.weights[window]
+        chunk_rates = tf.constant(rates[done : done + count])
+        losses, hits = step(pixels, labels, tf.constant(weights), chunk_rates)
+        losses = losses.numpy()
+        course.note(epoch.positions[window], losses)
+        loss += float(np.dot(losses, weights))
+        right += float(np.dot(hits.numpy(), weights))
+        total += float(weights.sum())
+        done += count
         if time.monotonic() - reported > _REPORT_EVERY or done == steps:
             reported = time.monotonic()
-            message = f"{label} epoch {epoch + 1}/{epochs}, loss {loss / done:.3f}"
-            progress.report(message, epoch * steps + done, epochs * steps, "steps")
-    return loss / done, right / (done * batch_size)
+            message = f"{epoch.label} epoch {epoch.number + 1}/{epochs}, loss {loss / total:.3f}"
+            progress.report(message, epoch.number + done / steps, epochs, "epochs")
+    return loss / total, right / total
 
 
 def _validate(twin, dataset, indices):

@@ -1,15 +1,18 @@
 """Recipes: everything that decides how a network is trained, by name."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from realfake_lib.errors import UserError
 from realfake_lib.training import augment
+from realfake_lib.training.muon import Muon
 
 _CHOICES = {
-    "optimizer": ("adam", "adamw", "sgd"),
+    "optimizer": ("adam", "adamw", "muon", "sgd"),
     "schedule": ("constant", "one_cycle"),
     "precision": ("auto", "float32", "mixed_bfloat16"),
     "select": ("last", "best_val_loss", "best_val_accuracy"),
@@ -26,8 +29,8 @@ class Recipe:
         Passes over the training images.
     batch_size : int
         Images a step. The last, incomplete batch of an epoch is dropped (each epoch another).
-    optimizer : {"adam", "adamw", "sgd"}
-        ``"sgd"`` has Nesterov momentum .9.
+    optimizer : {"adam", "adamw", "muon", "sgd"}
+        ``"muon"`` is :class:`realfake_lib.training.muon.Muon`; ``"sgd"`` has Nesterov momentum .9.
     learning_rate : float
         The highest one.
     schedule : {"constant", "one_cycle"}
@@ -44,6 +47,15 @@ class Recipe:
         ``"auto"`` takes what :func:`realfake_lib.training.best_precision` measures as faster.
     select : {"last", "best_val_loss", "best_val_accuracy"}
         Which epoch's weights are kept; only validation images are consulted.
+    prune : float in [0, 1)
+        Probability with which an easy image is left out of an epoch, see
+        :class:`realfake_lib.training.curriculum.Curriculum`.
+    prune_share : float in [0, 1]
+        Share of the epochs, from the first, in which images may be left out.
+    crop : int
+        Side of the random windows that the first epochs train on, in pixels; 0: whole images.
+    crop_share : float in [0, 1]
+        Share of the epochs, from the first, that train on windows.
     """
 
     epochs: int = 10
@@ -57,6 +69,10 @@ class Recipe:
     augment: str = "flip_crop"
     precision: str = "auto"
     select: str = "last"
+    prune: float = 0.0
+    prune_share: float = 0.85
+    crop: int = 0
+    crop_share: float = 0.7
 
     def __post_init__(self):
         for field, choices in _CHOICES.items():
@@ -72,6 +88,12 @@ class Recipe:
                 "Recipe: label_smoothing must lie in [0, 1), warmup in (0, 1), "
                 "weight_decay at 0 or above."
             )
+        if not (0 <= self.prune < 1 and 0 <= self.prune_share <= 1 and 0 <= self.crop_share <= 1):
+            raise UserError(
+                "Recipe: prune must lie in [0, 1), prune_share and crop_share in [0, 1]."
+            )
+        if self.crop and self.crop < LEAST_CROP:
+            raise UserError(f"Recipe: crop is {self.crop}; it must be 0 or {LEAST_CROP} or more.")
 
     def replace(self, **changes):
         """A copy with some fields changed."""
@@ -92,23 +114,34 @@ class Recipe:
             batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
         )
 
-    def make_schedule(self, steps):
-        """Learning rate as Keras takes it, for a training of ``steps`` steps in all."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        rise = max(1, round(self.warmup * steps))
-        return keras.optimizers.schedules.CosineDecay(
-            self.learning_rate / 20,
-            decay_steps=max(1, steps - rise),
-            warmup_target=self.learning_rate,
-            warmup_steps=rise,
-        )
+    def rates(self, begin, end, steps):
+        """Learning rates of ``steps`` steps on the way from ``begin`` to ``end``.
 
-    def make_optimizer(self, steps):
-        """The optimizer, for a training of ``steps`` steps in all."""
-        rate = self.make_schedule(steps)
+        Parameters
+        ----------
+        begin, end : float in [0, 1]
+            Shares of the whole training. Steps alone would not do: an epoch may have fewer of
+            them than another.
+        steps : int
+
+        Returns
+        -------
+        (steps,) float32 array
+        """
+        if self.schedule == "constant":
+            return np.full(steps, self.learning_rate, np.float32)
+        done = begin + (end - begin) * np.arange(steps) / max(1, steps)
+        rise = (1 + 19 * done / self.warmup) / 20
+        fall = (1 + np.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+        return (self.learning_rate * np.where(done < self.warmup, rise, fall)).astype(np.float32)
+
+    def make_optimizer(self):
+        """The optimizer; its learning rate is set step by step, see :meth:`rates`."""
+        rate = self.learning_rate
         if self.optimizer == "adam":
             return keras.optimizers.Adam(rate)
+        if self.optimizer == "muon":
+            return Muon(rate, weight_decay=self.weight_decay)
         if self.optimizer == "adamw":
             optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
         else:
@@ -119,6 +152,9 @@ class Recipe:
             optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
+
+LEAST_CROP = 8
+"""Smallest window, in pixels: below it pooling leaves nothing to convolve."""
 
 LEAST_STEPS = 600
 """Steps that a training on one's own images takes at least, unless told otherwise."""

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from realfake_lib.errors import UserError
+
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """BatchNorm that trains through TensorFlow's fused kernel.
@@ -31,7 +33,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def training_twin(model, precision="float32"):
+def training_twin(model, precision="float32", any_size=False):
     """Clone ``model``, weights and trainable flags too, in the form that is trained.
 
     The float32 original is what gets the trained weights back and what is saved, so no file
@@ -43,11 +45,23 @@ def training_twin(model, precision="float32"):
         Functional, flat.
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic of all layers but the input scaling and the logit; weights stay float32.
+    any_size : bool
+        Let the twin take images of any size, which a network that flattens its features cannot.
 
     Returns
     -------
     keras.Model
+
+    Raises
+    ------
+    UserError
+        If the network cannot take images of any size.
     """
+    if any_size and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
+        raise UserError(
+            f"{model.name} takes images of one size only, so it cannot train on windows.",
+            "Set the recipe's crop to 0.",
+        )
 
     def clone(layer):
         config = layer.get_config()
@@ -60,7 +74,8 @@ def training_twin(model, precision="float32"):
             kind = FusedBatchNormalization
         return kind.from_config(config)
 
-    twin = keras.models.clone_model(model, clone_function=clone)
+    options = {"input_tensors": keras.Input((None, None, 3), name="pixels")} if any_size else {}
+    twin = keras.models.clone_model(model, clone_function=clone, **options)
     twin.set_weights(model.get_weights())
     for layer, original in zip(twin.layers, model.layers, strict=True):
         layer.trainable = original.trainable

@@ -1,0 +1,66 @@
+"""Which images an epoch trains on, at what weight and size: effort where something is to learn."""
+
+import numpy as np
+
+from realfake_lib.data.input import epoch_order
+
+
+class Curriculum:
+    """The course of one training.
+
+    After a few passes most images are known and teach next to nothing. From the second epoch on, an
+    image whose last loss was below the mean is left out with probability ``recipe.prune``; those
+    that stay count for ``1 / (1 - prune)``, so that the expected gradient is that of all images.
+    Early epochs may also see random windows (``recipe.crop``) in place of whole images: a
+    fully-convolutional network pays by the pixel. The last epochs see everything, whole.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    rows : (n,) int array
+        The training images.
+    image_size : int
+        Side of the whole images, in pixels.
+    seed : int
+
+    Attributes
+    ----------
+    losses : (n,) float32 array
+        Each training image's loss when it was last seen; infinite before. It is all the state.
+
+    References
+    ----------
+    Qin et al., InfoBatch: lossless training speed up by unbiased dynamic data pruning, ICLR 2024,
+    arXiv 2303.04947. Tan and Le, EfficientNetV2 (progressive image size), ICML 2021.
+    """
+
+    def __init__(self, recipe, rows, image_size, seed):
+        self.recipe = recipe
+        self.rows = np.asarray(rows)
+        self.image_size = image_size
+        self.seed = seed
+        self.losses = np.full(len(self.rows), np.inf, np.float32)
+
+    def side(self, epoch):
+        """Side of the images in an epoch, in pixels."""
+        crop = self.recipe.crop
+        early = epoch < self.recipe.crop_share * self.recipe.epochs
+        return min(crop, self.image_size) if crop and early else self.image_size
+
+    def epoch(self, epoch):
+        """Positions in ``rows`` in training order, (m,) int, and their weights, (m,) float32."""
+        order = epoch_order(len(self.rows), True, self.seed, epoch)
+        weights = np.ones(len(order), np.float32)
+        prune = self.recipe.prune
+        if not prune or epoch == 0 or epoch >= self.recipe.prune_share * self.recipe.epochs:
+            return order, weights
+        seen = np.isfinite(self.losses)  # an image that fell into a dropped batch was not
+        easy = self.losses[order] < self.losses[seen].mean()
+        dice = np.random.default_rng([self.seed, epoch, 5])
+        weights[easy] = 1 / (1 - prune)
+        kept = ~(easy & (dice.random(len(order)) < prune))
+        return order[kept], weights[kept]
+
+    def note(self, positions, losses):
+        """Remember the losses of images that were just trained on."""
+        self.losses[positions] = losses
