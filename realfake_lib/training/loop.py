@@ -2,7 +2,7 @@
 
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -49,6 +49,8 @@ class FitResult:
         Arithmetic that was used.
     reason : str
         Why it trained, resumed or loaded, for the reader of a log.
+    origin : dict
+        Where it was trained, for what was kept by :mod:`realfake_lib.training.kept`; else empty.
     """
 
     model: keras.Model
@@ -59,6 +61,7 @@ class FitResult:
     resumed_from: int
     precision: str
     reason: str
+    origin: dict = field(default_factory=dict)
 
 
 def set_seed(seed):
@@ -98,7 +101,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
     """
     recipe = get_recipe(recipe)
     set_seed(seed)
-    model = _fresh_model(network, dataset.image_size)
+    model = fresh_model(network, dataset.image_size)
     label = label or model.name
     train, val = np.asarray(splits.train), np.asarray(splits.val)
     if not len(train) or not len(val):
@@ -277,7 +280,14 @@ class _Epoch:
     weights: np.ndarray
 
 
-def _fresh_model(network, image_size):
+def fresh_model(network, image_size):
+    """The network that :func:`fit` starts from, by its name, builder or as a copy.
+
+    Raises
+    ------
+    UserError
+        If it takes images of another size.
+    """
     if isinstance(network, keras.Model):
         model = keras.models.clone_model(network)
         model.set_weights(network.get_weights())

@@ -1,0 +1,119 @@
+"""Long trainings that were kept: weights and history, found again by what made them.
+
+A training of many minutes need not be repeated by everybody who runs the report. What it left lies
+in a folder of the repository, as plain arrays, and is used only for the very training asked for:
+the same network, recipe, data, split and seed.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+
+from realfake_lib import settings
+from realfake_lib.errors import UserError
+from realfake_lib.training import loop
+from realfake_lib.training.checkpoints import digest, model_digest
+from realfake_lib.training.recipes import Recipe, get_recipe
+
+
+def identity(network, dataset, splits, recipe, seed):
+    """SHA-256 over all that a training depends on, but for machine and versions.
+
+    Parameters
+    ----------
+    network, dataset, splits, recipe, seed
+        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
+
+    Returns
+    -------
+    str
+    """
+    model = loop.fresh_model(network, dataset.image_size)
+    fields = dataclasses.fields(Recipe)
+    recipe = get_recipe(recipe).replace(precision="auto")
+    # Only what is not at its default: a field that is new must not disown the older trainings.
+    chosen = {f.name: getattr(recipe, f.name) for f in fields}
+    chosen = {f.name: chosen[f.name] for f in fields if chosen[f.name] != f.default}
+    rows = np.asarray(splits.train), np.asarray(splits.val)
+    return digest(chosen, model_digest(model, weights=False), dataset.fingerprint, *rows, seed)
+
+
+def path_of(folder, label, seed):
+    """File of one kept training."""
+    return folder / f"{label}-seed{seed}.npz"
+
+
+def keep(fit, folder, label, seed, key, **origin):
+    """Write a finished training to ``folder``.
+
+    Parameters
+    ----------
+    fit : FitResult
+    folder : Path
+    label : str
+        Name of the detector.
+    seed : int
+    key : str
+        From :func:`identity`.
+    **origin
+        JSON-able: commit, machine and the like.
+
+    Returns
+    -------
+    Path
+    """
+    meta = {
+        "key": key,
+        "precision": fit.precision,
+        "history": fit.history.to_dict("records"),
+        "origin": origin,
+    }
+    arrays = {f"w{i:04d}": array for i, array in enumerate(fit.model.get_weights())}
+    path = path_of(folder, label, seed)
+    with settings.atomic_file(path) as temporary:
+        np.savez_compressed(temporary, meta=np.array(json.dumps(meta)), **arrays)
+    return path
+
+
+def find(network, dataset, splits, recipe, seed, folder, label):
+    """The kept training of exactly these arguments, or None.
+
+    Returns
+    -------
+    FitResult or None
+        Its ``origin`` says where and when it was trained, and ``epochs_run`` is 0.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    path = path_of(folder, label, seed)
+    if not path.is_file():
+        return None
+    key = identity(network, dataset, splits, recipe, seed)
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            meta = json.loads(str(saved["meta"]))
+            weights = [saved[name] for name in sorted(saved.files) if name[0] == "w"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read: {error}", "Get the file again.") from None
+    if meta["key"] != key:
+        return None
+    model = loop.fresh_model(network, dataset.image_size)
+    model.set_weights(weights)
+    history = pd.DataFrame(meta["history"])
+    seconds = float(history["seconds"].sum())
+    return loop.FitResult(
+        model=model,
+        history=history,
+        seconds=seconds,
+        images_per_second=float(history["images"].sum()) / seconds,
+        epochs_run=0,
+        resumed_from=len(history),
+        precision=meta["precision"],
+        reason=f"taken from {path.name}, not trained here",
+        origin=meta["origin"],
+    )
