@@ -68,7 +68,9 @@ def of_fits(fits):
     rows = []
     for name, fit in fits.items():
         flops = cost.flops(fit.model)
-        images_seen = round(fit.images_per_second * fit.seconds)  # a count, free of clock noise
+        # A window of an image costs what its pixels cost.
+        pixels = (fit.history["side"] / fit.model.input_shape[1]) ** 2
+        whole_images = float((fit.history["images"] * pixels).sum())
         rows.append(
             {
                 "model": name,
@@ -77,7 +79,7 @@ def of_fits(fits):
                 "epochs": len(fit.history),  # epochs_run is 0 for a training that was loaded
                 "seconds": fit.seconds,
                 "images_per_second": fit.images_per_second,
-                "training_pflop": (1 + BACKWARD) * flops * images_seen / 1e15,
+                "training_pflop": (1 + BACKWARD) * flops * whole_images / 1e15,
             }
         )
     return pd.DataFrame(rows).set_index("model")

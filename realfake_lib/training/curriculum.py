@@ -4,6 +4,9 @@ import numpy as np
 
 from realfake_lib.data.input import epoch_order
 
+LEAST_SIDE = 8
+"""Smallest window, in pixels: below it pooling leaves nothing to convolve."""
+
 
 class Curriculum:
     """The course of one training.
@@ -11,7 +14,7 @@ class Curriculum:
     After a few passes most images are known and teach next to nothing. From the second epoch on, an
     image whose last loss was below the mean is left out with probability ``recipe.prune``; those
     that stay count for ``1 / (1 - prune)``, so that the expected gradient is that of all images.
-    Early epochs may also see random windows (``recipe.crop``) in place of whole images: a
+    Early epochs may also see random windows (``recipe.window``) in place of whole images: a
     fully-convolutional network pays by the pixel. The last epochs see everything, whole.
 
     Parameters
@@ -43,9 +46,9 @@ class Curriculum:
 
     def side(self, epoch):
         """Side of the images in an epoch, in pixels."""
-        crop = self.recipe.crop
-        early = epoch < self.recipe.crop_share * self.recipe.epochs
-        return min(crop, self.image_size) if crop and early else self.image_size
+        early = epoch < self.recipe.window_share * self.recipe.epochs
+        windows = max(LEAST_SIDE, round(self.recipe.window * self.image_size))
+        return min(windows, self.image_size) if early else self.image_size
 
     def epoch(self, epoch):
         """Positions in ``rows`` in training order, (m,) int, and their weights, (m,) float32."""

@@ -34,6 +34,7 @@ STRATEGIES = {
     },
     "optimiser": {
         "AdamW": {"optimizer": "adamw", "weight_decay": 0.02},
+        "Muon": {"optimizer": "muon", "weight_decay": 0.02, "learning_rate": 4e-3},
         # Plain SGD needs a rate of its own; the adaptive ones' would hardly move it.
         "SGD": {"optimizer": "sgd", "learning_rate": 0.02},
     },
@@ -42,6 +43,10 @@ STRATEGIES = {
         "flip and crop": {"augment": "flip_crop"},
         "zoom": {"augment": "zoom"},
         "as the original": {"augment": "original"},
+    },
+    "effort": {
+        "windows first": {"window": 0.75},
+        "easy images left out": {"prune": 0.5},
     },
     "batch size": {"batch 32": {"batch_size": 32}, "batch 256": {"batch_size": 256}},
 }

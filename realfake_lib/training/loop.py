@@ -121,7 +121,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         [seed, GATHER, keras.__version__, tf.__version__],
     )
     recipe = recipe.replace(batch_size=batch_size)
-    twin = training_twin(model, precision, any_size=recipe.crop > 0)
+    twin = training_twin(model, precision, any_size=recipe.window < 1)
     optimizer = recipe.make_optimizer()
     course = Curriculum(recipe, train, dataset.image_size, seed)
     make = functools.cache(lambda side: make_step(twin, optimizer, recipe, side))

@@ -52,9 +52,10 @@ class Recipe:
         :class:`realfake_lib.training.curriculum.Curriculum`.
     prune_share : float in [0, 1]
         Share of the epochs, from the first, in which images may be left out.
-    crop : int
-        Side of the random windows that the first epochs train on, in pixels; 0: whole images.
-    crop_share : float in [0, 1]
+    window : float in (0, 1]
+        Side of the random windows that the first epochs train on, as a share of the images'; 1:
+        whole images.
+    window_share : float in [0, 1]
         Share of the epochs, from the first, that train on windows.
     """
 
@@ -71,8 +72,8 @@ class Recipe:
     select: str = "last"
     prune: float = 0.0
     prune_share: float = 0.85
-    crop: int = 0
-    crop_share: float = 0.7
+    window: float = 1.0
+    window_share: float = 0.7
 
     def __post_init__(self):
         for field, choices in _CHOICES.items():
@@ -88,12 +89,10 @@ class Recipe:
                 "Recipe: label_smoothing must lie in [0, 1), warmup in (0, 1), "
                 "weight_decay at 0 or above."
             )
-        if not (0 <= self.prune < 1 and 0 <= self.prune_share <= 1 and 0 <= self.crop_share <= 1):
-            raise UserError(
-                "Recipe: prune must lie in [0, 1), prune_share and crop_share in [0, 1]."
-            )
-        if self.crop and self.crop < LEAST_CROP:
-            raise UserError(f"Recipe: crop is {self.crop}; it must be 0 or {LEAST_CROP} or more.")
+        if not (0 <= self.prune < 1 and 0 < self.window <= 1):
+            raise UserError("Recipe: prune must lie in [0, 1), window in (0, 1].")
+        if not (0 <= self.prune_share <= 1 and 0 <= self.window_share <= 1):
+            raise UserError("Recipe: prune_share and window_share must lie in [0, 1].")
 
     def replace(self, **changes):
         """A copy with some fields changed."""
@@ -153,9 +152,6 @@ class Recipe:
         return optimizer
 
 
-LEAST_CROP = 8
-"""Smallest window, in pixels: below it pooling leaves nothing to convolve."""
-
 LEAST_STEPS = 600
 """Steps that a training on one's own images takes at least, unless told otherwise."""
 
@@ -174,9 +170,9 @@ RECIPES = {
     "seed_original": _PLAIN.replace(epochs=10, augment="original"),
     # The same without what blurs the traces of generation: no rotation, no shift.
     "seed_plain": _PLAIN,
-    "compact_standard": Recipe(epochs=8),
-    "compact_full": Recipe(epochs=25),
-    "compact_smoke": Recipe(epochs=4, batch_size=64),
+    "compact_standard": Recipe(epochs=12, optimizer="muon", prune=0.6, window=0.75),
+    "compact_full": Recipe(epochs=30, optimizer="muon", prune=0.6, window=0.75),
+    "compact_smoke": Recipe(epochs=4, batch_size=64, optimizer="muon", prune=0.6, window=0.75),
     "comparison": Recipe(epochs=4, batch_size=64),
     # bfloat16 slows the depthwise convolutions of MobileNet down to half the speed.
     "fine_tune": Recipe(

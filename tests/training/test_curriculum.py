@@ -9,7 +9,7 @@ from realfake_lib.errors import UserError
 from realfake_lib.training import augment
 from realfake_lib.training.curriculum import Curriculum
 
-RECIPE = training.Recipe(epochs=10, prune=0.5, prune_share=0.8, crop=24, crop_share=0.7)
+RECIPE = training.Recipe(epochs=10, prune=0.5, prune_share=0.8, window=0.75, window_share=0.7)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_an_image_that_was_never_seen_is_hard(course):
 def test_windows_come_first_and_whole_images_last(course):
     assert [course.side(epoch) for epoch in (0, 6, 7, 9)] == [24, 24, 32, 32]
     small = Curriculum(RECIPE, np.arange(10), 16, seed=0)
-    assert small.side(0) == small.side(9) == 16
+    assert small.side(0) == 12 and small.side(9) == 16
 
 
 def test_a_window_is_a_part_of_the_image_to_the_pixel():
@@ -72,7 +72,7 @@ def test_a_window_is_a_part_of_the_image_to_the_pixel():
 
 def test_a_training_with_windows_and_pruning_learns_resumes_and_repeats(task, tmp_path):
     recipe = training.Recipe(
-        epochs=8, batch_size=16, optimizer="muon", prune=0.5, crop=12, precision="float32"
+        epochs=8, batch_size=16, optimizer="muon", prune=0.5, window=0.75, precision="float32"
     )
     whole = training.fit("tiny_cnn", *task, recipe, seed=1)
     assert whole.history.side.tolist() == [12] * 6 + [16] * 2

@@ -46,7 +46,7 @@ def test_every_optimizer_is_made(name):
         {"label_smoothing": 1.0},
         {"momentum": 0.9},
         {"prune": 1.0},
-        {"crop": 4},
+        {"window": 0.0},
     ],
 )
 def test_a_wrong_field_is_a_users_mistake(changes):
