@@ -8,7 +8,6 @@ from realfake_lib.evaluation.calibration import (
     apply_temperature,
     fit_temperature,
     reliability,
-    threshold_at_fpr,
 )
 from realfake_lib.evaluation.metrics import (
     Scores,
@@ -51,7 +50,6 @@ __all__ = [
     "predict_labels",
     "reliability",
     "roc_curve",
-    "threshold_at_fpr",
     "tpr_at_fpr",
     "wilson",
 ]

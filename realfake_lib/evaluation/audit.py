@@ -75,39 +75,6 @@ def labels_in_prediction_order(y_true, order):
     return np.asarray(y_true)[order]
 
 
-def as_the_original_counted(y_true, predictions, seed=0):
-    """WRONG twice over: the original's confusion matrix, from any predictions whatsoever.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1, by file name.
-    predictions : (n, 1) float array
-        ``p_real`` of the same images in the same order.
-    seed : int
-        Of the iterator's shuffling.
-
-    Returns
-    -------
-    (2, 2) int64 array
-        Rows: true FAKE, REAL; columns: predicted FAKE, REAL. On CIFAKE's test set
-        ``[[10000, 0], [10000, 0]]``: every image called FAKE, so half of them rightly.
-    """
-    order = shuffled_order(len(y_true), seed)
-    predicted = argmax_over_single_column(_column(predictions)[order])
-    return confusion_matrix(labels_in_directory_order(y_true, order), predicted)
-
-
-def counted_right(y_true, predictions, seed=0):
-    """RIGHT: threshold the one column, and take the labels in the order of the predictions.
-
-    Parameters and result are those of :func:`as_the_original_counted`; ``seed`` no longer matters.
-    """
-    order = shuffled_order(len(y_true), seed)
-    predicted = threshold_single_column(_column(predictions)[order])
-    return confusion_matrix(labels_in_prediction_order(y_true, order), predicted)
-
-
 def mistakes(y_true, predictions, seed=0):
     """What each mistake alone, both, and neither make of the same predictions.
 
@@ -125,7 +92,8 @@ def mistakes(y_true, predictions, seed=0):
     DataFrame
         Indexed by ``counting``: "both mistakes", "argmax alone", "order alone", "neither".
         Columns: confusion (a (2, 2) list, rows true and columns predicted FAKE, REAL), accuracy,
-        n_called_fake.
+        n_called_fake. On CIFAKE's test set both mistakes give ``[[10000, 0], [10000, 0]]``: every
+        image called FAKE, so half of them rightly.
 
     Raises
     ------

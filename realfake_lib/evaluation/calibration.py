@@ -6,12 +6,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from realfake_lib.evaluation.inputs import (
-    HIGHEST_THRESHOLD,
     finite,
     labels_and_scores,
     labels_of,
     need_both_classes,
-    share,
 )
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.evaluation.resampling import BINS, bin_index
@@ -124,38 +122,3 @@ def reliability(y_true, p_fake, bins=BINS):
             }
         )
     return pd.DataFrame(rows)
-
-
-def threshold_at_fpr(y_true, p_fake, fpr):
-    """Lowest threshold at which at most a share ``fpr`` of REAL images is called FAKE.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1, of **validation** images.
-    p_fake : (n,) float array in [0, 1]
-    fpr : float in (0, 1)
-        Share of REAL images that may be called FAKE.
-
-    Returns
-    -------
-    float
-        Halfway to the next higher score, for room on both sides. Just above 1 where even the
-        highest score belongs to too many REAL images, so that nothing is called FAKE.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing, lengths differ, or ``fpr`` is outside (0, 1).
-    """
-    fpr = share(fpr, "fpr")
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
-    real = np.sort(p_fake[y_true == REAL])[::-1]
-    spared = real[int(np.floor(fpr * len(real) + 1e-9))]  # the first REAL image to be left alone
-    above = p_fake[p_fake > spared]
-    if above.size == 0:
-        return float(min(np.nextafter(spared, 2), HIGHEST_THRESHOLD))
-    middle = (spared + above.min()) / 2
-    # Between neighbouring floats there is no middle, and rounding down would not spare the image.
-    return float(middle if middle > spared else above.min())

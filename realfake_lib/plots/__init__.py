@@ -13,7 +13,6 @@ from realfake_lib.plots.comparison import (
     unseen_generators,
 )
 from realfake_lib.plots.dataset import (
-    pixel_statistics,
     power_spectrum,
     shortcut_bars,
     spectra,
@@ -21,7 +20,6 @@ from realfake_lib.plots.dataset import (
 )
 from realfake_lib.plots.performance import (
     confusion_matrices,
-    epoch_comparison,
     learning_curves,
     learning_rates,
     per_class_bars,
@@ -36,7 +34,6 @@ from realfake_lib.plots.pictures import (
     duplicates_overview,
     grad_cam_grid,
     hardest_images,
-    image_grid,
 )
 from realfake_lib.plots.robustness import corruption_curves, robustness_curves
 from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style
@@ -55,14 +52,11 @@ __all__ = [
     "confusion_matrices",
     "corruption_curves",
     "duplicates_overview",
-    "epoch_comparison",
     "grad_cam_grid",
     "hardest_images",
-    "image_grid",
     "learning_curves",
     "learning_rates",
     "per_class_bars",
-    "pixel_statistics",
     "power_spectrum",
     "reliability",
     "robustness_curves",

@@ -131,7 +131,7 @@ def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", valu
 
 
 @styled
-def transfer_bars(table, reference=None):
+def transfer_bars(table):
     """Accuracy of each backbone by how it was trained, with intervals.
 
     Parameters
@@ -139,8 +139,6 @@ def transfer_bars(table, reference=None):
     table : DataFrame
         A row a model: backbone, strategy, accuracy, ci_low, ci_high. A missing accuracy (NaN, for
         weights that could not be had) is named as such.
-    reference : (str, float), optional
-        Name and accuracy of a network to compare with.
 
     Returns
     -------
@@ -176,8 +174,6 @@ def transfer_bars(table, reference=None):
                 color=FAINT,
                 fontsize=9,
             )
-    if reference:
-        reference_line(ax, reference[1], f"{reference[0]} {percent(reference[1])}")
     percent_axis(ax.xaxis, "accuracy")
     figure.legend(
         handles=entries,
@@ -235,7 +231,7 @@ def against_published(table):
 
 
 @styled
-def unseen_generators(table, examples=None, per_generator=4):
+def unseen_generators(table):
     """What detectors make of fakes by generators that they never met.
 
     Parameters
@@ -243,10 +239,6 @@ def unseen_generators(table, examples=None, per_generator=4):
     table : DataFrame
         Columns model, generator, auroc, auroc_low, auroc_high, fake_recall, fake_recall_low,
         fake_recall_high.
-    examples : dict of str to (n, h, w, 3) array, optional
-        Pictures by generator, shown beside its name.
-    per_generator : int
-        Pictures of each.
 
     Returns
     -------
@@ -258,13 +250,7 @@ def unseen_generators(table, examples=None, per_generator=4):
     models = list(dict.fromkeys(table["model"]))
     height = max(0.2 + 0.17 * len(models), 0.5)
     figure = new_figure(height * len(generators) + 1.2)
-    shown = {name: (examples or {}).get(name, ())[:per_generator] for name in generators}
-    with_pictures = any(len(pictures) for pictures in shown.values())
-    if with_pictures:
-        gallery, *axes = figure.subplots(1, 3, width_ratios=(0.9, 1, 1), sharey=True)
-        _gallery(gallery, shown, per_generator, height)
-    else:
-        axes = figure.subplots(1, 2, sharey=True)
+    axes = figure.subplots(1, 2, sharey=True)
     shifts = 0.2 * (np.arange(len(models)) - (len(models) - 1) / 2)
     handles = []
     for i, model in enumerate(models):
@@ -285,8 +271,6 @@ def unseen_generators(table, examples=None, per_generator=4):
     for ax in axes:
         rows_axis(ax, generators, separated=True)
         ax.set_xlim(-0.02, 1.02)
-    if with_pictures:
-        axes[0].tick_params(labelleft=False)
     axes[1].tick_params(labelleft=False)
     axes[0].set_xlabel("AUROC against REAL (0 to 1)")
     reference_line(axes[0], 0.5, "coin toss")
@@ -299,20 +283,6 @@ def unseen_generators(table, examples=None, per_generator=4):
         ncols=min(4, len(models)),
     )
     return figure
-
-
-def _gallery(ax, shown, per_generator, height):
-    """Pictures of each generator in one row of the axes, its name to their left."""
-    rows_axis(ax, list(shown))
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-    ax.set_xticks([])
-    width = min(0.8 * height, 0.42) / height  # of a picture, in rows
-    for row, pictures in enumerate(shown.values()):
-        for i, picture in enumerate(pictures):
-            extent = (i, i + 0.94, row + width / 2, row - width / 2)
-            ax.imshow(np.asarray(picture), extent=extent, aspect="auto", interpolation="nearest")
-    ax.set(xlim=(0, per_generator), ylim=(len(shown) - 0.5, -0.5))
 
 
 def _name_points(ax, x, y, names, bold):

@@ -11,7 +11,6 @@ from realfake_lib.plots.style import (
     REAL_COLOUR,
     SERIES,
     interval_dots,
-    key,
     label_ends,
     need_columns,
     new_figure,
@@ -97,40 +96,6 @@ def shortcut_bars(shortcuts):
             1.02, row, f"{value:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9
         )
     reference_line(ax, 0.5, "coin toss")
-    return figure
-
-
-@styled
-def pixel_statistics(images, labels, n=5000, seed=0):
-    """How often each brightness occurs in each colour channel, by class.
-
-    Parameters
-    ----------
-    images : (n, h, w, 3) uint8 array
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    n : int
-        Images taken of each class, at most.
-    seed : int
-        Of that choice.
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new_figure(2.6)
-    axes = figure.subplots(1, 3, sharey=True)
-    for label in (REAL, FAKE):
-        pixels = _sample(images, labels, label, n, seed).reshape(-1, 3)
-        for channel, ax in enumerate(axes):
-            counts = np.bincount(pixels[:, channel].astype(np.int64), minlength=256)
-            shares = 100 * counts.reshape(64, 4).sum(axis=1) / len(pixels)
-            ax.stairs(shares, np.arange(0, 257, 4), color=CLASS_COLOURS[label], lw=1.6)
-    for ax, name in zip(axes, ("red", "green", "blue"), strict=True):
-        ax.set(title=name, xlabel="grey level (0 to 255)", xlim=(0, 256), ylim=(0, None))
-        ax.set_xticks([0, 64, 128, 192, 255])
-    axes[0].set_ylabel("pixels (% per 4 levels)")
-    key(axes[0], [(CLASS_NAMES[c], CLASS_COLOURS[c], "-") for c in (REAL, FAKE)], loc="upper right")
     return figure
 
 

@@ -93,33 +93,6 @@ def learning_rates(histories):
 
 
 @styled
-def epoch_comparison(accuracies):
-    """Accuracy after each epoch of several runs of the same length or less.
-
-    Parameters
-    ----------
-    accuracies : dict of str to (epochs,) sequence of float in [0, 1]
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new_figure(2.8)
-    ax = figure.subplots()
-    ends = []
-    for i, (name, values) in enumerate(accuracies.items()):
-        colour, marker, line = series(i)
-        values = np.asarray(values, float)
-        ax.plot(np.arange(1, len(values) + 1), values, color=colour, marker=marker, ms=5, ls=line)
-        ends.append((values[-1], name, colour))
-    ax.set_xlabel("epoch (number)")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    percent_axis(ax.yaxis, "accuracy")
-    label_ends(ax, ends)
-    return figure
-
-
-@styled
 def confusion_matrices(matrices):
     """Confusion matrices side by side, with counts and shares of the true class.
 

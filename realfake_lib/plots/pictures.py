@@ -18,39 +18,6 @@ _LINE = 0.165  # inches for one line of type
 
 
 @styled
-def image_grid(images, labels=None, p_fake=None, titles=None, columns=6):
-    """Pictures in rows, each under what it is and what a detector made of it.
-
-    Parameters
-    ----------
-    images : (n, h, w, 3) array, 0..255
-    labels : (n,) int array, optional
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array, optional
-        Probability of FAKE.
-    titles : sequence of str, optional
-        Instead of labels and probabilities.
-    columns : int
-        Pictures in a row, at most.
-
-    Returns
-    -------
-    Figure
-    """
-    _need_images(images)
-    n = len(images)
-    colours = [INK] * n if labels is None else [CLASS_COLOURS[label] for label in labels]
-    if titles is None:
-        titles = [_verdict(labels, p_fake, i) for i in range(n)]
-    columns = min(columns, n)
-    lines = max(title.count("\n") + 1 if title else 0 for title in titles)
-    board = _Board(columns, -(-n // columns), title_lines=lines)
-    for i, image in enumerate(images):
-        board.draw(image, i % columns, i // columns, titles[i], colours[i])
-    return board.figure
-
-
-@styled
 def hardest_images(images, y_true, p_fake, n=12, names=None):
     """The pictures on which a detector is most certain, and wrong: missed fakes, false alarms.
 
@@ -371,15 +338,6 @@ class _Board:
         """Write into an empty cell."""
         x, y = column * self.pitch_x, row * self.pitch_y + self.title
         self.ax.text(x + 0.08, y + self.side / 2, text, va="center", color=FAINT)
-
-
-def _verdict(labels, p_fake, i):
-    parts = []
-    if labels is not None:
-        parts.append(CLASS_NAMES[labels[i]])
-    if p_fake is not None:
-        parts.append(f"p(FAKE) {p_fake[i]:.2f}")
-    return "\n".join(parts)
 
 
 def _need_images(images):

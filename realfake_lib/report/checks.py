@@ -108,15 +108,6 @@ def check(path, stages=None, metrics=None):
     return [Problem(rule, path, *rest) for rule, *rest in problems]
 
 
-def require(paths, stages=None, metrics=None):
-    """Raise a UserError that lists every error in the notebooks ``paths``; see :func:`check`."""
-    problems = [problem for path in paths for problem in check(path, stages, metrics)]
-    errors = [str(problem) for problem in problems if problem.severity == "error"]
-    if errors:
-        count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
-        raise UserError(f"{count} in the notebooks:\n" + "\n".join(errors))
-
-
 def typed_results(text):
     """Numbers in Markdown that look like results typed by hand.
 

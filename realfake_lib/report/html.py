@@ -42,10 +42,9 @@ def render(build, *, plan, metrics, out):
     ----------
     build : path
         Folder of one profile, with ``stages/<stage>/notebook.ipynb`` of the finished stages.
-    plan : plan.Plan, or iterable of plan.Stage
-        The chapters in order, and the report's title, subtitle, authors and abstract, which may
-        quote metrics. Prose comes from the stages' source notebooks as long as their code is the
-        code that ran, so that an edited sentence needs a new rendering only.
+    plan : iterable of plan.Stage
+        The chapters in order. Prose comes from the stages' source notebooks as long as their code
+        is the code that ran, so that an edited sentence needs a new rendering only.
     metrics : dict
         The content of ``metrics.json``.
     out : path
@@ -60,8 +59,7 @@ def render(build, *, plan, metrics, out):
     UserError
         If no stage has finished, or text refers to a metric or figure that does not exist.
     """
-    stages = getattr(plan, "stages", plan)
-    stages = list(stages.values() if isinstance(stages, dict) else stages)
+    stages = list(plan)
     chapters = [_read_chapter(Path(build), stage) for stage in stages]
     chapters = [chapter for chapter in chapters if chapter.cells]
     if not chapters:
@@ -76,11 +74,10 @@ def render(build, *, plan, metrics, out):
         _fill_chapter(chapter, filler, images)
     written = {chapter.stage for chapter in chapters}
     content = {
-        "title": filler.text(getattr(plan, "title", "") or TITLE, "the report's title"),
-        "subtitle": filler.text(getattr(plan, "subtitle", "") or SUBTITLE, "the report's subtitle"),
-        "authors": getattr(plan, "authors", ()),
+        "title": TITLE,
+        "subtitle": SUBTITLE,
         "chapters": chapters,
-        "abstract": _abstract(chapters, getattr(plan, "abstract", ""), filler),
+        "abstract": _abstract(chapters, filler),
         "byline": _byline(metrics),
         "warnings": _warnings(chapters, metrics),
         "missing": [stage.title for stage in stages if stage.name not in written],
@@ -513,13 +510,12 @@ def _reduced(picture):
 # --- first page and appendix ---------------------------------------------------------------------
 
 
-def _abstract(chapters, text, filler):
-    """The cells tagged so, else the plan's text or the usual one over the headline figures."""
+def _abstract(chapters, filler):
+    """The cells tagged so, else the usual text over the headline figures."""
     own = Markup("").join(chapter.abstract for chapter in chapters)
     if own:
         return own
-    parts = [(text, "report.yml, abstract")] if text else [_template("abstract.md.j2")]
-    parts.append(_template("headline.md.j2"))
+    parts = [_template("abstract.md.j2"), _template("headline.md.j2")]
     filled = "\n\n".join(filler.markdown(part, where) for part, where in parts)
     return _markdown(filled, chapters[0], contents=False)
 

@@ -88,29 +88,3 @@ def test_reliability_and_calibration_error_speak_of_the_same_bins(logits):
     assert (table["n"] * gap).sum() / len(y_true) == pytest.approx(
         evaluation.expected_calibration_error(y_true, p_fake)
     )
-
-
-@pytest.mark.parametrize("digits", [None, 2], ids=["distinct scores", "many ties"])
-@pytest.mark.parametrize("fpr", [0.001, 0.01, 0.05, 0.5])
-def test_the_threshold_keeps_its_promise_and_finds_all_fakes_that_it_can(logits, fpr, digits):
-    y_true, p_fake = drawn_from(logits), expit(-logits)
-    p_fake = p_fake if digits is None else p_fake.round(digits)
-    called = p_fake >= evaluation.threshold_at_fpr(y_true, p_fake, fpr)
-    assert called[y_true == REAL].mean() <= fpr
-    found = called[y_true == FAKE].mean()
-    assert found == pytest.approx(evaluation.tpr_at_fpr(y_true, p_fake, fpr))
-
-
-def test_where_the_highest_score_is_a_real_image_nothing_is_called_fake():
-    for highest in (0.7, 1.0):
-        p_fake = np.array([0.2, 0.5, highest])
-        threshold = evaluation.threshold_at_fpr([FAKE, FAKE, REAL], p_fake, 0.01)
-        assert not (p_fake >= threshold).any()
-        assert evaluation.predict_labels(p_fake, threshold).tolist() == [REAL] * 3
-
-
-def test_between_neighbouring_floats_the_threshold_spares_the_real_image():
-    real = 0.5
-    fake = np.nextafter(real, 1)
-    threshold = evaluation.threshold_at_fpr([REAL, FAKE], [real, fake], 0.5 - 1e-9)
-    assert real < threshold <= fake

@@ -381,20 +381,6 @@ def test_headline_figures_that_were_not_made_are_left_out(build, stages):
     assert "under attack" not in text
 
 
-def test_title_and_abstract_come_from_the_plan_and_may_quote_metrics(build, stages):
-    plan = SimpleNamespace(
-        stages={one.name: one for one in stages},
-        title="Of {{ preprocessing.images_total | int }} pictures",
-        subtitle="And more",
-        abstract="It reaches **{{ training.compact_cnn.test.accuracy | pct }}**.",
-        authors=("A. Author", "B. Author"),
-    )
-    page = Page(rendered(build, plan))
-    assert "Of 120,000 pictures And more" in page.text
-    assert "It reaches 96.9 %." in page.text
-    assert "A. Author, B. Author" in page.text
-
-
 def test_cells_tagged_abstract_move_to_the_front_and_removed_ones_vanish(build, stages):
     tile = '<div class="tiles">\n{{ tile("A label", 0.5 | pct) }}\n</div>'
     cells = [
