@@ -8,9 +8,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from realfake_lib.evaluation.significance import holm
+from realfake_lib.evaluation.significance import exact_mcnemar, holm
 
 LEVEL = 0.05
 """Chance, over all comparisons of one table together, of calling any difference real wrongly."""
@@ -77,7 +76,7 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
         by_seed = difference.mean(axis=1, dtype=np.float64)
         draws = np.einsum("bk,bk->b", seed_draws, image_draws @ difference.T)
         low, high = np.quantile(draws, [0.025, 0.975])
-        p_values = [_mcnemar(row) for row in difference]
+        p_values = [exact_mcnemar(np.sum(row > 0), np.sum(row < 0)) for row in difference]
         one_direction = np.all(by_seed > 0) or np.all(by_seed < 0)
         rows.append(
             {
@@ -95,9 +94,3 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
     table["p_holm"] = holm(table["p"].to_numpy())
     table["real"] = table["p_holm"] < LEVEL
     return table
-
-
-def _mcnemar(difference):
-    """Exact two-sided McNemar p-value from per-image differences in {-1, 0, 1}."""
-    better, worse = int(np.sum(difference > 0)), int(np.sum(difference < 0))
-    return stats.binomtest(better, better + worse).pvalue if better + worse else 1.0

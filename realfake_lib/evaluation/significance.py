@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from realfake_lib.evaluation.inputs import labels_and_scores, need_both_classes
@@ -90,7 +89,6 @@ def mcnemar(y_true, p_fake_a, p_fake_b, threshold=0.5):
     a = predict_labels(p_fake_a, at_a) == y_true
     b = predict_labels(p_fake_b, at_b) == y_true
     both, only_a, only_b, neither = (int(cell.sum()) for cell in (a & b, a & ~b, ~a & b, ~a & ~b))
-    test = exact_mcnemar([[both, only_a], [only_b, neither]], exact=True)
     n, up, down = len(y_true) + 2, only_a + 0.5, only_b + 0.5
     middle = (up - down) / n
     half = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(up + down - (up - down) ** 2 / n) / n
@@ -101,8 +99,14 @@ def mcnemar(y_true, p_fake_a, p_fake_b, threshold=0.5):
         both_wrong=neither,
         difference=(only_a - only_b) / len(y_true),
         interval=(float(max(-1, middle - half)), float(min(1, middle + half))),
-        p_value=float(test.pvalue),
+        p_value=exact_mcnemar(only_a, only_b),
     )
+
+
+def exact_mcnemar(only_a, only_b):
+    """McNemar's exact two-sided p-value from the numbers of images on which one alone is right."""
+    both = only_a + only_b
+    return float(stats.binomtest(only_a, both).pvalue) if both else 1.0
 
 
 def holm(p_values):

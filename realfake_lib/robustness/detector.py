@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from realfake_lib.errors import UserError
 from realfake_lib.settings import FAKE, REAL
+from realfake_lib.training import predict
 
 _PIXELS = (0.0, 255.0)
 
@@ -147,28 +148,16 @@ def is_correct(logits, labels, threshold=0.5):
     return (np.asarray(logits) > logit_cut(threshold)) == (np.asarray(labels) == REAL)
 
 
-# Both graphs are traced once a model, for any batch size. The dictionary and the closures hold the
-# model weakly, so that a model that goes out of use takes its graphs with it.
-_forward = weakref.WeakKeyDictionary()
+# Traced once a model, for any batch size. The dictionary and the closure hold the model weakly, so
+# that a model that goes out of use takes its graph with it.
 _backward = weakref.WeakKeyDictionary()
-
-
-def _signature(model):
-    return [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
 
 
 def forward(model):
     """The compiled function from pixels (b, h, w, c) float32 to logits (b,)."""
-    if model not in _forward:
-        check_model(model)
-        reference = weakref.ref(model)
-
-        @tf.function(input_signature=_signature(model))
-        def logits(images):
-            return tf.reshape(reference()(images, training=False), [-1])
-
-        _forward[model] = logits
-    return _forward[model]
+    check_model(model)
+    compute = predict.forward(model)
+    return lambda images: tf.reshape(compute(images), [-1])
 
 
 def backward(model):
@@ -177,7 +166,9 @@ def backward(model):
         check_model(model)
         reference = weakref.ref(model)
 
-        @tf.function(input_signature=_signature(model))
+        shape = (None, *model.input_shape[1:])
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
         def logits_and_gradient(images):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
@@ -206,9 +197,5 @@ def predict_logits(model, images, batch_size=512):
     -------
     (n,) float32 array
     """
-    compute = forward(model)
-    parts = [
-        compute(tf.convert_to_tensor(images[i : i + batch_size], tf.float32)).numpy()
-        for i in range(0, len(images), batch_size)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    check_model(model)
+    return predict.predict_logits(model, images, batch_size=batch_size)

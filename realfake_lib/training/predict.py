@@ -1,20 +1,24 @@
 """Logits of a network for many images, in order."""
 
-import functools
+import weakref
 
 import numpy as np
 import tensorflow as tf
 
+# Held weakly, so that a model that goes out of use takes its graph with it.
+_compiled = weakref.WeakKeyDictionary()
 
-@functools.lru_cache(maxsize=4)
+
 def forward(model):
     """The model as a compiled function of (n, h, w, 3) float32 pixels, without dropout."""
-    shape = (None, *model.input_shape[1:])
-    # Traced here once: a tf.function of its own for each model makes TensorFlow warn.
-    return tf.function(
-        lambda pixels: model(pixels, training=False),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
-    ).get_concrete_function()
+    if model not in _compiled:
+        shape = (None, *model.input_shape[1:])
+        # Traced here once: a tf.function of its own for each model makes TensorFlow warn.
+        _compiled[model] = tf.function(
+            lambda pixels: model(pixels, training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        ).get_concrete_function()
+    return _compiled[model]
 
 
 def predict_logits(model, images, indices=None, batch_size=512):
