@@ -76,6 +76,7 @@ class StageRun:
         self.folder = Path(folder)
         self.checkpoints = Path(checkpoints)
         self._inputs = inputs
+        self._fingerprint = None  # of the data behind the inputs
         # In a run of the report a second value under one name is a mistake; by hand, it is a cell
         # that was run again.
         self._strict = inputs is not None
@@ -234,8 +235,16 @@ class StageRun:
             self._write("notes.json", self._notes)
         self._show({"text/plain": f"Note: {text}"}, {"kind": "note", "text": text})
 
-    def input(self, name):
-        """Results of a finished stage, from this run or from the newest place that has them.
+    def input(self, name, dataset=None):
+        """Results of a finished stage, from this run or from the nearest place that has them.
+
+        By hand, results that are known to come from other data are passed over.
+
+        Parameters
+        ----------
+        name : str
+        dataset : ImageDataset, optional
+            The data in use. Unless given, all inputs have to come from the same data.
 
         Returns
         -------
@@ -244,7 +253,8 @@ class StageRun:
         Raises
         ------
         UserError
-            If the stage has no results anywhere, or ``report.yml`` does not declare the input.
+            If the stage has no results from these data, or ``report.yml`` does not declare the
+            input.
         """
         _check_name(name, "input")
         if self._inputs is not None:
@@ -254,20 +264,29 @@ class StageRun:
                     f"Add it to the inputs of {self.name!r} in report.yml.",
                 )
             return StageInput(name, Path(self._inputs[name]))
+        if dataset is not None:
+            self._fingerprint = dataset.fingerprint
         root = _root()
-        places = [self.folder.parent]
-        places += [root / "build" / profile / "stages" for profile in ("interactive", *PROFILES)]
+        builds = [root / "build" / profile / "stages" for profile in ("interactive", *PROFILES)]
+        places = [place / name for place in (self.folder.parent, *builds)]
+        places.append(root / "reports")
+        others = []
         for place in places:
-            if (place / name / "metrics.json").is_file():
-                print(f"{self.name}: {name} is read from {place / name}")
-                return StageInput(name, place / name)
-        reference = root / "reports"
-        if (reference / "metrics.json").is_file():
-            print(f"{self.name}: {name} is read from the committed reference report, {reference}")
-            return StageInput(name, reference, merged=True)
+            if not (place / "metrics.json").is_file():
+                continue
+            found = StageInput(name, place, merged=place == places[-1])
+            if None not in (self._fingerprint, found.fingerprint) and (
+                self._fingerprint != found.fingerprint
+            ):
+                others.append(str(place))
+                continue
+            self._fingerprint = self._fingerprint or found.fingerprint
+            print(f"{self.name}: {name} is read from {place}")
+            return found
+        why = f"those in {', '.join(others)} come from other data" if others else "there are none"
         raise UserError(
-            f"stage {self.name!r} needs the results of stage {name!r}, and there are none",
-            f"Run {_notebook_of(name, root)} first, or make report.",
+            f"stage {self.name!r} needs the results of stage {name!r}, and {why}",
+            f"On the data in use, {_how_to_make(name)}.",
         )
 
     def _path(self, kind, file):
@@ -292,12 +311,23 @@ class StageRun:
 
 
 class StageInput:
-    """The results of a finished stage, read only. Made by :meth:`StageRun.input`."""
+    """The results of a finished stage, read only. Made by :meth:`StageRun.input`.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+    metrics : dict
+        Name to record.
+    fingerprint : str or None
+        Of the data that the results come from, where it was kept.
+    """
 
     def __init__(self, name, folder, merged=False):
         self.name = name
         self.folder = Path(folder)
-        metrics = json.loads((self.folder / "metrics.json").read_text("utf-8"))
+        metrics = _read(self.folder / "metrics.json")
+        self.fingerprint = metrics.get("data", {}).get("fingerprint") if merged else self._data()
         if merged:
             prefix = f"{name}."
             metrics = {
@@ -306,6 +336,14 @@ class StageInput:
                 if key.startswith(prefix)
             }
         self.metrics = metrics
+
+    def _data(self):
+        """Fingerprint of the data by the runner's record, else by the side of a model."""
+        record = self.folder / "stage.json"
+        if record.is_file():
+            return _read(record)["parts"]["data"]
+        sides = sorted(self.folder.glob("models/*.json"))
+        return _read(sides[0]).get("fingerprint") if sides else None
 
     def metric(self, name):
         """Everything known of a metric: dict with ``value`` and, where given, ci, n, seed, unit."""
@@ -356,7 +394,8 @@ class StageInput:
     def _missing(self, kind, name, known):
         return UserError(
             f"stage {self.name!r} left no {kind} {name!r} in {self.folder}",
-            f"It has: {', '.join(known) or 'none'}. Run that stage again if it should be there.",
+            f"It has: {', '.join(known) or 'none'}. "
+            f"If it should be there, {_how_to_make(self.name)}.",
         )
 
 
@@ -372,6 +411,10 @@ def write_json(path, content):
     with settings.atomic_file(path) as temporary:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _read(path):
+    return json.loads(path.read_text("utf-8"))
 
 
 def _told_by_runner(name):
@@ -392,10 +435,12 @@ def _root():
     return settings.project_root() or Path.cwd()
 
 
-def _notebook_of(name, root):
-    """The notebook that makes stage ``name``, as far as it can be told."""
+def _how_to_make(name):
+    """What to do for the results of stage ``name``."""
+    root = _root()
     found = sorted((root / "notebooks").glob(f"*_{name}.ipynb"))
-    return found[0].relative_to(root) if found else f"the notebook of {name!r}"
+    notebook = found[0].relative_to(root) if found else f"the notebook of {name!r}"
+    return f"run {notebook} first, or make report STAGE={name}"
 
 
 def _remove(path):

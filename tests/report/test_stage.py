@@ -300,12 +300,64 @@ def test_the_nearest_place_with_results_is_taken(checkout):
         assert list(first.metrics) == ["where"]
 
 
+class Data:
+    """Stands for a data set."""
+
+    def __init__(self, fingerprint):
+        self.fingerprint = fingerprint
+
+
+@pytest.fixture
+def places(checkout):
+    """Results of ``first`` and ``other`` by a smoke run on demo data, and a report on real data."""
+    for name in ("first", "other"):
+        folder = checkout / "build/smoke/stages" / name
+        stage(name, folder).metric("where", "smoke")
+        (folder / "stage.json").write_text(json.dumps({"parts": {"data": "demo"}}))
+    metrics = {f"{name}.where": {"value": "reports"} for name in ("first", "other")}
+    content = {"data": {"fingerprint": "real"}, "metrics": metrics}
+    (checkout / "reports").mkdir()
+    (checkout / "reports/metrics.json").write_text(json.dumps(content))
+    return checkout
+
+
+def test_results_from_other_data_are_passed_over(places):
+    assert stage("second").input("first", Data("demo")).value("where") == "smoke"
+    assert stage("second").input("first", Data("real")).value("where") == "reports"
+
+
+def test_where_all_results_come_from_other_data_the_command_to_run_is_named(places):
+    with pytest.raises(UserError) as caught:
+        stage("second").input("first", Data("mine"))
+    message = str(caught.value)
+    assert "build/smoke/stages/first" in message and "reports come from other data" in message
+    assert "make report STAGE=first" in message
+
+
+def test_a_trained_model_tells_the_data_of_a_training_by_hand(places):
+    folder = stage("first").folder
+    (folder / "models").mkdir()
+    (folder / "models/cnn.json").write_text('{"fingerprint": "mine"}')
+    assert stage("second").input("first", Data("mine")).folder == folder
+    assert stage("second").input("first", Data("real")).value("where") == "reports"
+
+
+def test_without_data_in_use_all_inputs_come_from_the_same(places):
+    (places / "build/smoke/stages/other/metrics.json").unlink()
+    run = stage("second")
+    assert run.input("first").value("where") == "smoke"
+    with pytest.raises(UserError, match="other data"):
+        run.input("other")
+
+
 def test_results_that_are_nowhere_name_the_notebook_to_run(checkout):
-    with pytest.raises(UserError, match="the notebook of 'first' first, or make report"):
+    with pytest.raises(
+        UserError, match="the notebook of 'first' first, or make report STAGE=first"
+    ):
         stage("second").input("first")
     (checkout / "notebooks").mkdir()
     (checkout / "notebooks/01_first.ipynb").touch()
-    with pytest.raises(UserError, match=r"Run notebooks/01_first\.ipynb first"):
+    with pytest.raises(UserError, match=r"run notebooks/01_first\.ipynb first"):
         stage("second").input("first")
 
 
