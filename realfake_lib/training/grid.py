@@ -23,6 +23,7 @@ from realfake_lib import models, progress, settings, training
 from realfake_lib.models import cost
 from realfake_lib.settings import REAL
 from realfake_lib.training.checkpoints import digest, model_digest
+from realfake_lib.training.loop import GATHER
 
 BASELINE = "baseline"
 
@@ -262,7 +263,8 @@ def _outcome_file(cell, known, unknown, splits, checkpoint_dir):
     key = digest(
         repr(cell.recipe),
         _fresh_digest(cell.network, known.image_size, cell.seed),
-        [known.fingerprint, unknown.fingerprint, cell.seed, keras.__version__, tf.__version__],
+        [known.fingerprint, unknown.fingerprint, cell.seed],
+        [GATHER, keras.__version__, tf.__version__],
         splits.train,
         splits.val,
     )
