@@ -21,7 +21,7 @@ CHOICE    = --data "$(DATA)" --seed $(SEED) $(foreach pair,$(SET),--set "$(pair)
 RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report test demo pdf notebooks status bench lint strip lock clean
+.PHONY: help setup report test demo pdf notebooks status bench trials lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
@@ -52,6 +52,9 @@ status: $(READY) ## what a run would execute, why, and how long it would take
 
 bench: $(READY) ## measure the speed of the input pipeline, training and inference
 	@$(PYTHON) -m benchmarks $(BENCH)
+
+trials: $(READY) ## run the trials in experiments/trials.yml that have no outcome yet (hours)
+	@$(PYTHON) scripts/run_trials.py
 
 lint: $(READY) ## check style and the committed notebooks
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

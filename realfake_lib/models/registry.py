@@ -3,7 +3,7 @@
 import inspect
 
 from realfake_lib.errors import UserError
-from realfake_lib.models import compact, seed, small
+from realfake_lib.models import compact, seed, small, stack
 
 _BUILDERS = {
     "seed_cnn": seed.seed_cnn,
@@ -11,6 +11,7 @@ _BUILDERS = {
     "tiny_cnn": small.tiny_cnn,
     "resnet_small": small.resnet_small,
     "depthwise_cnn": small.depthwise_cnn,
+    "stack": stack.stack,
 }
 
 

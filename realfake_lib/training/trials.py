@@ -1,0 +1,169 @@
+"""What was tried: networks and recipes judged on the validation split, in a file that stays."""
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from realfake_lib import models, settings, training
+from realfake_lib.errors import UserError
+from realfake_lib.models import cost
+from realfake_lib.training import costs, kept
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training that answers one question.
+
+    Attributes
+    ----------
+    name, question : str
+    plan : str
+        Layers, as :func:`realfake_lib.models.stack.stack` reads them.
+    recipe : Recipe
+    against : str or None
+        Name of the trial that this one is compared with.
+    seed : int
+    """
+
+    name: str
+    question: str
+    plan: str
+    recipe: training.Recipe = field(default_factory=training.Recipe)
+    against: str | None = None
+    seed: int = 0
+
+    def network(self, image_size):
+        """The network with fresh weights."""
+        return models.build("stack", image_size, plan=self.plan)
+
+
+def read(path):
+    """Trials from a YAML file.
+
+    Raises
+    ------
+    UserError
+        If a field is missing or unknown, or a name occurs twice or nowhere.
+    """
+    trials = []
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["trials"]:
+        try:
+            recipe = training.Recipe().replace(**entry.pop("recipe", {}))
+            trials.append(Trial(**entry, recipe=recipe))
+        except TypeError as error:
+            raise UserError(f"{path}: a trial cannot be read: {error}") from None
+    names = [trial.name for trial in trials]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: two trials have one name.")
+    for trial in trials:
+        if trial.against is not None and trial.against not in names:
+            raise UserError(f"{path}: {trial.name!r} is against {trial.against!r}: no such trial.")
+    return trials
+
+
+def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
+    """Run the trials whose outcome is not known yet, and write each outcome when it is there.
+
+    Parameters
+    ----------
+    trials : list of Trial
+    dataset : ImageDataset
+    splits : Splits
+        Trained on ``train``, judged on ``val``.
+    results : Path
+        JSON file of outcomes; those of other trials stay in it.
+    checkpoint_dir : path-like, optional
+    **origin
+        JSON-able, e.g. the commit; written with each outcome.
+
+    Returns
+    -------
+    list of str
+        Names of the trials that ran.
+    """
+    known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+    ran = []
+    for trial in trials:
+        key = kept.identity(trial.network, dataset, splits, trial.recipe, trial.seed)
+        if known.get(trial.name, {}).get("key") == key:
+            continue
+        known[trial.name] = {
+            "key": key,
+            **_outcome(trial, dataset, splits, checkpoint_dir),
+        } | origin
+        with settings.atomic_file(results) as temporary:
+            temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        ran.append(trial.name)
+    return ran
+
+
+def _outcome(trial, dataset, splits, checkpoint_dir):
+    fit = training.fit(
+        trial.network,
+        dataset,
+        splits,
+        trial.recipe,
+        seed=trial.seed,
+        checkpoint_dir=checkpoint_dir,
+        label="trial",
+    )
+    images = np.asarray(dataset.images)
+    logits = training.predict_logits(fit.model, images, splits.val)
+    mirrored = training.predict_logits(fit.model, images[:, :, ::-1], splits.val)
+    real = np.asarray(dataset.labels)[splits.val] > 0
+    bill = costs.of_fits({"trial": fit}).loc["trial"]
+    return {
+        "plan": trial.plan,
+        "val_accuracy": float(np.mean((logits > 0) == real)),
+        "val_accuracy_flips": float(np.mean((logits + mirrored > 0) == real)),
+        "val_loss": float(fit.history["val_loss"].iloc[-1]),
+        "val_curve": [float(value) for value in fit.history["val_accuracy"]],
+        "n": len(splits.val),
+        "parameters": cost.parameters(fit.model),
+        "flops": cost.flops(fit.model),
+        "training_pflop": float(bill["training_pflop"]),
+        "seconds": fit.seconds,
+        "precision": fit.precision,
+    }
+
+
+def table(trials, results):
+    """What was tried, what it gave and what it cost.
+
+    Parameters
+    ----------
+    trials : list of Trial
+    results : Path
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the trial's name, in the order of ``trials``. Columns ``question``, ``network``,
+        ``val_accuracy``, ``with flips`` (averaged with the mirrored image), ``gain`` (over the
+        trial it is compared with), ``cost`` (training operations as a multiple of that trial's),
+        ``parameters``, ``PFLOP`` and ``seconds`` of training.
+    """
+    known = json.loads(results.read_text(encoding="utf-8"))
+    rows = []
+    for trial in trials:
+        if trial.name not in known:
+            continue
+        found, base = known[trial.name], known.get(trial.against, {})
+        rows.append(
+            {
+                "trial": trial.name,
+                "question": trial.question,
+                "network": trial.plan,
+                "val_accuracy": found["val_accuracy"],
+                "with flips": found["val_accuracy_flips"],
+                "gain": found["val_accuracy"] - base.get("val_accuracy", np.nan),
+                "cost": found["training_pflop"] / base.get("training_pflop", np.nan),
+                "parameters": found["parameters"],
+                "PFLOP": found["training_pflop"],
+                "seconds": found["seconds"],
+            }
+        )
+    return pd.DataFrame(rows).set_index("trial")

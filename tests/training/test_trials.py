@@ -1,0 +1,81 @@
+"""Trials run once, are judged on validation images, and say what they cost."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realfake_lib.errors import UserError
+from realfake_lib.settings import project_root
+from realfake_lib.training import trials
+
+LIST = """
+trials:
+  - name: one
+    question: does it learn?
+    plan: 4P 8
+    recipe: {epochs: 1, batch_size: 32, precision: float32}
+  - name: two
+    question: is a window enough?
+    plan: 4P 8
+    recipe: {epochs: 2, batch_size: 32, precision: float32, window: 0.5, window_share: 0.5}
+    against: one
+"""
+
+
+@pytest.fixture
+def listed(tmp_path):
+    path = tmp_path / "trials.yml"
+    path.write_text(LIST)
+    return trials.read(path)
+
+
+def test_each_runs_once_and_is_told_with_its_gain_and_cost(listed, task, tmp_path):
+    results = tmp_path / "results.json"
+    assert trials.run(listed[:1], *task, results, commit="abc") == ["one"]
+    assert trials.run(listed, *task, results, commit="def") == ["two"]
+    assert trials.run(listed, *task, results) == []
+    table = trials.table(listed, results)
+    known = json.loads(results.read_text())
+    assert (known["one"]["commit"], known["two"]["commit"]) == ("abc", "def")
+    assert table.index.tolist() == ["one", "two"] and np.isnan(table.gain["one"])
+    assert table.gain["two"] == table.val_accuracy["two"] - table.val_accuracy["one"]
+    assert table.cost["two"] == pytest.approx(1.25)  # one epoch, and one of a quarter's pixels
+
+
+def test_a_changed_trial_runs_again(listed, task, tmp_path):
+    results = tmp_path / "results.json"
+    trials.run(listed[:1], *task, results)
+    changed = replace(listed[0], recipe=listed[0].recipe.replace(learning_rate=1e-3))
+    assert trials.run([changed], *task, results) == ["one"]
+
+
+def test_the_test_images_are_not_looked_at(listed, task, tmp_path):
+    dataset, splits = task
+    spoilt = dataset.images.copy()
+    outside = np.setdiff1d(np.arange(len(spoilt)), [*splits.train[:128], *splits.val])
+    spoilt[outside] = 255
+    splits = replace(splits, train=splits.train[:128])
+    outcomes = []
+    for number, images in enumerate((dataset.images, spoilt)):
+        file = tmp_path / f"{number}.json"
+        trials.run(listed[:1], replace(dataset, images=images), splits, file)
+        outcomes.append(json.loads(file.read_text())["one"]["val_curve"])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("against: one", "against: three"), ("name: two", "name: one"), ("plan:", "layers:")],
+)
+def test_a_list_with_a_mistake_is_refused(old, new, tmp_path):
+    path = tmp_path / "trials.yml"
+    path.write_text(LIST.replace(old, new, 1))
+    with pytest.raises(UserError, match="trial"):
+        trials.read(path)
+
+
+def test_the_projects_own_list_can_be_read():
+    for trial in trials.read(project_root() / "experiments" / "trials.yml"):
+        assert trial.network(32).input_shape == (None, 32, 32, 3)
