@@ -160,6 +160,8 @@ def fit_frozen(model, dataset, splits, cache=None):
         "val_loss": head.val_loss,
         "val_accuracy": head.val_accuracy,
         "learning_rate": 0.0,
+        "images": len(splits.train),
+        "side": dataset.image_size,
         "seconds": seconds,
     }
     return FitResult(

@@ -17,7 +17,9 @@ def tiny():
 @pytest.fixture
 def loaded_fit(tiny):
     """A training that was loaded from a finished checkpoint: this call ran no epoch."""
-    history = pd.DataFrame({"accuracy": [0.6, 0.8], "val_accuracy": [0.7, 0.5]})
+    history = pd.DataFrame(
+        {"accuracy": [0.6, 0.8], "val_accuracy": [0.7, 0.5], "images": [120, 80], "side": [16, 16]}
+    )
     return SimpleNamespace(
         model=tiny, history=history, seconds=2.0, images_per_second=100.0, epochs_run=0
     )
@@ -28,6 +30,13 @@ def test_a_loaded_training_still_cost_its_epochs(loaded_fit):
     assert row["epochs"] == 2
     assert row["training_pflop"] == pytest.approx(3 * row["flops"] * 200 / 1e15)
     assert set(row.index) == set(costs.UNITS)
+
+
+def test_a_window_costs_what_its_pixels_cost(loaded_fit):
+    whole = costs.of_fits({"tiny": loaded_fit}).at["tiny", "training_pflop"]
+    loaded_fit.history["side"] = [8, 16]
+    windows = costs.of_fits({"tiny": loaded_fit}).at["tiny", "training_pflop"]
+    assert windows / whole == pytest.approx((120 / 4 + 80) / 200)
 
 
 def test_the_network_table_counts_layers_that_learn(tiny):
