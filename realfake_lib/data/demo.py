@@ -17,7 +17,7 @@ import io
 import itertools
 import os
 import tarfile
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,9 @@ def _file_name(number, scene):
 
 
 def _photo_bytes(name):
-    return files("sklearn.datasets.images").joinpath(name).read_bytes()
+    # find_spec does not import scikit-learn, which takes seconds.
+    (folder,) = find_spec("sklearn").submodule_search_locations
+    return Path(folder, "datasets", "images", name).read_bytes()
 
 
 def _views(split):

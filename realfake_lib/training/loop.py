@@ -337,7 +337,7 @@ def _run_epoch(step, batches, recipe, course, epoch):
         if time.monotonic() - reported > _REPORT_EVERY or done == steps:
             reported = time.monotonic()
             message = f"{epoch.label} epoch {epoch.number + 1}/{epochs}, loss {loss / total:.3f}"
-            progress.report(message, epoch.number + done / steps, epochs, "epochs")
+            progress.report(message, round(epoch.number + done / steps, 2), epochs, "epochs")
     return loss / total, right / total
 
 

@@ -1,5 +1,8 @@
 """The demo set is the same every time, balanced, learnable, and without an easy shortcut."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -122,3 +125,11 @@ def test_a_shortcut_is_found_where_there_is_one(demo):
     cheat = data.ImageDataset(demo.images, index, "cheat", "0", "x")
     table = shortcut_auroc(cheat).set_index("property")["auroc"]
     assert table["encoding"] == table["all_together"] == 1.0
+
+
+def test_its_fingerprint_needs_no_scikit_learn():
+    code = (
+        "import sys; from realfake_lib.data import demo; demo.recipe_fingerprint();"
+        "sys.exit('sklearn.utils' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
