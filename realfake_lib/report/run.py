@@ -272,7 +272,8 @@ def _run_stages(plan, states, jobs, terminal):
                 # What remains: this stage and those not begun, on as many processes as allowed.
                 waiting = sum(todo[n].estimate for n in todo if n not in running)
                 begun = sum(max(0.0, j.state.estimate - j.seconds) for j in running.values())
-                terminal.progress(name, job.newest_line(), (waiting + begun) / jobs)
+                late = any(j.seconds > j.state.estimate for j in running.values())
+                terminal.progress(name, job.newest_line(), (waiting + begun) / jobs, late)
                 if job.process.poll() is None:
                     continue
                 del running[name]

@@ -77,8 +77,12 @@ class Terminal:
                 "starting", total=None, place=place, stage=state.name, left=""
             )
 
-    def progress(self, name, line, left):
-        """Show the newest line of a stage's progress file, or None where there is none yet."""
+    def progress(self, name, line, left, late=False):
+        """Show the newest line of a stage's progress file, or None where there is none yet.
+
+        ``left`` are seconds until the end of the run; ``late`` says that a stage takes longer than
+        it was estimated to, so that nobody knows how much longer.
+        """
         line = line or {"message": "starting", "done": None, "total": None, "unit": ""}
         amount = f" {line['done']:g}/{line['total']:g} {line['unit']}" if line["total"] else ""
         if name in self._tasks:
@@ -87,13 +91,13 @@ class Terminal:
                 description=escape(line["message"] + amount),
                 completed=line["done"] or 0,
                 total=line["total"],
-                left=f"{duration(left)} left in all",
+                left=f"{'more than ' if late else ''}{duration(left)} left in all",
             )
         elif time.monotonic() - self._last_line[name] >= PLAIN_EVERY:
             self._last_line[name] = time.monotonic()
             elapsed = duration(time.monotonic() - self._started[name])
             text = f"  {name}: {line['message']}{amount}, {elapsed} so far"
-            self.say(f"{text}, about {duration(left)} left in all")
+            self.say(f"{text}, {'more than' if late else 'about'} {duration(left)} left in all")
 
     def finished(self, state, place, seconds):
         self._end(state.name)

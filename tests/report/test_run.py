@@ -344,6 +344,16 @@ def test_progress_comes_as_lines_where_there_is_no_terminal(report, monkeypatch)
     assert "first: cnn epoch 1/2 1/2 epochs" in report.run()
 
 
+def test_a_stage_that_takes_longer_than_estimated_is_said_to(monkeypatch):
+    monkeypatch.setattr("realfake_lib.report.terminal.PLAIN_EVERY", 0)
+    stream = io.StringIO()
+    terminal = Terminal(Console(file=stream, width=200))
+    terminal.started(SimpleNamespace(name="first", reasons=["it is new"], estimate=60), "[1/2]", 90)
+    terminal.progress("first", None, 40)
+    terminal.progress("first", None, 30, late=True)
+    assert "about 40 s left" in stream.getvalue() and "more than 30 s left" in stream.getvalue()
+
+
 def test_progress_is_drawn_live_on_a_terminal(report):
     report.add("first", SLOW)
     report.add("second", "run.metric('c', 1)", inputs=["first"])
