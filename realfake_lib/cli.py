@@ -245,7 +245,9 @@ def train(
     output: Annotated[Path, typer.Option(help="File for the trained model, ending in .keras.")],
     data: Data = "auto",
     model: Annotated[str, typer.Option(help="Name of the network.")] = "compact_cnn",
-    recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "compact_standard",
+    recipe: Annotated[
+        str | None, typer.Option(help="Name of the recipe; by default one that suits the network.")
+    ] = None,
     image_size: ImageSize = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
@@ -273,6 +275,8 @@ def train(
     known = models.available()
     if model not in known:
         raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
+    # seed_cnn flattens its features, so it cannot train on windows of the images.
+    recipe = recipe or ("seed_plain" if model == "seed_cnn" else "compact_standard")
     changes = {"epochs": epochs, "batch_size": batch_size}
     chosen = training.get_recipe(recipe).replace(
         **{name: value for name, value in changes.items() if value is not None}

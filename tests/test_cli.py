@@ -228,6 +228,8 @@ def test_train_saves_a_detector_with_its_operating_point(tiny, monkeypatch, tmp_
     assert result.exit_code == 0, result.stderr
     assert "validation accuracy 75.0%" in result.stdout and output.parent.is_dir()
     assert asked["model"] == "seed_cnn" and asked["recipe"].epochs == 2 and asked["seed"] == 4
+    # A network that flattens its features cannot train on windows, and the command names no recipe.
+    assert asked["recipe"].window == 1
     assert asked["checkpoint_dir"] == tmp_path / "cache" / "training"
     assert 0 < saved["threshold"] < 1 and saved["temperature"] > 0
     assert saved["trained_on"]["data"] == "tiny" and saved["trained_on"]["epochs"] == 2

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.report.plan import read_notebook
+from realfake_lib.source import drop_docstrings
 
 PACKAGE = "realfake_lib"
 
@@ -277,7 +278,7 @@ class Library:
         label = f"{package}/{path.relative_to(self.folder).as_posix()}"
         module = _Module(name, label, is_package)
         tree = ast.parse(path.read_text("utf-8"))
-        _drop_docstrings(tree)
+        drop_docstrings(tree)
         body = tree.body
         module.top = _Piece(f"{label}: top level", name)
         module.whole = _Piece(label, name, nodes=body)
@@ -587,10 +588,3 @@ def _is_wrapper(node):
     *body, last = node.body
     returned = isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
     return returned and all(isinstance(part, ast.FunctionDef) for part in body)
-
-
-def _drop_docstrings(tree):
-    """Take the docstrings of a module, its classes and its functions out of its syntax tree."""
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, *_DEFINITIONS)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]

@@ -13,7 +13,6 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -23,7 +22,7 @@ from realfake_lib import models, progress, settings, training
 from realfake_lib.models import cost
 from realfake_lib.settings import REAL
 from realfake_lib.training.checkpoints import digest, model_digest
-from realfake_lib.training.loop import GATHER
+from realfake_lib.training.loop import surroundings
 
 BASELINE = "baseline"
 
@@ -261,7 +260,7 @@ def _outcome_file(cell, known, unknown, splits, checkpoint_dir):
         repr(cell.recipe),
         _fresh_digest(cell.network, known.image_size, cell.seed),
         [known.fingerprint, unknown.fingerprint, cell.seed],
-        [GATHER, keras.__version__, tf.__version__],
+        surroundings(),
         splits.train,
         splits.val,
     )

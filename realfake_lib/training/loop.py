@@ -1,6 +1,7 @@
 """The training loop: resumable to the bit, its randomness a function of seed, epoch and step."""
 
 import functools
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -11,12 +12,13 @@ import tensorflow as tf
 
 from realfake_lib import data, models, progress
 from realfake_lib.errors import UserError
-from realfake_lib.training import augment
+from realfake_lib.source import source_digest
+from realfake_lib.training import augment, curriculum, muon, twins
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
 from realfake_lib.training.curriculum import Curriculum
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_logits
-from realfake_lib.training.recipes import get_recipe
+from realfake_lib.training.recipes import Recipe, get_recipe
 from realfake_lib.training.twins import training_twin
 
 GATHER = 1024
@@ -62,6 +64,19 @@ class FitResult:
     precision: str
     reason: str
     origin: dict = field(default_factory=dict)
+
+
+@functools.cache
+def surroundings():
+    """What a training depends on besides its arguments: versions, and the code that trains.
+
+    Without the code, an edit to an augmentation would run a stage again only to load what the old
+    augmentation had left.
+    """
+    code = source_digest(
+        sys.modules[__name__], augment, curriculum, muon, twins, data.input, Recipe
+    )
+    return [GATHER, keras.__version__, tf.__version__, code]
 
 
 def set_seed(seed):
@@ -118,7 +133,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         dataset.fingerprint,
         train,
         val,
-        [seed, GATHER, keras.__version__, tf.__version__],
+        [seed, *surroundings()],
     )
     recipe = recipe.replace(batch_size=batch_size)
     twin = training_twin(model, precision, any_size=recipe.window < 1)

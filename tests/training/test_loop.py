@@ -113,6 +113,23 @@ def test_a_change_of_anything_that_matters_trains_anew(task, recipe, tmp_path):
     assert len(list(tmp_path.iterdir())) == len(variants)
 
 
+def test_a_change_of_the_training_code_trains_anew(task, recipe, tmp_path, monkeypatch):
+    one = recipe.replace(epochs=1)
+    training.fit("tiny_cnn", *task, one, checkpoint_dir=tmp_path)
+    assert training.fit("tiny_cnn", *task, one, checkpoint_dir=tmp_path).epochs_run == 0
+    code = []
+
+    def changed(*pieces):
+        code.extend(pieces)
+        return "other code"
+
+    training.loop.surroundings.cache_clear()
+    monkeypatch.setattr(training.loop, "source_digest", changed)
+    assert training.fit("tiny_cnn", *task, one, checkpoint_dir=tmp_path).epochs_run == 1
+    assert {training.augment, training.loop, training.Recipe} <= set(code)
+    training.loop.surroundings.cache_clear()
+
+
 def test_a_checkpoint_under_a_wrong_name_is_not_used(task, recipe, tmp_path):
     one = recipe.replace(epochs=1)
     training.fit("tiny_cnn", *task, one, seed=0, checkpoint_dir=tmp_path / "a")
