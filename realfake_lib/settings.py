@@ -45,6 +45,15 @@ def project_root():
     return root if (root / "report.yml").is_file() else None
 
 
+def experiments_dir():
+    """Folder of what was tried and of trainings that were kept: ``REALFAKE_EXPERIMENTS``, else the
+    checkout's own; None where there is neither."""
+    if chosen := env("REALFAKE_EXPERIMENTS"):
+        return Path(chosen).expanduser()
+    root = project_root()
+    return root / "experiments" if root else None
+
+
 @contextlib.contextmanager
 def atomic_file(path):
     """Yield a temporary path beside ``path`` that takes its place only when the block succeeds.

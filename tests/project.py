@@ -15,7 +15,15 @@ _FILES += ("README.md",)
 def copy_project(target):
     """Copy what a run reads, as it stands in the working tree, without anything built."""
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-    for folder in ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports"):
+    for folder in (
+        "notebooks",
+        "realfake_lib",
+        "scripts",
+        "benchmarks",
+        "tests",
+        "reports",
+        "experiments",
+    ):
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
     for file in _FILES:

@@ -1,7 +1,7 @@
 """A data set in memory-mapped arrays, and the one function that loads any of them."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,10 @@ class ImageDataset:
 
             return SCENE_NAMES
         return OBJECT_CLASSES
+
+    def relabelled(self, labels):
+        """The same images with other labels, (n,) in [0, 1], e.g. a teacher's probabilities."""
+        return replace(self, index=self.index.assign(label=labels))
 
     def subset(self, indices):
         """Copy some rows into a data set of their own.

@@ -31,8 +31,8 @@ def batches(
     Parameters
     ----------
     images : (n, h, w, 3) uint8 array or memmap
-    labels : (n,) array, optional
-        FAKE = 0, REAL = 1. Without them the batches hold images only.
+    labels : (n,) or (n, k) array, optional
+        FAKE = 0, REAL = 1, or several numbers an image. Without them the batches hold images only.
     indices : (m,) int array, optional
         Rows to use; all by default.
     batch_size : int
@@ -51,7 +51,7 @@ def batches(
     Returns
     -------
     tf.data.Dataset
-        Of (b, h, w, 3) float32 pixels in [0, 255], with (b,) float32 labels if there are any.
+        Of (b, h, w, 3) float32 pixels in [0, 255], with (b,) or (b, k) float32 labels if there are any.
     """
     import tensorflow as tf
 
@@ -81,7 +81,7 @@ def batches(
             side = images.shape[1] if pixels.shape[1] is None else pixels.shape[1]
             pixels.set_shape((batch, side, side, images.shape[3]))
         for values in target:
-            values.set_shape((batch,))
+            values.set_shape((batch, *targets.shape[1:]))
         return (pixels, *target) if target else pixels
 
     dataset = tf.data.Dataset.range(steps)

@@ -138,8 +138,50 @@ class FinalScores:
             yield f"unseen.{generator}", scores.items(), scores.n
 
 
-def score(model, dataset, splits, unseen=None, seed=0):
-    """Score a final model, once, on everything that it was not trained on.
+@dataclass(frozen=True)
+class Logits:
+    """What one detector, or several averaged, said of everything that a final score needs.
+
+    Attributes
+    ----------
+    val, test : (n,) float32 arrays
+        Logits for REAL, before any temperature.
+    unseen : dict of str to (m,) float32 array
+        By generator.
+    """
+
+    val: np.ndarray
+    test: np.ndarray
+    unseen: dict
+
+    def __add__(self, other):
+        """Sum, part by part; for averages of logits."""
+        unseen = {name: found + other.unseen[name] for name, found in self.unseen.items()}
+        return Logits(self.val + other.val, self.test + other.test, unseen)
+
+    def __truediv__(self, number):
+        """Quotient, part by part."""
+        unseen = {name: found / number for name, found in self.unseen.items()}
+        return Logits(self.val / number, self.test / number, unseen)
+
+
+def average(several):
+    """Mean of the logits of several detectors: the ensemble that they make.
+
+    Parameters
+    ----------
+    several : sequence of Logits
+
+    Returns
+    -------
+    Logits
+    """
+    first, *others = several
+    return sum(others, start=first) / len(several)
+
+
+def predict(model, dataset, splits, unseen=None, mirrored=False):
+    """Logits of a final model for everything that it was not trained on.
 
     Parameters
     ----------
@@ -147,9 +189,56 @@ def score(model, dataset, splits, unseen=None, seed=0):
         Pixels 0 to 255 to one logit for REAL, in float32.
     dataset : ImageDataset
     splits : Splits
-        ``val`` serves the choices; ``test`` and ``test_dedup`` are scored.
+        ``val`` and ``test`` are predicted.
     unseen : dict of str to (n, h, w, 3) uint8 array, optional
         Fakes by generator; resized where the network's input has another size.
+    mirrored : bool
+        Show the model every picture left-right mirrored.
+
+    Returns
+    -------
+    Logits
+    """
+    step = -1 if mirrored else 1
+    images = np.asarray(dataset.images)[:, :, ::step]
+
+    def of_tiles(tiles):
+        return training.predict_logits(
+            model, data.resize(tiles, model.input_shape[1])[:, :, ::step]
+        )
+
+    return Logits(
+        val=training.predict_logits(model, images, splits.val),
+        test=training.predict_logits(model, images, splits.test),
+        unseen={generator: of_tiles(tiles) for generator, tiles in (unseen or {}).items()},
+    )
+
+
+def score(model, dataset, splits, unseen=None, seed=0):
+    """Score a final model, once, on everything that it was not trained on.
+
+    Parameters
+    ----------
+    model, dataset, splits, unseen
+        As for :func:`predict`; ``val`` serves the choices, ``test`` and ``test_dedup`` are scored.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    FinalScores
+    """
+    return score_logits(predict(model, dataset, splits, unseen), dataset, splits, seed)
+
+
+def score_logits(logits, dataset, splits, seed=0):
+    """:func:`score` for logits that are there already, e.g. those of an ensemble.
+
+    Parameters
+    ----------
+    logits : Logits
+    dataset : ImageDataset
+    splits : Splits
     seed : int
         Seed of the bootstrap.
 
@@ -159,27 +248,52 @@ def score(model, dataset, splits, unseen=None, seed=0):
     """
     labels = np.asarray(dataset.labels)
     y_val, y_test = labels[splits.val], labels[splits.test]
-    val_logits = training.predict_logits(model, dataset.images, splits.val)
-    point = choose_operating_point(y_val, val_logits)
-    test_logits = training.predict_logits(model, dataset.images, splits.test)
-    p_test = point.p_fake(test_logits)
+    point = choose_operating_point(y_val, logits.val)
+    p_test = point.p_fake(logits.test)
     without_twins = np.isin(splits.test, splits.test_dedup)
-    unseen_logits = {
-        generator: training.predict_logits(model, data.resize(tiles, model.input_shape[1]))
-        for generator, tiles in (unseen or {}).items()
-    }
+    uncalibrated = apply_temperature(logits.test)
     return FinalScores(
         point=point,
         y_val=y_val,
-        val_logits=val_logits,
+        val_logits=logits.val,
         y_test=y_test,
-        test_logits=test_logits,
+        test_logits=logits.test,
         test=metrics.evaluate(y_test, p_test, seed=seed),
         test_dedup=metrics.evaluate(y_test[without_twins], p_test[without_twins], seed=seed),
-        ece_uncalibrated=metrics.expected_calibration_error(y_test, apply_temperature(test_logits)),
-        unseen=_score_unseen(unseen_logits, p_test[y_test == REAL], point),
-        unseen_logits=unseen_logits,
+        ece_uncalibrated=metrics.expected_calibration_error(y_test, uncalibrated),
+        unseen=_score_unseen(logits.unseen, p_test[y_test == REAL], point),
+        unseen_logits=logits.unseen,
     )
+
+
+def over_seeds(results):
+    """Mean, lowest and highest of every measure over trainings that differ in their seed alone.
+
+    Parameters
+    ----------
+    results : sequence of FinalScores
+        One a seed, scored on the same images.
+
+    Yields
+    ------
+    prefix : str
+    items : list of (str, float, (float, float))
+        Measure, mean, and (lowest, highest) over the seeds; ready for ``run.metrics``.
+    n : int
+        Images that each seed was scored on.
+    """
+    for parts in zip(*(result.parts() for result in results), strict=True):
+        prefix, _, n = parts[0]
+        seeds = pd.DataFrame([_values(items) for _, items, _ in parts])
+        spread = zip(seeds.mean(), seeds.min(), seeds.max(), strict=True)
+        rows = zip(seeds.columns, spread, strict=True)
+        yield prefix, [(name, mean, (low, high)) for name, (mean, low, high) in rows], n
+
+
+def _values(items):
+    """Measure to value, from what :meth:`FinalScores.parts` yields."""
+    pairs = items.items() if isinstance(items, dict) else items
+    return {name: float(value) for name, value, *_ in pairs}
 
 
 def _score_unseen(logits, p_of_reals, point):

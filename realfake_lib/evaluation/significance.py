@@ -14,6 +14,16 @@ from realfake_lib.evaluation.resampling import bootstrap
 from realfake_lib.evaluation.resampling import measure as measure_once
 
 
+FORMATS = {
+    "difference": "{:+.2%}",
+    "ci_low": "{:+.2%}",
+    "ci_high": "{:+.2%}",
+    "p_value": "{:.2g}",
+    "p_holm": "{:.2g}",
+}
+"""How :func:`compare_all` is shown."""
+
+
 @dataclass(frozen=True)
 class McNemar:
     """How two detectors' verdicts on the same images differ.

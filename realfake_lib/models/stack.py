@@ -20,6 +20,7 @@ def stack(image_size=32, plan="32 32P 64 64P 128 128", name="stack"):
     plan : str
         A layer a word: its channels; ``+`` before them adds the layer's input to its output (the
         channels must be those before), ``P`` behind them halves the resolution by max pooling.
+        ``F`` as the first word folds each 2×2 pixels into channels, by a learned linear map.
         ``"32 32P 64 64P 128 128"`` is ``compact_cnn``.
     name : str
 
@@ -37,7 +38,11 @@ def stack(image_size=32, plan="32 32P 64 64P 128 128", name="stack"):
     He et al., Deep residual learning for image recognition, CVPR 2016 (the sums).
     """
     inputs, x = pixels(image_size)
-    for number, word in enumerate(plan.split(), 1):
+    words = plan.split()
+    if words[:1] == ["F"]:
+        x = layers.Conv2D(12, 2, strides=2, use_bias=False, name="fold")(x)
+        words = words[1:]
+    for number, word in enumerate(words, 1):
         found = _LAYER.fullmatch(word)
         if not found:
             raise UserError(f"Cannot read {word!r} in the plan {plan!r}.", "Write e.g. 32 +32P 64.")

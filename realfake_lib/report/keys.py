@@ -138,7 +138,8 @@ def reasons(old, new):
         found.append("requirements.lock changed")
     for kind, content in new["files"].items():
         if old["files"].get(kind) != content:
-            found.append(f"the files in REALFAKE_{kind.upper()} changed")
+            place = "experiments/" if kind == "experiments" else f"REALFAKE_{kind.upper()}"
+            found.append(f"the files in {place} changed")
     for name in new["inputs"].keys() | old["inputs"].keys():
         if name not in old["inputs"] or name not in new["inputs"]:
             found.append(f"input {name} was {'added' if name in new['inputs'] else 'removed'}")
@@ -175,6 +176,8 @@ def _files_hash(kind):
 
     What was downloaded does not count: a stage that fetches its files would change its own key.
     """
+    if kind == "experiments":
+        return _own_files_hash(settings.experiments_dir())
     folders = [settings.env(f"REALFAKE_{kind.upper()}")]
     if data := settings.env("REALFAKE_DATA"):
         folders.append(Path(data) / kind)
@@ -185,6 +188,12 @@ def _files_hash(kind):
         if path.is_file()
     }
     return _hash(json.dumps(sorted(found)))
+
+
+def _own_files_hash(folder):
+    """Hash of the content of a folder of the project: a kept training has the size of another."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+    return _hash(json.dumps([[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]))
 
 
 # --- the code that a notebook reaches -----------------------------------------------------------

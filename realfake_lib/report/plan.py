@@ -13,7 +13,7 @@ from realfake_lib.errors import UserError
 
 PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
-FILES = ("weights", "generators")
+FILES = ("weights", "generators", "experiments")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
 _TOP_KEYS = {"data", "stages"}
@@ -36,9 +36,9 @@ class Stage:
         Estimated time on two CPU cores, for a run that has no past timing.
     promises : dict of str to tuple of str
         Names that must be among its results, by kind: metrics, figures, tables, models, arrays.
-    files : tuple of {"weights", "generators"}
-        Folders of the user's own that it reads beside the data: ``REALFAKE_WEIGHTS`` and
-        ``REALFAKE_GENERATORS``.
+    files : tuple of {"weights", "generators", "experiments"}
+        What it reads beside the data: folders of the user's own, ``REALFAKE_WEIGHTS`` and
+        ``REALFAKE_GENERATORS``, and the project's own ``experiments/``.
     """
 
     name: str

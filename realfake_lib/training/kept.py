@@ -40,6 +40,67 @@ def identity(network, dataset, splits, recipe, seed):
     return digest(chosen, model_digest(model, weights=False), dataset.fingerprint, *rows, seed)
 
 
+def folder():
+    """Where the project keeps its trainings, or None where it runs without a checkout."""
+    experiments = settings.experiments_dir()
+    return experiments / "trainings" if experiments else None
+
+
+def fit(network, dataset, splits, recipe, seed, label, look_in=None, **options):
+    """The kept training of these arguments, or else a training of one's own.
+
+    Parameters
+    ----------
+    network, dataset, splits, recipe, seed, label, **options
+        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
+    look_in : Path, optional
+        Folder of kept trainings; None trains.
+
+    Returns
+    -------
+    FitResult
+    """
+    if look_in is not None:
+        found = find(network, dataset, splits, recipe, seed, look_in, label)
+        if found is not None:
+            return found
+    return loop.fit(network, dataset, splits, recipe, seed=seed, label=label, **options)
+
+
+def fit_seeds(
+    network, dataset, splits, recipe, seeds, label, look_in=None, otherwise=None, **options
+):
+    """Trainings that differ in their seed alone, kept ones where there are any.
+
+    Parameters
+    ----------
+    network, dataset, splits, recipe, label, look_in, **options
+        As for :func:`fit`.
+    seeds : sequence of int
+    otherwise : (recipe, seeds), optional
+        What to train where not one of ``seeds`` was kept, in place of ``recipe``, for whoever has
+        no hours to spare. With it, seeds that were not kept beside others that were are left out;
+        without it, they are trained.
+
+    Returns
+    -------
+    dict of int to FitResult
+        By seed.
+    """
+    if otherwise is not None:
+        arguments = (network, dataset, splits, recipe)
+        found = [
+            seed
+            for seed in seeds
+            if look_in is not None and find(*arguments, seed, look_in, label) is not None
+        ]
+        recipe, seeds = (recipe, found) if found else otherwise
+    return {
+        seed: fit(network, dataset, splits, recipe, seed, label, look_in, **options)
+        for seed in seeds
+    }
+
+
 def path_of(folder, label, seed):
     """File of one kept training."""
     return folder / f"{label}-seed{seed}.npz"

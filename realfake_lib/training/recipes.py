@@ -57,6 +57,9 @@ class Recipe:
         whole images.
     window_share : float in [0, 1]
         Share of the epochs, from the first, that train on windows.
+    objects : float
+        Weight of a second task, to name the object in the picture, where the data say it; see
+        :class:`realfake_lib.training.objectives.RealOrFakeOfWhat`.
     """
 
     epochs: int = 10
@@ -74,6 +77,7 @@ class Recipe:
     prune_share: float = 0.85
     window: float = 1.0
     window_share: float = 0.7
+    objects: float = 0.0
 
     def __post_init__(self):
         for field, choices in _CHOICES.items():
@@ -91,6 +95,8 @@ class Recipe:
             )
         if not (0 <= self.prune < 1 and 0 < self.window <= 1):
             raise UserError("Recipe: prune must lie in [0, 1), window in (0, 1].")
+        if self.objects < 0:
+            raise UserError("Recipe: objects must lie at 0 or above.")
         if not (0 <= self.prune_share <= 1 and 0 <= self.window_share <= 1):
             raise UserError("Recipe: prune_share and window_share must lie in [0, 1].")
 
@@ -173,6 +179,12 @@ RECIPES = {
     "compact_standard": Recipe(epochs=12, optimizer="muon", prune=0.6, window=0.75),
     "compact_full": Recipe(epochs=30, optimizer="muon", prune=0.6, window=0.75),
     "compact_smoke": Recipe(epochs=4, batch_size=64, optimizer="muon", prune=0.6, window=0.75),
+    "best_full": Recipe(epochs=12, optimizer="muon", prune=0.6, window=0.75, objects=0.3),
+    "best_smoke": Recipe(
+        epochs=2, batch_size=64, optimizer="muon", prune=0.6, window=0.75, objects=0.3
+    ),
+    "fast_full": Recipe(epochs=30, optimizer="muon", prune=0.6, window=0.75, objects=0.3),
+    "fast_smoke": Recipe(epochs=2, batch_size=64, optimizer="muon", window=0.75, objects=0.3),
     "comparison": Recipe(epochs=4, batch_size=64),
     # bfloat16 slows the depthwise convolutions of MobileNet down to half the speed.
     "fine_tune": Recipe(

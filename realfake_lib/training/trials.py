@@ -1,7 +1,7 @@
 """What was tried: networks and recipes judged on the validation split, in a file that stays."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,17 @@ from realfake_lib import models, settings, training
 from realfake_lib.errors import UserError
 from realfake_lib.models import cost
 from realfake_lib.training import costs, kept
+
+
+FORMATS = {
+    "val_accuracy": "{:.2%}",
+    "with flips": "{:.2%}",
+    "gain": "{:+.2%}",
+    "cost": "{:.2f} ×",
+    "PFLOP": "{:.3f}",
+    "seconds": "{:.0f}",
+}
+"""How :func:`table` is shown."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Trial:
     against : str or None
         Name of the trial that this one is compared with.
     seed : int
+    n_train : int or None
+        Training images, for trials that must be cheap; None: all of them.
     """
 
     name: str
@@ -34,6 +47,7 @@ class Trial:
     recipe: training.Recipe = field(default_factory=training.Recipe)
     against: str | None = None
     seed: int = 0
+    n_train: int | None = None
 
     def network(self, image_size):
         """The network with fresh weights."""
@@ -87,17 +101,26 @@ def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
     known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     ran = []
     for trial in trials:
-        key = kept.identity(trial.network, dataset, splits, trial.recipe, trial.seed)
+        part = _part(splits, trial.n_train)
+        key = kept.identity(trial.network, dataset, part, trial.recipe, trial.seed)
         if known.get(trial.name, {}).get("key") == key:
             continue
         known[trial.name] = {
             "key": key,
-            **_outcome(trial, dataset, splits, checkpoint_dir),
+            **_outcome(trial, dataset, part, checkpoint_dir),
         } | origin
         with settings.atomic_file(results) as temporary:
             temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         ran.append(trial.name)
     return ran
+
+
+def _part(splits, n_train):
+    """The splits with a fixed random choice of training images; a smaller one lies in a larger."""
+    if n_train is None:
+        return splits
+    order = np.random.default_rng(0).permutation(splits.train)
+    return replace(splits, train=np.sort(order[:n_train]))
 
 
 def _outcome(trial, dataset, splits, checkpoint_dir):
@@ -122,6 +145,7 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
         "val_loss": float(fit.history["val_loss"].iloc[-1]),
         "val_curve": [float(value) for value in fit.history["val_accuracy"]],
         "n": len(splits.val),
+        "n_train": len(splits.train),
         "parameters": cost.parameters(fit.model),
         "flops": cost.flops(fit.model),
         "training_pflop": float(bill["training_pflop"]),
@@ -142,7 +166,7 @@ def table(trials, results):
     -------
     pandas.DataFrame
         Index: the trial's name, in the order of ``trials``. Columns ``question``, ``network``,
-        ``val_accuracy``, ``with flips`` (averaged with the mirrored image), ``gain`` (over the
+        ``images`` (trained on), ``val_accuracy``, ``with flips`` (averaged with the mirrored image), ``gain`` (over the
         trial it is compared with), ``cost`` (training operations as a multiple of that trial's),
         ``parameters``, ``PFLOP`` and ``seconds`` of training.
     """
@@ -157,6 +181,7 @@ def table(trials, results):
                 "trial": trial.name,
                 "question": trial.question,
                 "network": trial.plan,
+                "images": found["n_train"],
                 "val_accuracy": found["val_accuracy"],
                 "with flips": found["val_accuracy_flips"],
                 "gain": found["val_accuracy"] - base.get("val_accuracy", np.nan),

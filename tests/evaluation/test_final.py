@@ -152,3 +152,41 @@ def test_a_model_of_known_accuracy_gets_it_in_any_order(brightness_detector, see
     scored = final.score(brightness_detector, dataset, splits)
     assert scored.test.accuracy == pytest.approx(0.9)
     assert scored.test.confusion.tolist() == [[90, 10], [10, 90]]
+
+
+def test_an_ensemble_is_the_mean_of_its_logits(brightness_detector, pictures):
+    dataset, splits = pictures
+    dark = {"dark": np.full((10, 16, 16, 3), 60, "uint8")}
+    one = final.predict(brightness_detector, dataset, splits, dark)
+    two = final.average([one, one + one])
+    for part in ("val", "test"):
+        np.testing.assert_allclose(getattr(two, part), 1.5 * getattr(one, part), rtol=1e-6)
+    np.testing.assert_allclose(two.unseen["dark"], 1.5 * one.unseen["dark"], rtol=1e-6)
+    assert np.array_equal(final.average([one]).test, one.test)
+
+
+def test_mirrored_pictures_are_mirrored_left_to_right():
+    inputs = keras.Input((16, 16, 3))
+    left = keras.layers.Cropping2D(((0, 0), (0, 15)))(inputs)
+    mean = keras.layers.GlobalAveragePooling2D()(left)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(mean))
+    model.set_weights([np.array([[1.0], [0], [0]], "float32"), np.zeros(1, "float32")])
+    images = np.zeros((2, 16, 16, 3), "uint8")
+    images[:, :, 0], images[:, :, -1] = 7, 200
+    dataset = SimpleNamespace(images=images, labels=np.array([FAKE, REAL]))
+    splits = SimpleNamespace(val=np.array([0]), test=np.array([1]))
+    assert final.predict(model, dataset, splits, {"g": images}).test[0] == pytest.approx(7)
+    mirrored = final.predict(model, dataset, splits, {"g": images}, mirrored=True)
+    assert mirrored.val[0] == pytest.approx(200) and mirrored.unseen["g"][1] == pytest.approx(200)
+
+
+def test_seeds_are_summed_up_by_mean_lowest_and_highest(brightness_detector, pictures):
+    dataset, splits = pictures
+    logits = final.predict(brightness_detector, dataset, splits)
+    worse = dataclasses.replace(logits, test=logits.test[::-1])
+    scored = [final.score_logits(each, dataset, splits) for each in (logits, worse)]
+    test = {prefix: items for prefix, items, _ in final.over_seeds(scored)}["test"]
+    name, mean, (low, high) = test[0]
+    accuracies = [one.test.accuracy for one in scored]
+    assert name == "accuracy" and mean == pytest.approx(np.mean(accuracies))
+    assert (low, high) == (min(accuracies), max(accuracies)) and low < high

@@ -49,3 +49,23 @@ def test_a_damaged_file_is_named(folder, task, recipe, tmp_path):
     kept.path_of(tmp_path, "best", 2).write_bytes(b"PK nonsense")
     with pytest.raises(UserError, match="best-seed2"):
         find(task, recipe, tmp_path)
+
+
+def test_seeds_that_were_kept_are_not_trained_again(folder, task, recipe):
+    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", look_in=folder[1])
+    assert [fits[seed].epochs_run for seed in (2, 3)] == [0, recipe.epochs]
+    assert same(fits[2].model, folder[0].model)
+
+
+def test_with_an_alternative_only_kept_seeds_are_taken(folder, task, recipe):
+    short = recipe.replace(epochs=1)
+    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", folder[1], (short, [0]))
+    assert list(fits) == [2] and fits[2].epochs_run == 0
+
+
+@pytest.mark.parametrize("somewhere", [True, False])
+def test_the_alternative_is_trained_where_nothing_was_kept(task, recipe, tmp_path, somewhere):
+    short = recipe.replace(epochs=1)
+    look_in = tmp_path if somewhere else None
+    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", look_in, (short, [5]))
+    assert list(fits) == [5] and fits[5].epochs_run == 1

@@ -44,6 +44,15 @@ def test_each_runs_once_and_is_told_with_its_gain_and_cost(listed, task, tmp_pat
     assert table.cost["two"] == pytest.approx(1.25)  # one epoch, and one of a quarter's pixels
 
 
+def test_a_cheap_trial_takes_a_fixed_part_of_the_training_images(listed, task, tmp_path):
+    results = tmp_path / "results.json"
+    cheap = replace(listed[0], n_train=64)
+    assert trials.run([cheap], *task, results) == ["one"]
+    assert trials.run([cheap], *task, results) == []
+    assert trials.table([cheap], results).images["one"] == 64
+    assert trials.run(listed[:1], *task, results) == ["one"]  # all images are another trial
+
+
 def test_a_changed_trial_runs_again(listed, task, tmp_path):
     results = tmp_path / "results.json"
     trials.run(listed[:1], *task, results)

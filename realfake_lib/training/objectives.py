@@ -1,0 +1,186 @@
+"""What a training is asked for: real or fake by one logit, which object by several, or both."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class RealOrFake:
+    """One logit for REAL, sigmoid cross-entropy; the objective of every detector."""
+
+    label_shape = ()
+
+    @staticmethod
+    def attach(twin):
+        """The network that is trained: ``twin``, with whatever outputs the objective adds."""
+        return twin
+
+    @staticmethod
+    def beside(labels, outputs):
+        """What is added to each image's loss in training, and counted nowhere else."""
+        return 0.0
+
+    @staticmethod
+    def labels(dataset):
+        """(n,) array of the labels of all images, FAKE = 0 and REAL = 1."""
+        return dataset.labels
+
+    @staticmethod
+    def losses(labels, outputs, smoothing=0.0):
+        """Each image's cross-entropy, a (n,) float32 tensor.
+
+        Parameters
+        ----------
+        labels : (n,) float32 tensor
+        outputs : (n, 1) float32 tensor
+            Logits.
+        smoothing : float in [0, 1)
+            Share of the target that is spread evenly over the classes.
+        """
+        targets = labels * (1 - smoothing) + smoothing / 2
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=outputs[:, 0])
+
+    @staticmethod
+    def right(labels, outputs):
+        """Whether each answer is right: (n,) float32 tensor of 0 and 1."""
+        return tf.cast((outputs[:, 0] > 0) == (labels > 0.5), tf.float32)
+
+
+@dataclass(frozen=True)
+class RealOrFakeOfWhat(RealOrFake):
+    """Real or fake, and beside it which object: a second head that only training has.
+
+    Knowing what a picture shows helps to tell whether it shows it rightly, and the network learns
+    it from labels that lie there unused. The head is dropped with the training twin.
+
+    Attributes
+    ----------
+    classes : int
+        Kinds of object, k.
+    weight : float
+        Of the objects' cross-entropy against that of real or fake.
+
+    References
+    ----------
+    Caruana, Multitask learning, Machine Learning 28, 1997.
+    """
+
+    classes: int
+    weight: float
+    label_shape = (2,)
+
+    def attach(self, twin):
+        """``twin`` with (n, 1 + k) outputs: the logit for REAL, then a logit for each object."""
+        features = twin.get_layer("logit").input
+        objects = keras.layers.Dense(self.classes, dtype="float32", name="objects")(features)
+        return keras.Model(twin.input, keras.layers.Concatenate()([twin.output, objects]))
+
+    @staticmethod
+    def labels(dataset):
+        """(n, 2) float32 array: FAKE = 0 or REAL = 1, and the object class, -1 where unknown."""
+        objects = dataset.index["object_class"].to_numpy()
+        return np.stack([dataset.labels, objects], axis=1).astype(np.float32)
+
+    @staticmethod
+    def losses(labels, outputs, smoothing=0.0):
+        """Each image's cross-entropy of real or fake alone, a (n,) float32 tensor."""
+        return RealOrFake.losses(labels[:, 0], outputs, smoothing)
+
+    def beside(self, labels, outputs):
+        """The weighted cross-entropy of the object classes that are known, (n,) float32 tensor."""
+        known = tf.cast(labels[:, 1] >= 0, tf.float32)
+        objects = tf.cast(tf.maximum(labels[:, 1], 0), tf.int32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(objects, outputs[:, 1:])
+        return self.weight * known * losses
+
+    @staticmethod
+    def right(labels, outputs):
+        """As :meth:`RealOrFake.right`."""
+        return RealOrFake.right(labels[:, 0], outputs)
+
+
+@dataclass(frozen=True)
+class ObjectClasses:
+    """Which of several kinds of object an image shows: k logits, softmax cross-entropy.
+
+    Attributes
+    ----------
+    classes : int
+        Their number, k.
+    """
+
+    classes: int
+    label_shape = ()
+
+    attach = staticmethod(RealOrFake.attach)
+    beside = staticmethod(RealOrFake.beside)
+
+    @staticmethod
+    def labels(dataset):
+        """(n,) array of the object class of all images; -1, unknown, must not be trained on."""
+        return dataset.index["object_class"].to_numpy()
+
+    def losses(self, labels, outputs, smoothing=0.0):
+        """As :meth:`RealOrFake.losses`, of (n, k) outputs."""
+        targets = tf.one_hot(tf.cast(labels, tf.int32), self.classes)
+        targets = targets * (1 - smoothing) + smoothing / self.classes
+        return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=outputs)
+
+    @staticmethod
+    def right(labels, outputs):
+        """As :meth:`RealOrFake.right`: whether the largest logit is that of the label."""
+        answer = tf.argmax(outputs, axis=-1, output_type=tf.int32)
+        return tf.cast(answer == tf.cast(labels, tf.int32), tf.float32)
+
+
+REAL_OR_FAKE = RealOrFake()
+
+
+def for_recipe(objective, recipe, dataset, rows):
+    """The objective with the recipe's object head, where the training images have known objects.
+
+    Parameters
+    ----------
+    objective : object of this module
+    recipe : Recipe
+    dataset : ImageDataset
+    rows : (n,) int array
+        The training images.
+
+    Returns
+    -------
+    object of this module
+    """
+    if not recipe.objects or objective != REAL_OR_FAKE:
+        return objective
+    objects = dataset.index["object_class"].to_numpy()[rows]
+    if len(np.unique(objects[objects >= 0])) < 2:
+        return objective
+    return RealOrFakeOfWhat(int(objects.max()) + 1, recipe.objects)
+
+
+def judge(objective, labels, outputs):
+    """Mean loss and accuracy of outputs that are there already.
+
+    Parameters
+    ----------
+    objective : RealOrFake or ObjectClasses
+    labels : (n,) array
+    outputs : (n, k) array
+
+    Returns
+    -------
+    loss, accuracy : float
+    """
+    # In double precision, so that the mean over many images does not depend on their order.
+    labels = tf.constant(np.asarray(labels), tf.float64)
+    outputs = tf.constant(np.asarray(outputs), tf.float64)
+    if isinstance(objective, ObjectClasses):
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), outputs)
+    else:
+        losses = objective.losses(labels, outputs)
+    right = objective.right(labels, outputs)
+    return float(np.mean(losses.numpy())), float(np.mean(right.numpy(), dtype="float64"))

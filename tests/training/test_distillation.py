@@ -1,0 +1,63 @@
+"""A network learns from the teachers' probabilities, and only its training labels change."""
+
+import keras
+import numpy as np
+import pytest
+
+from realfake_lib import training
+from realfake_lib.training import distillation, kept
+
+
+@pytest.fixture(scope="module")
+def teacher(task, recipe):
+    return training.fit("tiny_cnn", *task, recipe, seed=1).model
+
+
+def test_training_labels_are_mixed_and_all_others_stay(task, teacher):
+    dataset, splits = task
+    soft = distillation.soften(dataset, splits, [teacher], share=0.5)
+    elsewhere = np.setdiff1d(np.arange(len(dataset.images)), splits.train)
+    assert np.array_equal(soft.labels[elsewhere], dataset.labels[elsewhere])
+    images = np.asarray(dataset.images)[splits.train]
+    logits = sum(training.predict_logits(teacher, images[:, :, ::step]) for step in (1, -1)) / 2
+    expected = 0.5 / (1 + np.exp(-logits)) + 0.5 * dataset.labels[splits.train]
+    np.testing.assert_allclose(soft.labels[splits.train], expected, atol=1e-6)
+    assert dataset.labels.dtype == np.int8  # the original is as it was
+
+
+def test_a_high_temperature_makes_teachers_less_sure(task, teacher):
+    dataset, splits = task
+    sure, unsure = (
+        distillation.soften(dataset, splits, [teacher], 1.0, temperature).labels[splits.train]
+        for temperature in (1, 10)
+    )
+    assert np.all(np.abs(unsure - 0.5) <= np.abs(sure - 0.5) + 1e-6)
+
+
+def test_a_student_follows_its_teacher_against_the_labels(task, recipe):
+    dataset, splits = task
+    inputs = keras.Input((16, 16, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    contrary = keras.Model(inputs, keras.layers.Dense(1, name="logit")(mean))
+    contrary.set_weights([np.full((3, 1), -0.2, "float32"), np.array([72.0], "float32")])
+    longer = recipe.replace(epochs=8, learning_rate=2e-2, augment="none")
+    arguments = ("tiny_cnn", dataset, splits, longer, 4, "fast", [contrary])
+    images, truth = dataset.images[splits.train], dataset.labels[splits.train] > 0
+    for share, right in ((1.0, False), (0.0, True)):
+        student = distillation.fit(*arguments, share=share).model
+        agrees = np.mean((training.predict_logits(student, images) > 0) == truth)
+        assert (agrees > 0.8) if right else (agrees < 0.2)
+
+
+def test_a_kept_student_is_found_without_asking_the_teacher(
+    task, recipe, teacher, tmp_path, monkeypatch
+):
+    arguments = ("tiny_cnn", *task, recipe, 4, "fast")
+    first = distillation.fit(*arguments, [teacher], checkpoint_dir=tmp_path / "checkpoints")
+    key = distillation.identity(*arguments[:5], [teacher])
+    kept.keep(first, tmp_path, "fast", 4, key)
+    monkeypatch.setattr(distillation, "predict_logits", None)
+    again = distillation.fit(*arguments, [teacher], look_in=tmp_path)
+    assert again.epochs_run == 0 and "not trained here" in again.reason
+    other = training.fit("tiny_cnn", *task, recipe, seed=9).model
+    assert distillation.identity(*arguments[:5], [other]) != key
