@@ -51,7 +51,8 @@ def batches(
     Returns
     -------
     tf.data.Dataset
-        Of (b, h, w, 3) float32 pixels in [0, 255], with (b,) or (b, k) float32 labels if there are any.
+        Of (b, h, w, 3) float32 pixels in [0, 255], with (b,) or (b, k) float32 labels if there
+        are any.
     """
     import tensorflow as tf
 

@@ -13,7 +13,6 @@ from realfake_lib.evaluation.metrics import LEVEL, delong_covariance, predict_la
 from realfake_lib.evaluation.resampling import bootstrap
 from realfake_lib.evaluation.resampling import measure as measure_once
 
-
 FORMATS = {
     "difference": "{:+.2%}",
     "ci_low": "{:+.2%}",

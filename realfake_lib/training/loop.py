@@ -16,8 +16,8 @@ from realfake_lib.source import source_digest
 from realfake_lib.training import augment, curriculum, muon, objectives, twins
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
 from realfake_lib.training.curriculum import Curriculum
-from realfake_lib.training.precision import best_precision
 from realfake_lib.training.objectives import REAL_OR_FAKE
+from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_outputs
 from realfake_lib.training.recipes import Recipe, get_recipe
 from realfake_lib.training.twins import training_twin

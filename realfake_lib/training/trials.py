@@ -12,7 +12,6 @@ from realfake_lib.errors import UserError
 from realfake_lib.models import cost
 from realfake_lib.training import costs, kept
 
-
 FORMATS = {
     "val_accuracy": "{:.2%}",
     "with flips": "{:.2%}",
