@@ -11,6 +11,9 @@ _BUILDERS = {
     "tiny_cnn": small.tiny_cnn,
     "resnet_small": small.resnet_small,
     "depthwise_cnn": small.depthwise_cnn,
+    "late_cnn": small.late_cnn,
+    "folded_cnn": small.folded_cnn,
+    "wide_cnn": small.wide_cnn,
     "stack": stack.stack,
 }
 

@@ -3,6 +3,7 @@
 from keras import layers
 
 from realfake_lib.models.blocks import MOMENTUM, conv_bn_relu, head, pixels
+from realfake_lib.models.stack import stack
 
 
 def tiny_cnn(image_size=32, width=16):
@@ -81,3 +82,85 @@ def depthwise_cnn(image_size=32, width=32):
             x = layers.ReLU(name=f"{name}_depth_relu")(x)
             x = conv_bn_relu(x, width * 2**stage, name, kernel=1, pool=part == "b")
     return head(inputs, x, "depthwise_cnn")
+
+
+def late_cnn(image_size=32, width=32):
+    """Late-pooling CNN with residual sums: three convolutions before the pixels are pooled.
+
+    Pooling throws away where a trace lies to within a pixel. This network looks first and pools
+    late, at the price of more arithmetic.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square input, in pixels.
+    width : int
+        Channels at full resolution; doubled at each pooling.
+
+    Returns
+    -------
+    keras.Model
+
+    References
+    ----------
+    Simonyan and Zisserman, Very deep convolutional networks, ICLR 2015; He et al., Deep residual
+    learning for image recognition, CVPR 2016 (the sums).
+    """
+    once, twice, four = width, 2 * width, 4 * width
+    plan = f"{once} +{once} {twice}P +{twice} {four}P +{four}"
+    return stack(image_size, plan, name="late_cnn")
+
+
+def folded_cnn(image_size=32, width=64):
+    """CNN on folded pixels: each 2×2 of them become channels first, none is lost.
+
+    The first layer is a learned linear map of the twelve values of 2×2 pixels to twelve channels,
+    at half the resolution. So all that follows costs a quarter, and no detail was averaged away.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square input, in pixels; the last row and column of an odd one are left out.
+    width : int
+        Channels after folding; doubled at the pooling.
+
+    Returns
+    -------
+    keras.Model
+
+    References
+    ----------
+    Shi et al., Real-time single image and video super-resolution, CVPR 2016 (space to depth,
+    there the other way round); Dosovitskiy et al., An image is worth 16x16 words, ICLR 2021
+    (patches as channels).
+    """
+    inputs, x = pixels(image_size)
+    x = layers.Conv2D(12, 2, strides=2, use_bias=False, name="fold")(x)
+    x = conv_bn_relu(x, width, "block1_1")
+    x = conv_bn_relu(x, width, "block1_2", pool=True)
+    x = conv_bn_relu(x, 2 * width, "block2_1")
+    x = conv_bn_relu(x, 2 * width, "block2_2")
+    return head(inputs, x, "folded_cnn")
+
+
+def wide_cnn(image_size=32, width=64):
+    """Wide, shallow CNN: two convolutions with many channels, global average pooling.
+
+    What speaks for a fake it must find in patches of 12 pixels a side: it has no layers that could
+    put traces together to objects.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square input, in pixels.
+    width : int
+        Channels of the first convolution, of 5×5 pixels; the second has twice as many.
+
+    Returns
+    -------
+    keras.Model
+    """
+    inputs, x = pixels(image_size)
+    x = conv_bn_relu(x, width, "wide1", kernel=5, pool=True)
+    x = conv_bn_relu(x, 2 * width, "wide2", pool=True)
+    return head(inputs, x, "wide_cnn")
