@@ -27,6 +27,29 @@ def all_pairs(settings):
     return list(combinations(settings, 2))
 
 
+def pareto(costs, values):
+    """Which of several things nothing else beats on both counts.
+
+    Parameters
+    ----------
+    costs : (n,) array
+        Less is better.
+    values : (n,) array
+        More is better.
+
+    Returns
+    -------
+    (n,) bool array
+        False where another has at least the value for at most the cost, and more for it or less.
+    """
+    costs, values = np.asarray(costs, float), np.asarray(values, float)
+    order = np.lexsort((-values, costs))
+    best_before = np.maximum.accumulate(np.append(-np.inf, values[order][:-1]))
+    front = np.empty(len(costs), bool)
+    front[order] = values[order] > best_before
+    return front
+
+
 def compare(correct, pairs, n_bootstrap=2000, seed=0):
     """Differences in accuracy between settings, seed by seed on the same images.
 

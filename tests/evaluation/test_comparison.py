@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realfake_lib.evaluation.comparison import against, all_pairs, compare, compare_auroc
+from realfake_lib.evaluation.comparison import against, all_pairs, compare, compare_auroc, pareto
 
 
 def _predictions(accuracies, n=2000, seed=0):
@@ -97,3 +97,12 @@ def test_equal_rankings_do_not_differ():
     fakes, reals = dict.fromkeys("ab", _scores([0.4])), dict.fromkeys("ab", _scores([0]))
     (row,) = compare_auroc(fakes, reals, [("a", "b")]).itertuples()
     assert row.difference == 0 and row.p == 1
+
+
+def test_the_front_holds_what_nothing_beats():
+    costs, values = [3, 1, 2, 2, 1], [0.9, 0.5, 0.7, 0.8, 0.4]
+    assert pareto(costs, values).tolist() == [True, True, False, True, False]
+
+
+def test_a_dearer_equal_is_not_on_the_front():
+    assert pareto([1, 2], [0.5, 0.5]).tolist() == [True, False]
