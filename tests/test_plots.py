@@ -97,6 +97,19 @@ COSTS = pd.DataFrame(
         "seconds": [80.0, 90.0, 960.0, 1000.0],
     }
 )
+COSTS["speed"] = 8e4 / COSTS["seconds"]
+SECONDS = {"seconds": "training time (s)"}
+PRICES = SECONDS | {"speed": "inference (images/s, faster to the left)"}
+PRICES |= {"parameters": "parameters (number)"}
+COSTS["parameters"] = [166_977, 166_978, 287_585, 3_200_000]
+RATES = pd.DataFrame(
+    [
+        {"optimiser": o, "learning_rate": r, "accuracy": 0.8 + 0.01 * s, "auroc": 0.5}
+        for o, rates in {"Adam": (1e-3,), "SGD": (3e-3, 1e-2), "Muon": (1e-3, 3e-3)}.items()
+        for r in rates
+        for s in (0, 1, 2)
+    ]
+)
 TRANSFER = pd.DataFrame(
     {
         "backbone": ["MobileNet", "MobileNet", "VGG16"],
@@ -179,9 +192,16 @@ FIGURES = {
         RUNS, "seconds", "training time (s)", as_percent=False
     ),
     "accuracy_vs_cost": lambda: plots.accuracy_vs_cost(
-        interval(COSTS, "accuracy", "ci_low", "ci_high")
+        interval(COSTS, "accuracy", "ci_low", "ci_high"), PRICES, faster_is_cheaper={"speed"}
     ),
-    "accuracy_vs_cost, one": lambda: plots.accuracy_vs_cost(COSTS[:1]),
+    "accuracy_vs_cost, one cost": lambda: plots.accuracy_vs_cost(COSTS, SECONDS),
+    "accuracy_vs_cost, one": lambda: plots.accuracy_vs_cost(COSTS[:1], SECONDS),
+    "learning_rate_lines": lambda: plots.learning_rate_lines(
+        RATES, {"accuracy": "accuracy (%)", "auroc": "AUROC (½ is chance)"}
+    ),
+    "learning_rate_lines, one": lambda: plots.learning_rate_lines(
+        RATES[:3], {"auroc": "AUROC (½ is chance)"}
+    ),
     "transfer_bars": lambda: plots.transfer_bars(TRANSFER),
     "against_published": lambda: plots.against_published(PUBLISHED),
     "against_published, no interval": lambda: plots.against_published(
@@ -382,9 +402,12 @@ def test_the_change_of_an_attack_is_amplified_and_grey_where_nothing_changed():
 
 
 def test_the_front_holds_what_nothing_cheaper_beats():
-    figure = plots.accuracy_vs_cost(COSTS)
-    front = figure.axes[0].lines[1].get_xdata()
-    assert front.tolist() == [80, 90, 960]
+    figure = plots.accuracy_vs_cost(COSTS, PRICES, faster_is_cheaper={"speed"})
+    by_time, by_speed = (ax.lines[1].get_xdata().tolist() for ax in figure.axes[:2])
+    assert by_time == [80, 90, 960]
+    assert by_speed == [8e4 / seconds for seconds in by_time]
+    left, right = figure.axes[1].get_xlim()
+    assert left > right  # cheap is to the left in every panel
 
 
 def test_missing_weights_are_named_in_the_transfer_figure():

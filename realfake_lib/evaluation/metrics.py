@@ -450,17 +450,40 @@ def delong_covariance(y_true, scores):
     values : (m,) float array
     covariance : (m, m) float array
     """
-    fake, real = scores[:, y_true == FAKE], scores[:, y_true == REAL]
-    n_fake, n_real = fake.shape[1], real.shape[1]
-    together = stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
-    # The share of REAL images below each FAKE one, and of FAKE images above each REAL one.
-    of_fake = (together[:, :n_fake] - stats.rankdata(fake, axis=1)) / n_real
-    of_real = 1 - (together[:, n_fake:] - stats.rankdata(real, axis=1)) / n_fake
+    of_fake, of_real = placements(scores[:, y_true == FAKE], scores[:, y_true == REAL])
     covariance = np.zeros((len(scores), len(scores)))
     for part in (of_fake, of_real):
         if part.shape[1] > 1:  # one image says nothing about the spread of its class
             covariance += np.atleast_2d(np.cov(part)) / part.shape[1]
     return of_fake.mean(axis=1), covariance
+
+
+def placements(fake, real):
+    """What each image contributes to the AUROC, which is the mean of either result over images.
+
+    Parameters
+    ----------
+    fake : (m, n_fake) float array
+        ``p_fake`` of m detectors on FAKE images, or anything that rises with it.
+    real : (m, n_real) float array
+        The same on REAL images.
+
+    Returns
+    -------
+    of_fake : (m, n_fake) float array
+        Share of the REAL images that score lower; a tie counts one half.
+    of_real : (m, n_real) float array
+        Share of the FAKE images that score higher.
+
+    References
+    ----------
+    DeLong et al. (1988); Sun and Xu (2014) for the computation by ranks.
+    """
+    n_fake, n_real = fake.shape[1], real.shape[1]
+    together = stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
+    of_fake = (together[:, :n_fake] - stats.rankdata(fake, axis=1)) / n_real
+    of_real = 1 - (together[:, n_fake:] - stats.rankdata(real, axis=1)) / n_fake
+    return of_fake, of_real
 
 
 def _bootstrap_interval(value, resamples):

@@ -9,6 +9,7 @@ from realfake_lib.plots.comparison import (
     accuracy_vs_cost,
     against_published,
     comparison_dots,
+    learning_rate_lines,
     transfer_bars,
     unseen_generators,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "grad_cam_grid",
     "hardest_images",
     "learning_curves",
+    "learning_rate_lines",
     "learning_rates",
     "per_class_bars",
     "power_spectrum",

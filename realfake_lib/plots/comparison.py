@@ -1,11 +1,14 @@
 """Figures that set detectors beside each other, beside others' results, and before unseen fakes."""
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
+from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.plots.style import (
     FAINT,
     INK,
     SERIES,
+    WIDTH,
     interval_dots,
     need_columns,
     new_figure,
@@ -86,47 +89,123 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
 
 
 @styled
-def accuracy_vs_cost(table, cost="seconds", cost_label="training time (s)", value="accuracy"):
-    """Accuracy against what it cost, with the front that nothing else beats on both.
+def accuracy_vs_cost(table, costs, value="accuracy", faster_is_cheaper=()):
+    """Accuracy against what it cost, a panel a cost, each with the front that nothing beats on both.
 
     Parameters
     ----------
     table : DataFrame
-        A row a model: name, the columns called ``cost`` and ``value``, and, where known, ci_low
-        and ci_high of the value.
-    cost : str
-        Column, larger is dearer; drawn on a logarithmic axis.
-    cost_label : str
-        With its unit.
+        A row a model: name, every cost's column, the column called ``value``, and, where known,
+        ci_low and ci_high of the value.
+    costs : dict of str to str
+        Column to its label with its unit; drawn on a logarithmic axis, cheap to the left.
     value : str
         Column of shares in [0, 1].
+    faster_is_cheaper : collection of str
+        Costs of which more is better, e.g. images a second; their axis runs from right to left.
 
     Returns
     -------
     Figure
     """
-    need_columns(table, "name", cost, value)
-    table = table.sort_values([cost, value], ascending=[True, False], kind="stable")
-    costs, values = table[cost].to_numpy(float), table[value].to_numpy(float)
-    on_front = values > np.maximum.accumulate(np.append(-np.inf, values[:-1]))
-    figure = new_figure(3.8)
-    ax = figure.subplots()
-    ax.set_xscale("log")
-    ax.step(costs[on_front], values[on_front], where="post", color=FAINT, lw=1, zorder=1)
-    if {"ci_low", "ci_high"} <= set(table):
-        ax.vlines(costs, table["ci_low"], table["ci_high"], color=SERIES[0], lw=1.3, zorder=3)
-    ax.plot(costs[on_front], values[on_front], "o", color=SERIES[0], ms=7, zorder=3)
-    ax.plot(costs[~on_front], values[~on_front], "o", mfc="white", mec=SERIES[0], ms=7, zorder=3)
+    need_columns(table, "name", value, *costs)
+    across = min(2, len(costs))
+    down = -(-len(costs) // across)
+    figure = new_figure(3.5 * down + 0.2)
+    axes = figure.subplots(down, across, sharey=True, squeeze=False)
     drawn = table[[column for column in (value, "ci_low", "ci_high") if column in table]]
     low, high = np.nanmin(drawn), np.nanmax(drawn)
     margin = 0.12 * max(high - low, 0.01)
+    for ax, (cost, label) in zip(axes.flat, costs.items(), strict=False):
+        _front(ax, table, cost, value, cost in faster_is_cheaper, (WIDTH - 0.8) / across)
+        ax.set_xlabel(label)
+        ax.set_ylim(low - margin, min(1.002, high + margin))
+        if ax in axes[:, 0]:
+            percent_axis(ax.yaxis, "accuracy")
+    for ax in axes.flat[len(costs) :]:
+        ax.set_axis_off()
+    names = list(table["name"])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # names are placed by pixels, so nothing may move any more
+    for ax, cost in zip(axes.flat, costs, strict=False):
+        x, y = table[cost].to_numpy(float), table[value].to_numpy(float)
+        _name_points(ax, x, y, names, pareto(-x if cost in faster_is_cheaper else x, y))
+    return figure
+
+
+def _front(ax, table, cost, value, reverse, panel_width):
+    """One panel of :func:`accuracy_vs_cost`, so many inches wide, without the names."""
+    costs, values = table[cost].to_numpy(float), table[value].to_numpy(float)
+    front = pareto(-costs if reverse else costs, values)
+    ax.set_xscale("log")
+    order = np.argsort(-costs[front] if reverse else costs[front])
+    ax.step(
+        costs[front][order], values[front][order], where="post", color=FAINT, lw=1, zorder=1
+    )
+    if {"ci_low", "ci_high"} <= set(table):
+        bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
+        ax.vlines(costs, table["ci_low"], table["ci_high"], **bars)
+    ax.plot(costs[front], values[front], "o", color=SERIES[0], ms=6, zorder=3)
+    ax.plot(costs[~front], values[~front], "o", mfc="white", mec=SERIES[0], ms=6, zorder=3)
     decades = max(np.log10(costs.max() / costs.min()), 0.5)
-    # Names stand to the right of their points; the last one must fit, too.
-    ax.set_xlim(costs.min() / 10 ** (0.05 * decades), costs.max() * 10 ** (0.33 * decades))
-    ax.set_ylim(low - margin, min(1.002, high + margin))
-    ax.set_xlabel(f"{cost_label}, logarithmic")
-    percent_axis(ax.yaxis, "accuracy")
-    _name_points(ax, costs, values, list(table["name"]), on_front)
+    # Names stand to the right of their points; the longest must fit beside the last one.
+    share = 0.05 + 0.095 * max(len(name) for name in table["name"]) / panel_width
+    near, far = 10 ** (0.06 * decades), 10 ** (1.06 * decades * share / (1 - share))
+    if reverse:
+        ax.set_xlim(costs.max() * near, costs.min() / far)
+    else:
+        ax.set_xlim(costs.min() / near, costs.max() * far)
+
+
+@styled
+def learning_rate_lines(runs, values):
+    """What each optimiser reaches at each learning rate: mean over seeds, and every seed.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A row a training: optimiser, learning_rate, and the columns of ``values``.
+    values : dict of str to str
+        Column to what it is, with its unit; a panel each. Shares are shown in per cent where the
+        text ends in "(%)".
+
+    Returns
+    -------
+    Figure
+        An optimiser that was tried at one rate only is a dot.
+    """
+    need_columns(runs, "optimiser", "learning_rate", *values)
+    figure = new_figure(3.4, WIDTH if len(values) > 1 else 0.62 * WIDTH)
+    axes = figure.subplots(1, len(values), squeeze=False)[0]
+    names = list(dict.fromkeys(runs["optimiser"]))
+    entries = []
+    for ax, (value, label) in zip(axes, values.items(), strict=True):
+        scale = 100 if label.endswith("(%)") else 1
+        for i, name in enumerate(names):
+            colour, marker, line = series(i)
+            of_one = runs[runs["optimiser"] == name]
+            # Beside each other where optimisers share a rate.
+            shift = 1.05 ** (i - (len(names) - 1) / 2)
+            means = scale * of_one.groupby("learning_rate")[value].mean()
+            ax.plot(
+                of_one["learning_rate"] * shift, scale * of_one[value],
+                ls="", marker=marker, ms=4, mfc="none", mec=colour, mew=0.8, zorder=3,
+            )  # fmt: skip
+            drawn = ax.plot(
+                means.index * shift, means, color=colour, marker=marker, ls=line, ms=6.5, zorder=4
+            )
+            entries += drawn if ax is axes[0] else []
+        ax.set_xscale("log")
+        ax.set_xlabel("highest learning rate (logarithmic)")
+        ax.set_ylabel(label)
+    figure.legend(
+        handles=entries,
+        labels=names,
+        labelcolor=[readable(entry.get_color()) for entry in entries],
+        loc="outside lower center",
+        ncols=min(4, len(names)),
+        handlelength=3,
+    )
     return figure
 
 
@@ -306,8 +385,8 @@ def _name_points(ax, x, y, names, bold):
                 va="center",
                 fontsize=9,
                 color=INK if bold[i] else FAINT,
-                zorder=1.5,  # above grid and front, below the points
-                bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8},
+                zorder=2,  # above grid, front and bars, below the points
+                path_effects=[withStroke(linewidth=2.5, foreground="white")],
                 arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7} if moved else None,
             )
 

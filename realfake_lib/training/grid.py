@@ -2,23 +2,26 @@
 
 A cell is one network trained by one recipe with one seed. Cells that share a seed start from
 the same order of images, so settings are compared in pairs. Cells run through joblib: in processes
-of this machine by default, on a cluster inside ``joblib.parallel_config(backend="dask")``.
+of this machine by default, or on the workers of a Dask cluster.
 """
 
 import functools
 import json
 import os
 import re
+import threading
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 
-from realfake_lib import models, progress, settings, training
+from realfake_lib import cluster as clusters
+from realfake_lib import data, models, progress, settings, training
+from realfake_lib.errors import UserError
 from realfake_lib.models import cost
 from realfake_lib.settings import REAL
 from realfake_lib.training.checkpoints import digest, model_digest
@@ -27,17 +30,7 @@ from realfake_lib.training.loop import surroundings
 BASELINE = "baseline"
 
 STRATEGIES = {
-    "learning rate": {
-        "rate 0.0003": {"learning_rate": 3e-4},
-        "rate 0.003": {"learning_rate": 3e-3},
-        "constant rate": {"schedule": "constant"},
-    },
-    "optimiser": {
-        "AdamW": {"optimizer": "adamw", "weight_decay": 0.02},
-        "Muon": {"optimizer": "muon", "weight_decay": 0.02, "learning_rate": 4e-3},
-        # Plain SGD needs a rate of its own; the adaptive ones' would hardly move it.
-        "SGD": {"optimizer": "sgd", "learning_rate": 0.02},
-    },
+    "schedule": {"constant rate": {"schedule": "constant"}},
     "augmentation": {
         "flip": {"augment": "flip"},
         "flip and crop": {"augment": "flip_crop"},
@@ -48,6 +41,17 @@ STRATEGIES = {
     "batch size": {"batch 32": {"batch_size": 32}, "batch 256": {"batch_size": 256}},
 }
 """What the report compares, for :func:`plan`: factor to setting to the fields it changes."""
+
+OPTIMISERS = {
+    "Adam": {"optimizer": "adam", "weight_decay": 0.0},
+    "AdamW": {"optimizer": "adamw", "weight_decay": 0.02},
+    "SGD": {"optimizer": "sgd", "weight_decay": 0.0},
+    "Muon": {"optimizer": "muon", "weight_decay": 0.02},
+}
+"""Optimisers of :func:`optimiser_rates` by name: the recipe's fields that make each."""
+
+RATES = "optimiser and rate"
+"""The factor of :func:`optimiser_rates`."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,40 @@ class GridResult:
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row a cell, in the order of the plan: factor, setting, network, seed, parameters, flops
-        (forward, one image), images_seen, seconds (of training), accuracy (test), val_accuracy
-        (last epoch).
-    correct : (cells, n_test) bool array
-        Whether each test image was classified correctly at ``p_fake`` = 0.5.
+        A row a cell, in the order of the plan: factor, setting, network, optimizer, learning_rate,
+        seed, parameters, flops (forward, one image), images_seen, seconds (of training), accuracy
+        (test), val_accuracy (last epoch).
+    labels, val_labels : (n_test,) and (n_val,) int8 arrays
+        FAKE = 0, REAL = 1.
+    logits, val_logits : (cells, n_test) and (cells, n_val) float32 arrays
+        Logits for REAL.
+    unseen_logits : dict of str to (cells, m) float32 array
+        The same for the fakes of generators that nobody trained on; empty without them.
     """
 
     frame: pd.DataFrame
-    correct: np.ndarray
+    labels: np.ndarray
+    val_labels: np.ndarray
+    logits: np.ndarray
+    val_logits: np.ndarray
+    unseen_logits: dict = field(default_factory=dict)
 
-    def by_setting(self):
-        """``correct`` by setting, each (seeds, n_test), as ``evaluation.comparison`` takes it."""
+    @property
+    def correct(self):
+        """Whether each test image was classified correctly at ``p_fake`` = 0.5, (cells, n_test)."""
+        return (self.logits > 0) == (self.labels == REAL)
+
+    def by_setting(self, values=None):
+        """Rows of an array, by setting, each (seeds, …), as ``evaluation.comparison`` takes them.
+
+        Parameters
+        ----------
+        values : (cells, …) array, optional
+            By default :attr:`correct`.
+        """
+        values = self.correct if values is None else values
         groups = self.frame.groupby("setting", sort=False)
-        return {setting: self.correct[rows.sort_values("seed").index] for setting, rows in groups}
+        return {setting: values[rows.sort_values("seed").index] for setting, rows in groups}
 
     def summary(self):
         """One row a setting, with mean and standard deviation over seeds."""
@@ -106,13 +130,96 @@ class GridResult:
             seeds=("seed", "size"),
             parameters=("parameters", "first"),
             flops=("flops", "first"),
+            images=("images_seen", "max"),
             seconds=("seconds", "mean"),
         ).reset_index()
+
+    def rates(self):
+        """The cells of optimiser × learning rate, the baseline's among them.
+
+        Returns
+        -------
+        DataFrame
+            Rows of :attr:`frame`, with the optimiser's name of :data:`OPTIMISERS` in the column
+            ``optimiser``.
+        """
+        chosen = self.frame[self.frame["factor"].isin([BASELINE, RATES])]
+        names = {fields["optimizer"]: name for name, fields in OPTIMISERS.items()}
+        return chosen.assign(optimiser=chosen["optimizer"].map(names))
+
+    def best_rates(self):
+        """Each optimiser at the learning rate that suits it best, chosen on validation images.
+
+        Returns
+        -------
+        DataFrame
+            A row an optimiser that was tried at several rates: optimiser, setting, learning_rate,
+            val_accuracy and accuracy (means over the seeds), at_the_edge (bool: it was the lowest
+            or the highest of its rates, so that a better one may lie beyond).
+        """
+        found = self.rates().groupby(["optimiser", "learning_rate"], sort=False)
+        means = found.agg(
+            setting=("setting", "first"),
+            val_accuracy=("val_accuracy", "mean"),
+            accuracy=("accuracy", "mean"),
+        ).reset_index()
+        rows = []
+        for _, of_one in means.groupby("optimiser", sort=False):
+            if len(of_one) > 1:
+                best = of_one.loc[of_one["val_accuracy"].idxmax()]
+                edges = of_one["learning_rate"].min(), of_one["learning_rate"].max()
+                rows.append(best.to_dict() | {"at_the_edge": best["learning_rate"] in edges})
+        return pd.DataFrame(rows, columns=[*means.columns, "at_the_edge"])
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What every cell trains on and is tested on; on a cluster it travels once, not per cell."""
+
+    known: data.ImageDataset
+    splits: data.Splits
+    test: data.ImageDataset
+    unseen: dict
 
 
 def metric_name(factor, setting):
     """A setting in a metric's name: ``("batch size", "batch 32")`` → ``batch_size.batch_32``."""
     return ".".join(re.sub(r"\W+", "_", word) for word in (factor, setting))
+
+
+def optimiser_rates(rates, recipe):
+    """Every optimiser at every one of its learning rates, as a factor for :func:`plan`.
+
+    Optimisers step by different rules, so one rate for all would compare the rate, not them.
+
+    Parameters
+    ----------
+    rates : dict of str to list of float
+        Optimiser, by its name in :data:`OPTIMISERS`, to its learning rates.
+    recipe : Recipe
+        The baseline's; the cell that is the baseline itself is left out.
+
+    Returns
+    -------
+    dict of str to dict of str to dict
+        :data:`RATES` to setting, e.g. ``"SGD, 0.01"``, to the recipe's fields; empty without rates.
+
+    Raises
+    ------
+    UserError
+        If an optimiser is unknown or a rate is no positive number.
+    """
+    options = {}
+    for name, values in rates.items():
+        if name not in OPTIMISERS:
+            raise UserError(f"rates: unknown optimiser {name!r}", f"Known: {', '.join(OPTIMISERS)}")
+        for rate in values:
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+                raise UserError(f"rates: {name} has {rate!r}; a learning rate is a positive number")
+            changes = OPTIMISERS[name] | {"learning_rate": float(rate)}
+            if recipe.replace(**changes) != recipe:
+                options[f"{name}, {rate:g}"] = changes
+    return {RATES: options} if options else {}
 
 
 def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
@@ -154,7 +261,17 @@ def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
     return [Cell(*setting, seed) for setting in settings for seed in seeds]
 
 
-def run(cells, dataset, splits, checkpoint_dir, jobs=None, n_val=1000, n_test=None):
+def run(
+    cells,
+    dataset,
+    splits,
+    checkpoint_dir,
+    jobs=None,
+    n_val=1000,
+    n_test=None,
+    unseen=None,
+    cluster=None,
+):
     """Train and test every cell.
 
     Each cell keeps its own checkpoint and, once tested, its outcome. So a run that was killed
@@ -167,37 +284,64 @@ def run(cells, dataset, splits, checkpoint_dir, jobs=None, n_val=1000, n_test=No
     splits : Splits
         ``train`` is trained on in full, ``val`` watched, ``test`` scored.
     checkpoint_dir : path
+        Workers of a cluster keep their checkpoints under the same path. Where it is no shared
+        folder, results still come back here, but a training that was cut short begins anew.
     jobs : int, optional
         Trainings at a time, each in a process of its own; one a CPU core unless given. With 1,
-        everything stays in this process.
+        everything stays in this process. Of no effect on a cluster.
     n_val, n_test : int, optional
         Take only so many validation and test images, the same for every cell; None takes all.
+    unseen : dict of str to (m, h, w, 3) uint8 array, optional
+        Fakes by generators that nobody trained on, e.g. ``load_unseen().tiles``; resized where the
+        data set has another size.
+    cluster : str, optional
+        Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``; its workers then train, one
+        cell at a time each. None stays on this machine.
 
     Returns
     -------
     GridResult
+
+    Raises
+    ------
+    UserError
+        If the scheduler cannot be reached, has no workers, or they run other code.
     """
-    known, unknown, splits = _only_what_is_used(dataset, splits, n_val, n_test)
+    images = _only_what_is_used(dataset, splits, n_val, n_test, unseen or {})
     # Measured here, once: several processes measuring at the same time would mislead each other.
     precision = training.best_precision()
     cells = [_with_precision(cell, precision) for cell in cells]
-    files = [_outcome_file(cell, known, unknown, splits, checkpoint_dir) for cell in cells]
+    fixed = _identity(images)
+    files = [_outcome_file(cell, dataset.image_size, fixed, checkpoint_dir) for cell in cells]
     outcomes = [_read_outcome(file) for file in files]
     costs = [_cost(cell.network, dataset.image_size) for cell in cells]
     # The longest first, so that no process is left with a large network at the end.
     waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
     waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
-    tasks = [(cells[i], known, unknown, splits, files[i]) for i in waiting]
-    results = progress.track(
-        _in_parallel(_train_and_test, tasks, jobs), "comparison", len(waiting), "trainings", every=0
-    )
-    for i, outcome in zip(waiting, results, strict=True):
+    tasks = [(cells[i], files[i], images) for i in waiting]
+    if cluster is None:
+        found = _in_parallel(_train_and_test, tasks, jobs)
+    else:
+        found = _on_cluster(tasks, images, cluster)
+    found = progress.track(found, "comparison", len(waiting), "trainings", every=0)
+    for i, outcome in zip(waiting, found, strict=True):
         outcomes[i] = outcome
+        if not files[i].is_file():  # a worker's folder is not this one
+            _write_outcome(files[i], outcome)
     rows = []
     for cell, price, (measured, _) in zip(cells, costs, outcomes, strict=True):
         named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
-        rows.append(named | {"seed": cell.seed} | price | measured)
-    return GridResult(pd.DataFrame(rows), np.stack([hits for _, hits in outcomes]))
+        recipe = {name: getattr(cell.recipe, name) for name in ("optimizer", "learning_rate")}
+        rows.append(named | recipe | {"seed": cell.seed} | price | measured)
+    logits = {name: np.stack([found[name] for _, found in outcomes]) for name in outcomes[0][1]}
+    return GridResult(
+        frame=pd.DataFrame(rows),
+        labels=images.test.labels,
+        val_labels=images.known.labels[images.splits.val],
+        logits=logits["test"],
+        val_logits=logits["val"],
+        unseen_logits={name: logits[f"unseen {name}"] for name in images.unseen},
+    )
 
 
 def _in_parallel(function, tasks, jobs):
@@ -215,7 +359,30 @@ def _in_parallel(function, tasks, jobs):
         yield from parallel(delayed(function)(*task, threads) for task in tasks)
 
 
-def _only_what_is_used(dataset, splits, n_val, n_test):
+def _on_cluster(tasks, images, address):
+    """Yield the outcomes of the tasks, in their order, from the workers of a Dask cluster."""
+    if not tasks:
+        return
+    with clusters.connect(address) as client:
+        clusters.check_workers(client, surroundings)
+        # Sent to every worker once and held there, instead of once with every task.
+        with parallel_config("dask", client=client, scatter=[images]):
+            parallel = Parallel(return_as="generator", batch_size=1, pre_dispatch="all")
+        yield from parallel(delayed(_train_on_worker)(*task) for task in tasks)
+
+
+_ALONE = threading.Lock()
+
+
+def _train_on_worker(cell, file, images):
+    """:func:`_train_and_test` in a Dask worker, with as many threads as the worker has."""
+    from distributed import get_worker
+
+    with _ALONE:  # Keras has one random state a process: two trainings would disturb each other
+        return _train_and_test(cell, file, images, get_worker().state.nthreads)
+
+
+def _only_what_is_used(dataset, splits, n_val, n_test, unseen):
     """What the grid trains on and what it is tested on, small enough to hand to processes.
 
     They are two data sets, since a training's checkpoint must not depend on the test images.
@@ -227,7 +394,9 @@ def _only_what_is_used(dataset, splits, n_val, n_test):
     small = replace(
         splits, train=train, val=val, test=none, test_dedup=none, groups=splits.groups[used]
     )
-    return dataset.subset(used), dataset.subset(_some(splits.test, n_test)), small
+    tiles = {name: data.resize(fakes, dataset.image_size) for name, fakes in unseen.items()}
+    test = dataset.subset(_some(splits.test, n_test))
+    return _Images(dataset.subset(used), small, test, tiles)
 
 
 def _some(indices, n):
@@ -254,17 +423,20 @@ def _fresh_digest(network, image_size, seed):
     return model_digest(models.build(network, image_size))
 
 
-def _outcome_file(cell, known, unknown, splits, checkpoint_dir):
+def _identity(images):
+    """What every cell's outcome depends on, whatever its recipe."""
+    names, tiles = list(images.unseen), list(images.unseen.values())
+    rows = images.splits.train, images.splits.val
+    fingerprints = [images.known.fingerprint, images.test.fingerprint]
+    return digest(fingerprints, surroundings(), *rows, names, *tiles)
+
+
+def _outcome_file(cell, image_size, fixed, checkpoint_dir):
     """Where the outcome of a cell is kept: the name holds a hash of all that it depends on."""
-    key = digest(
-        repr(cell.recipe),
-        _fresh_digest(cell.network, known.image_size, cell.seed),
-        [known.fingerprint, unknown.fingerprint, cell.seed],
-        surroundings(),
-        splits.train,
-        splits.val,
-    )
-    return Path(checkpoint_dir) / f"outcome_{cell.network}-{key[:16]}.npz"
+    fresh = _fresh_digest(cell.network, image_size, cell.seed)
+    key = digest(repr(cell.recipe), fresh, cell.seed, fixed)
+    # A worker of a cluster stands in another folder.
+    return Path(checkpoint_dir).resolve() / f"logits_{cell.network}-{key[:16]}.npz"
 
 
 def _read_outcome(file):
@@ -272,35 +444,45 @@ def _read_outcome(file):
     if not file.is_file():
         return None
     with np.load(file, allow_pickle=False) as saved:
-        return json.loads(str(saved["measured"])), saved["hits"]
+        logits = {name: saved[name] for name in saved.files if name != "measured"}
+        return json.loads(str(saved["measured"])), logits
 
 
-def _train_and_test(cell, known, unknown, splits, file, threads):
-    """Measured values of one cell, and whether each test image was classified correctly."""
+def _write_outcome(file, outcome):
+    measured, logits = outcome
+    with settings.atomic_file(file) as temporary:
+        np.savez(temporary, measured=np.array(json.dumps(measured)), **logits)
+
+
+def _train_and_test(cell, file, images, threads):
+    """Measured values of one cell, and its logits for the images of each kind by name."""
     if threads is not None:  # in a process of its own
         _use_threads(threads)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
         tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
     fit = training.fit(
         cell.network,
-        known,
-        splits,
+        images.known,
+        images.splits,
         cell.recipe,
         seed=cell.seed,
         checkpoint_dir=file.parent,
         label=f"grid_{cell.network}",
     )
-    logits = training.predict_logits(fit.model, unknown.images)
-    hits = (logits > 0) == (unknown.labels == REAL)
+    logits = {
+        "val": training.predict_logits(fit.model, images.known.images, images.splits.val),
+        "test": training.predict_logits(fit.model, images.test.images),
+    }
+    for name, tiles in images.unseen.items():
+        logits[f"unseen {name}"] = training.predict_logits(fit.model, tiles)
     measured = {
         "images_seen": round(fit.images_per_second * fit.seconds),
         "seconds": fit.seconds,
-        "accuracy": float(hits.mean()),
+        "accuracy": float(np.mean((logits["test"] > 0) == (images.test.labels == REAL))),
         "val_accuracy": float(fit.history["val_accuracy"].iloc[-1]),
     }
-    with settings.atomic_file(file) as temporary:
-        np.savez(temporary, measured=np.array(json.dumps(measured)), hits=hits)
-    return measured, hits
+    _write_outcome(file, (measured, logits))
+    return measured, logits
 
 
 def _use_threads(threads):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realfake_lib.evaluation.comparison import against, all_pairs, compare
+from realfake_lib.evaluation.comparison import against, all_pairs, compare, compare_auroc, pareto
 
 
 def _predictions(accuracies, n=2000, seed=0):
@@ -56,3 +56,53 @@ def test_identical_predictions_do_not_differ():
 def test_settings_tested_on_other_images_are_refused():
     with pytest.raises(ValueError, match="one .* array"):
         compare({"a": _predictions([0.8]), "b": _predictions([0.8], n=10)}, [("a", "b")])
+
+
+def _scores(shifts, n=600, seed=0):
+    """(k, n): scores of the same n images by k trainings, each shifted by its own amount."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=n) + 0.3 * rng.normal(size=(len(shifts), n)) + np.c_[shifts]
+
+
+def test_a_better_ranking_in_every_seed_is_called_real():
+    fakes = {"base": _scores([0.5] * 3), "better": _scores([0.9] * 3)}
+    reals = {"base": _scores([0] * 3, seed=1), "better": _scores([0] * 3, seed=1)}
+    (row,) = compare_auroc(fakes, reals, against("base", fakes)).itertuples()
+    assert row.setting == "better" and row.real
+    assert row.low < row.difference < row.high
+    assert row.difference == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_ranking_that_one_seed_turns_round_is_not_a_discovery():
+    fakes = {"base": _scores([0.5] * 3), "other": _scores([0.9, 0.9, 0.4])}
+    reals = dict.fromkeys(fakes, _scores([0] * 3, seed=1))
+    (row,) = compare_auroc(fakes, reals, against("base", fakes)).itertuples()
+    assert row.p == 1 and not row.real and row.low < 0
+
+
+def test_one_seed_is_compared_as_delong_does():
+    from realfake_lib.evaluation import delong
+
+    fakes, reals = ({n: _scores([s], 80, i) for i, n in enumerate("ab")} for s in (0.4, 0))
+    (row,) = compare_auroc(fakes, reals, [("a", "b")]).itertuples()
+    y_true = np.repeat([0, 1], 80)
+    p_a, p_b = (1 / (1 + np.exp(-np.r_[fakes[name][0], reals[name][0]])) for name in "ab")
+    known = delong(y_true, p_a, p_b)
+    assert row.difference == pytest.approx(known.value)
+    assert row.p == pytest.approx(known.p_value)
+    assert (row.low, row.high) == pytest.approx(known.interval, abs=0.02)
+
+
+def test_equal_rankings_do_not_differ():
+    fakes, reals = dict.fromkeys("ab", _scores([0.4])), dict.fromkeys("ab", _scores([0]))
+    (row,) = compare_auroc(fakes, reals, [("a", "b")]).itertuples()
+    assert row.difference == 0 and row.p == 1
+
+
+def test_the_front_holds_what_nothing_beats():
+    costs, values = [3, 1, 2, 2, 1], [0.9, 0.5, 0.7, 0.8, 0.4]
+    assert pareto(costs, values).tolist() == [True, True, False, True, False]
+
+
+def test_a_dearer_equal_is_not_on_the_front():
+    assert pareto([1, 2], [0.5, 0.5]).tolist() == [True, False]

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from realfake_lib import data, training
@@ -46,18 +47,43 @@ def test_two_settings_of_one_name_are_refused():
         grid.plan("tiny_cnn", RECIPE, strategies=strategies)
 
 
+def test_every_optimiser_is_tried_at_its_own_rates_and_the_baseline_once():
+    adam = RECIPE.replace(optimizer="adam", weight_decay=0.0, learning_rate=1e-3)
+    strategies = grid.optimiser_rates({"Adam": [1e-3, 3e-3], "SGD": [0.01, 0.1]}, adam)
+    assert list(strategies[grid.RATES]) == ["Adam, 0.003", "SGD, 0.01", "SGD, 0.1"]
+    cells = grid.plan("tiny_cnn", adam, strategies=strategies, seeds=[0])
+    assert [(c.recipe.optimizer, c.recipe.learning_rate) for c in cells] == [
+        *(("adam", 1e-3), ("adam", 3e-3), ("sgd", 0.01), ("sgd", 0.1))
+    ]
+    assert grid.metric_name(grid.RATES, "Adam, 0.003") == "optimiser_and_rate.Adam_0_003"
+    assert grid.optimiser_rates({}, adam) == {}
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [({"Lion": [0.1]}, "unknown optimiser 'Lion'"), ({"SGD": [0]}, "positive number")],
+)
+def test_rates_that_cannot_be_are_a_users_mistake(rates, words):
+    with pytest.raises(UserError, match=words):
+        grid.optimiser_rates(rates, RECIPE)
+
+
 def test_the_reports_strategies_differ_from_the_plain_recipe_and_can_be_quoted():
     plain = RECIPE.replace(batch_size=64, optimizer="adam", learning_rate=1e-3, weight_decay=0.0)
     cells = grid.plan("seed_cnn", plain, strategies=grid.STRATEGIES, seeds=[0])
     assert len(cells) == 1 + sum(len(options) for options in grid.STRATEGIES.values())
-    assert grid.metric_name("learning rate", "rate 0.003") == "learning_rate.rate_0_003"
+    assert grid.metric_name("batch size", "batch 32") == "batch_size.batch_32"
+
+
+FAKES = np.random.default_rng(0).integers(0, 255, (6, 32, 32, 3), "uint8")
+SMALL = {"n_val": 20, "n_test": 40, "unseen": {"ddpm": FAKES, "wgan": FAKES[:4]}}
 
 
 @pytest.fixture(scope="module")
 def outcome(task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
     cells = grid.plan("tiny_cnn", RECIPE, ["seed_cnn"], STRATEGIES, seeds=[1, 0])
-    return folder, cells, grid.run(cells, *task, folder, jobs=1, n_val=20, n_test=40)
+    return folder, cells, grid.run(cells, *task, folder, jobs=1, **SMALL)
 
 
 def test_every_cell_is_a_row_with_its_cost(outcome):
@@ -68,6 +94,27 @@ def test_every_cell_is_a_row_with_its_cost(outcome):
     assert (result.frame[["parameters", "flops", "seconds"]] > 0).all(axis=None)
     assert result.correct.shape == (6, 40)
     assert result.frame["accuracy"].to_numpy() == pytest.approx(result.correct.mean(axis=1))
+    assert (result.frame["optimizer"] == "adamw").all()
+
+
+def test_every_cell_meets_the_unseen_fakes_and_keeps_its_logits(outcome):
+    _, _, result = outcome
+    assert {name: found.shape for name, found in result.unseen_logits.items()} == {
+        "ddpm": (6, 6),
+        "wgan": (6, 4),
+    }
+    np.testing.assert_allclose(
+        result.unseen_logits["ddpm"][:, :4], result.unseen_logits["wgan"], rtol=1e-4, atol=1e-5
+    )
+    assert result.logits.shape == (6, 40) and result.labels.shape == (40,)
+    assert result.val_logits.shape == (6, 20) and result.val_labels.shape == (20,)
+
+
+def test_unseen_fakes_take_the_size_of_the_data(task, tmp_path):
+    cells = grid.plan("tiny_cnn", RECIPE, seeds=[0])
+    large = np.repeat(np.repeat(FAKES, 2, axis=1), 2, axis=2)
+    result = grid.run(cells, *task, tmp_path, jobs=1, **SMALL | {"unseen": {"large": large}})
+    assert result.unseen_logits["large"].shape == (1, 6)
 
 
 def test_predictions_are_ordered_by_seed_within_each_setting(outcome):
@@ -88,7 +135,7 @@ def test_the_summary_has_mean_and_spread_over_seeds(outcome):
 def test_a_finished_grid_is_read_back_without_training(outcome, task, monkeypatch):
     folder, cells, first = outcome
     monkeypatch.setattr(training, "fit", None)  # calling it fails
-    again = grid.run(cells, *task, folder, jobs=2, n_val=20, n_test=40)
+    again = grid.run(cells, *task, folder, jobs=2, **SMALL)
     np.testing.assert_array_equal(again.correct, first.correct)
     assert again.frame.equals(first.frame)
 
@@ -100,7 +147,17 @@ def test_other_test_images_load_the_trained_networks(outcome, task, monkeypatch)
     monkeypatch.setattr(training, "fit", lambda *a, **k: fits.append(fit(*a, **k)) or fits[-1])
     again = grid.run(cells[:2], *task, folder, jobs=1, n_val=20, n_test=30)
     assert [fit.epochs_run for fit in fits] == [0, 0]
-    assert again.correct.shape == (2, 30)
+    assert again.correct.shape == (2, 30) and again.unseen_logits == {}
+
+
+def test_the_best_rate_is_the_one_of_the_validation_images(outcome):
+    rows = [("adam", 1e-3, 0.8, 0.7), ("sgd", 0.01, 0.6, 0.9), ("sgd", 0.1, 0.7, 0.5)]
+    names = ["optimizer", "learning_rate", "val_accuracy", "accuracy"]
+    frame = pd.DataFrame(rows, columns=names).assign(factor=["baseline", grid.RATES, grid.RATES])
+    frame["setting"] = ["tiny_cnn", "SGD, 0.01", "SGD, 0.1"]
+    (best,) = replace(outcome[2], frame=frame).best_rates().itertuples()
+    assert (best.optimiser, best.setting, best.accuracy) == ("SGD", "SGD, 0.1", 0.5)
+    assert best.at_the_edge
 
 
 def test_another_recipe_is_trained_anew(outcome, task, monkeypatch):
@@ -108,7 +165,7 @@ def test_another_recipe_is_trained_anew(outcome, task, monkeypatch):
     other = [replace(cells[0], recipe=RECIPE.replace(learning_rate=5e-4))]
     monkeypatch.setattr(training, "fit", None)
     with pytest.raises(TypeError):
-        grid.run(other, *task, folder, jobs=1, n_val=20, n_test=40)
+        grid.run(other, *task, folder, jobs=1, **SMALL)
 
 
 def test_a_process_that_joblib_replaces_is_not_worth_a_warning(recwarn):
@@ -124,7 +181,7 @@ def _warn(message, threads):
 @pytest.mark.slow
 def test_processes_find_what_one_process_finds(outcome, task, tmp_path):
     _, cells, first = outcome
-    result = grid.run(cells[:2], *task, tmp_path, jobs=2, n_val=20, n_test=40)
+    result = grid.run(cells[:2], *task, tmp_path, jobs=2, **SMALL)
     assert result.frame["accuracy"].to_numpy() == pytest.approx(
         first.frame["accuracy"].to_numpy()[:2], abs=0.05
     )

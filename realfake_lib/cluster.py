@@ -1,0 +1,93 @@
+"""Reaching a Dask cluster, with words instead of stack traces where it cannot be reached."""
+
+import re
+
+from realfake_lib.errors import UserError
+
+VARIABLE = "REALFAKE_CLUSTER"
+"""Environment variable with a scheduler's address. Where a training ran changes no result, so it is
+no parameter of a stage and no part of its key."""
+
+TIMEOUT = 5.0
+"""Seconds to wait for the scheduler."""
+
+_ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+/?")
+_START = (
+    "Start one with `dask scheduler`, and on each machine `dask worker ADDRESS --nworkers auto "
+    "--nthreads 1`; both come with this project's environment."
+)
+
+
+def connect(address, timeout=TIMEOUT):
+    """Connect to the scheduler of a Dask cluster.
+
+    Parameters
+    ----------
+    address : str
+        E.g. ``"tcp://127.0.0.1:8786"``.
+    timeout : float
+        Seconds.
+
+    Returns
+    -------
+    distributed.Client
+        A context manager that closes the connection.
+
+    Raises
+    ------
+    UserError
+        If the address is none, nobody answers there, or there are no workers.
+    """
+    if not _ADDRESS.fullmatch(str(address)):
+        raise UserError(
+            f"--cluster {address}: this is no address of a Dask scheduler",
+            "It looks like tcp://127.0.0.1:8786.",
+        )
+    from distributed import Client  # a second of imports that few runs need
+
+    try:
+        client = Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"--cluster {address}: no Dask scheduler can be reached there ({reason})", _START
+        ) from None
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        client.close()
+        raise UserError(f"--cluster {address}: the cluster has no workers", _START)
+    return client
+
+
+def check_workers(client, code):
+    """Make sure that every worker runs the code that runs here.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    code : callable
+        Called without arguments here and on each worker: it tells by what code and which versions
+        its results would come about.
+
+    Raises
+    ------
+    UserError
+        If a worker lacks the library or tells something else.
+    """
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    # As tasks, not by Client.run, which would stop a worker's heartbeat for the imports.
+    asked = {w: client.submit(code, workers=[w], pure=False, retries=0) for w in workers}
+    here = code()
+    for worker, told in asked.items():
+        try:
+            same = told.result() == here
+        except Exception as error:  # whatever the import of a library that is not there raises
+            raise UserError(
+                f"the worker {worker} cannot run this project's code: {error}",
+                "Install the same checkout and requirements.lock on every machine.",
+            ) from None
+        if not same:
+            raise UserError(
+                f"the worker {worker} has another version of the code or of its packages",
+                "Install the same checkout and requirements.lock on every machine, and restart "
+                "its workers.",
+            )
