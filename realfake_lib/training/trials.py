@@ -165,9 +165,9 @@ def table(trials, results):
     -------
     pandas.DataFrame
         Index: the trial's name, in the order of ``trials``. Columns ``question``, ``network``,
-        ``images`` (trained on), ``val_accuracy``, ``with flips`` (averaged with the mirrored image), ``gain`` (over the
-        trial it is compared with), ``cost`` (training operations as a multiple of that trial's),
-        ``parameters``, ``PFLOP`` and ``seconds`` of training.
+        ``images`` (trained on), ``val_accuracy``, ``with flips`` (averaged with the mirrored
+        image), ``gain`` (over the trial it is compared with), ``cost`` (training operations as a
+        multiple of that trial's), ``parameters``, ``PFLOP`` and ``seconds`` of training.
     """
     known = json.loads(results.read_text(encoding="utf-8"))
     rows = []
