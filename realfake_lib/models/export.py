@@ -47,7 +47,7 @@ def to_onnx(model, path, meta):
     -------
     dict
         What the JSON file beside it says: ``meta`` with ``onnx``, which holds ``sha256``,
-        ``opset``, ``input``, ``output``, ``max_abs_difference`` to Keras's logits and
+        ``bytes``, ``opset``, ``input``, ``output``, ``max_abs_difference`` to Keras's logits and
         ``compared_on``, the number of images that this was measured on.
 
     Raises
@@ -73,6 +73,7 @@ def to_onnx(model, path, meta):
     written = bare | {
         "onnx": {
             "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
             "opset": OPSET,
             "input": f"{INPUT}: uint8 (n, {network.image_size}, {network.image_size}, 3), 0 to 255",
             "output": f"{OUTPUT}: float32 (n, 1), for REAL",
