@@ -1,6 +1,7 @@
 """Verdicts from NumPy, Pillow and ONNX Runtime alone: ... MODEL.onnx PICTURE [PICTURE ...]"""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ for path in pictures:
     square = picture.crop((left, top, left + side, top + side))
     pixels = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))  # uint8, 0 to 255
     (logit,) = session.run(None, {"pixels": pixels[None]})
-    p_fake = 1 / (1 + np.exp(logit.item() / meta["temperature"]))
+    p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))
     low, high = meta["uncertain_band"]
     verdict = "FAKE" if p_fake >= meta["threshold"] else "REAL"
     print(f"{p_fake:.6f} {verdict}{' (uncertain)' * (low < p_fake < high)} {path}")
