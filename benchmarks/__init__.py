@@ -1,1 +1,1 @@
-"""Speed, measured side by side on this machine: `python -m benchmarks`."""
+"""Speed, measured on this machine: `python -m benchmarks [input | training | inference]`."""

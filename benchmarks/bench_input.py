@@ -197,7 +197,7 @@ def compare(images, labels, rounds=3):
 
 def main(arguments=None):
     """Print the table; with ``--json FILE``, write it too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks input", description=__doc__)
     parser.add_argument("--images", type=int, default=4096, help="how many, in steps of 1024")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the table to this file, too")

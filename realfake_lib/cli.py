@@ -1,4 +1,4 @@
-"""The command line: ``realfake report | data | train | evaluate | predict``.
+"""The command line: ``realfake report | data | train | evaluate | export | predict``.
 
 Commands import what they need when they run, so that ``realfake --help`` answers at once. A user's
 mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 130.
@@ -396,6 +396,56 @@ def _measures(labels, p_fake, threshold, seed):
     name = "recall" if label == FAKE else "false_alarm_rate"
     words = f"all are {CLASS_NAMES[label]}; accuracy, AUROC and the rest need both classes"
     return [(name, *metrics.called_fake(p_fake, threshold))], words
+
+
+@app.command()
+@told
+def export(
+    output: Annotated[Path, typer.Option(help="File to write, ending in .onnx.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model file, or a trained detector's name.")
+    ] = None,
+):
+    """Write a detector as ONNX, for programs without TensorFlow.
+
+    The file is kept only if its logits equal Keras's. What must be known of it, threshold and
+    temperature among it, lies beside it as JSON.
+    """
+    from realfake_lib import console, predict
+
+    path = predict.find_model(model)
+    _check_export(path, output)
+    console.import_tensorflow()
+    from realfake_lib import models
+    from realfake_lib.models.export import to_onnx
+
+    network, meta = models.load(path)
+    told_of = to_onnx(network, output, meta)["onnx"]
+    typer.echo(
+        f"{output}: input {told_of['input']}; output {told_of['output']}\n"
+        f"On {told_of['compared_on']} pictures logits differ from Keras's by up to "
+        f"{told_of['max_abs_difference']:.1e}; {output.with_suffix('.json').name} says the rest"
+    )
+
+
+def _check_export(model, output):
+    from realfake_lib import outputs
+
+    if model.suffix == ".onnx":
+        raise UserError(f"--model {model} is an ONNX file already.", "Name a .keras file.")
+    if output.suffix != ".onnx":
+        raise UserError(f"--output {output}: the name must end in .onnx")
+    beside = output.with_suffix(".json")
+    taken = [output]
+    # Beside the model itself, one description serves both forms.
+    if beside.absolute() != model.with_suffix(".json").absolute():
+        taken.append(beside)
+    for file in taken:
+        if os.path.lexists(file):
+            raise UserError(
+                f"--output {output}: {file} exists", "Name another file, or remove this one first."
+            )
+    outputs.check_place("--output", output)
 
 
 @app.command()

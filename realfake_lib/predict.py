@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from realfake_lib import console, outputs, progress, settings
+from realfake_lib import console, onnx_files, outputs, progress, settings, sidecars
 from realfake_lib.data import layout
 from realfake_lib.errors import UserError
 
-DETECTOR = "compact_cnn"
-"""The model that is taken where none is named."""
+DEFAULT = ("best", "compact_cnn")
+"""The trained detectors that are taken where none is named, the first that there is."""
 
 COLUMNS = ["path", "p_fake", "verdict", "width", "height", "error"]
 
@@ -27,7 +27,7 @@ class Detector:
 
     Attributes
     ----------
-    model : keras.Model
+    model : keras.Model or OnnxNetwork
         Pixels (n, image_size, image_size, 3) in [0, 255] to one logit for REAL.
     path : pathlib.Path
         The file that it came from.
@@ -57,9 +57,12 @@ class Detector:
         ``indices``, (m,) int array, takes only these images, and leaves memory-mapped others where
         they are.
         """
-        from realfake_lib.training import predict_logits
+        if isinstance(self.model, onnx_files.OnnxNetwork):
+            logits = self.model.logits(np.asarray(images), indices, batch_size)
+        else:
+            from realfake_lib.training import predict_logits
 
-        logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
+            logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
         return 1.0 / (1.0 + np.exp(np.asarray(logits, "float64") / self.temperature))
 
     def verdict(self, p_fake):
@@ -73,48 +76,73 @@ def find_model(name=None):
     """Path of a model file: a path as given, or a trained detector's name looked up.
 
     A name is looked for in the committed ``reports/``, whose figures are published, then in what
-    ``make report`` built here.
+    ``make report`` built here. Without one the first of :data:`DEFAULT` is taken.
 
     Raises
     ------
     UserError
         If there is no such file.
     """
-    name = name or DETECTOR
-    if Path(name).suffix == ".keras" or Path(name).exists():
+    if name is not None and (_is_model_file(name) or Path(name).exists()):
         if not Path(name).is_file():
-            raise UserError(f"No model file {name}.", "Give the path of a .keras file.")
+            raise UserError(f"No model file {name}.", "Give the path of a .keras or .onnx file.")
         return Path(name)
     root = settings.project_root() or Path.cwd()
-    folders = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
+    builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
     # The demo detector of the smoke profile knows two photographs, so it never serves by default.
-    candidates = [folder / "models" / f"{name}.keras" for folder in (root / "reports", *folders)]
+    folders = [folder / "models" for folder in (root / "reports", *builds)]
+    names = DEFAULT if name is None else (name,)
+    candidates = [folder / f"{known}.keras" for folder in folders for known in names]
     found = [path for path in candidates if path.is_file()]
     if not found:
         looked = ", ".join(str(path) for path in candidates)
         raise UserError(
-            f"No trained detector {name!r} found (looked for {looked}).",
+            f"No trained detector{f' {name!r}' if name else ''} found (looked for {looked}).",
             "Run `make report` first, or name a file: realfake predict --model FILE.keras …",
         )
     return found[0]
 
 
+def quick_form(path):
+    """The ONNX file of the same detector, which starts without TensorFlow, or ``path`` itself.
+
+    Both give the same logits: an export is kept only if they were found equal.
+    """
+    quick = path.with_suffix(".onnx")
+    if path.suffix == ".keras" and quick.is_file():
+        # One that the description does not tell of was left behind by an earlier detector.
+        if onnx_files.is_described(sidecars.read(path)):
+            return quick
+    return path
+
+
+def _is_model_file(name):
+    return Path(name).suffix in (".keras", ".onnx")
+
+
 def load_detector(model=None):
     """Load a :class:`Detector` by name or path; see :func:`find_model`.
+
+    An ``.onnx`` file is loaded without TensorFlow.
 
     Raises
     ------
     UserError
         If the file is missing, damaged, of another version, or not a model of this library.
     """
-    from realfake_lib import models
-
     path = find_model(model)
-    network, meta = models.load(path)
+    if path.suffix == ".onnx":
+        network, meta = onnx_files.load(path)
+        image_size = network.image_size
+    else:
+        from realfake_lib import models
+
+        network, meta = models.load(path)
+        image_size = int(meta.get("image_size") or network.input_shape[1])
     return Detector(
         model=network,
         path=path,
-        image_size=int(meta.get("image_size") or network.input_shape[1]),
+        image_size=image_size,
         temperature=float(meta.get("temperature", 1.0)),
         threshold=float(meta.get("threshold", 0.5)),
         uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
@@ -323,7 +351,7 @@ def command(
     check_threshold(threshold)
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}, but must be at least 1.")
-    model = find_model(model)
+    path = _form_to_load(model, explain)
     if csv is not None:
         if layout.is_image(str(csv)):
             raise UserError(f"--csv {csv} has the name of a picture.", "End it in .csv.")
@@ -338,8 +366,9 @@ def command(
             "Pictures among them need to be saved as JPEG or PNG first.",
             file=sys.stderr,
         )
-    console.import_tensorflow()
-    detector = load_detector(model)
+    if path.suffix != ".onnx":
+        console.import_tensorflow()
+    detector = load_detector(path)
     if threshold is not None:
         # A threshold of one's own has no calibrated band around it.
         band = (threshold, threshold)
@@ -356,6 +385,18 @@ def command(
     if explain is not None:
         print(f"Explanations are in {explain}", file=sys.stderr)
     return 2 if (table["error"] != "").any() else 0
+
+
+def _form_to_load(model, explain):
+    """Path of the file to load: as named, else the one that starts sooner and can explain."""
+    path = find_model(model)
+    if explain is not None and path.suffix == ".onnx":
+        raise UserError(
+            f"--explain needs the gradients of a .keras file, and {path} has none.",
+            "Name the .keras file that it was made from, or leave --explain out.",
+        )
+    named = model is not None and path == Path(model)
+    return path if named or explain is not None else quick_form(path)
 
 
 def check_threshold(threshold):

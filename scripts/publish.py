@@ -1,17 +1,21 @@
 """Make ``reports/`` from a finished build: publish.py BUILD, e.g. build/standard.
 
-Takes the report, its metrics, its figures by stage and the detector that ``realfake predict`` uses,
-and refuses what was not made from clean commits on CIFAKE. Then sets the README's figures anew.
+Takes the report, its metrics, its figures by stage and the detectors that ``realfake predict``
+uses, and refuses what was not made from clean commits on CIFAKE. Each detector gets its ONNX form
+and its model card. Then sets the README's figures anew.
+
+publish.py --models makes ONNX forms and cards anew, of the detectors that lie in ``reports/``.
 """
 
+import argparse
 import json
 import runpy
 import shutil
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DETECTORS = ("compact_cnn",)
+DETECTORS = ("best", "fast", "compact_cnn")
+"""Trained detectors that are published, as far as a build has them."""
 
 
 def refusal(metrics):
@@ -34,7 +38,9 @@ def publish(build, target):
         If the build is not fit to be the reference.
     """
     metrics = json.loads((build / "metrics.json").read_text(encoding="utf-8"))
-    reason = refusal(metrics)
+    kept = build / "stages" / "training" / "models"
+    names = [name for name in DETECTORS if (kept / f"{name}.keras").is_file()]
+    reason = refusal(metrics) if names else f"it holds none of {', '.join(DETECTORS)}"
     if reason:
         raise SystemExit(f"{build} cannot become the reference report: {reason}.")
     shutil.rmtree(target, ignore_errors=True)
@@ -44,10 +50,36 @@ def publish(build, target):
             copy(picture, target / "figures" / stage / picture.name)
     for file in ("report.html", "metrics.json"):
         copy(build / file, target / file)
-    for name in DETECTORS:
+    for name in names:
         for suffix in (".keras", ".json"):
-            file = f"{name}{suffix}"
-            copy(build / "stages" / "training" / "models" / file, target / "models" / file)
+            copy(kept / f"{name}{suffix}", target / "models" / f"{name}{suffix}")
+    complete_models(target)
+
+
+def complete_models(target):
+    """Give each detector in ``target`` its ONNX form, its place in the report, and its card.
+
+    Raises
+    ------
+    UserError
+        If a detector and its ONNX form give different logits.
+    """
+    from realfake_lib import console
+
+    console.import_tensorflow()
+    from realfake_lib import models
+    from realfake_lib.models.export import to_onnx
+    from realfake_lib.report import model_card
+
+    metrics = json.loads((target / "metrics.json").read_text(encoding="utf-8"))
+    for name in DETECTORS:
+        file = target / "models" / f"{name}.keras"
+        if not file.is_file():
+            continue
+        model, meta = models.load(file)
+        meta = model_card.with_report(meta, name, metrics) | {"bytes": file.stat().st_size}
+        meta = to_onnx(model, file.with_suffix(".onnx"), meta)
+        file.with_suffix(".md").write_text(model_card.render(meta, name), encoding="utf-8")
 
 
 def copy(source, target):
@@ -57,5 +89,13 @@ def copy(source, target):
 
 
 if __name__ == "__main__":
-    publish(Path(sys.argv[1]), ROOT / "reports")
-    runpy.run_path(str(ROOT / "scripts" / "update_readme.py"), run_name="__main__")
+    parser = argparse.ArgumentParser(prog="publish.py", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("build", nargs="?", type=Path)
+    what.add_argument("--models", action="store_true")
+    options = parser.parse_args()
+    if options.models:
+        complete_models(ROOT / "reports")
+    else:
+        publish(options.build, ROOT / "reports")
+        runpy.run_path(str(ROOT / "scripts" / "update_readme.py"), run_name="__main__")

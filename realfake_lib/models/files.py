@@ -1,17 +1,15 @@
 """Model files: a `.keras` file beside a JSON sidecar, checked before anything in it is trusted."""
 
-import hashlib
 import json
 import zipfile
 from pathlib import Path
 
 import keras
 
-from realfake_lib import __version__
+from realfake_lib import __version__, sidecars
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, atomic_file
 
-SCHEMA = 1
 LAYERS = frozenset(
     """Activation Add AveragePooling2D BatchNormalization Conv2D Dense DepthwiseConv2D Dropout
     Flatten GlobalAveragePooling2D GlobalMaxPooling2D InputLayer MaxPooling2D Multiply Normalization
@@ -19,11 +17,6 @@ LAYERS = frozenset(
 )
 """Layers that a model file may hold: those of this library's networks and its backbones. None of
 them runs code that comes with the file."""
-
-
-def sidecar(path):
-    """Path of the JSON file that belongs to a model file."""
-    return Path(path).with_suffix(".json")
 
 
 def save(model, path, meta=None):
@@ -61,11 +54,12 @@ def save(model, path, meta=None):
         raise ValueError("a saved model is float32: copy the weights into a float32 twin first")
     with atomic_file(path) as temporary:
         model.save(temporary)
-        digest = _sha256(temporary)
-        sidecar(path).unlink(missing_ok=True)  # never an old description beside a new model
+        digest = sidecars.sha256(temporary)
+        # Never an old description beside a new model.
+        sidecars.path_of(path).unlink(missing_ok=True)
     written = {
         **(meta or {}),
-        "schema": SCHEMA,
+        "schema": sidecars.SCHEMA,
         "library": __version__,
         "keras": keras.__version__,
         "name": model.name,
@@ -75,8 +69,7 @@ def save(model, path, meta=None):
         "parameters": model.count_params(),
         "sha256": digest,
     }
-    with atomic_file(sidecar(path)) as temporary:
-        temporary.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    sidecars.write(path, written)
     return written
 
 
@@ -104,37 +97,16 @@ def load(path):
         layers known here.
     """
     path = Path(path)
-    again = "Train it again (`make report`), or get both files from whoever made them."
-    if not path.is_file():
-        raise UserError(f"No model file {path}.", again)
-    try:
-        meta = json.loads(sidecar(path).read_text(encoding="utf-8"))
-        if not isinstance(meta, dict):
-            raise ValueError("not a JSON object")
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} has no {sidecar(path).name} beside it, so nothing says what it is.", again
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{sidecar(path)} cannot be read: {error}", again) from None
-    if meta.get("schema") != SCHEMA:
-        raise UserError(
-            f"{path} is of model schema {meta.get('schema')!r}; this version reads {SCHEMA}.", again
-        )
-    if _sha256(path) != meta.get("sha256"):
-        raise UserError(
-            f"{path} is not the file that {sidecar(path).name} describes: "
-            "it was changed, or cut off in a copy.",
-            again,
-        )
-    _refuse_code(path, again)
+    meta = sidecars.read(path)
+    sidecars.check_hash(path, sidecars.sha256(path), meta.get("sha256"))
+    _refuse_code(path, sidecars.AGAIN)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         raise UserError(
             f"Keras {keras.__version__} cannot read {path}, written by Keras "
             f"{meta.get('keras', 'of unknown version')}: {error}",
-            again,
+            sidecars.AGAIN,
         ) from None
     return model, meta
 
@@ -156,8 +128,3 @@ def _refuse_code(path, hint):
     if foreign or not plain:
         what = ", ".join(sorted(foreign)) or config["class_name"]
         raise UserError(f"{path} holds {what}, which this library does not load.", hint)
-
-
-def _sha256(path):
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

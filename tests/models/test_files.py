@@ -7,9 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from realfake_lib import models
+from realfake_lib import models, sidecars
 from realfake_lib.errors import UserError
-from realfake_lib.models import files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
 
@@ -23,7 +22,7 @@ def saved(tmp_path):
 
 
 def change(path, **entries):
-    sidecar = files.sidecar(path)
+    sidecar = sidecars.path_of(path)
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | entries))
 
 
@@ -37,7 +36,7 @@ def rewrite(path, edit):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    change(path, sha256=files._sha256(path))
+    change(path, sha256=sidecars.sha256(path))
 
 
 def test_a_saved_model_gives_the_same_logits_and_what_was_said_about_it(saved):
@@ -92,14 +91,14 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_model_without_its_sidecar_is_not_trusted(saved):
-    files.sidecar(saved[1]).unlink()
+    sidecars.path_of(saved[1]).unlink()
     with pytest.raises(UserError, match="no tiny.json"):
         models.load(saved[1])
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])
 def test_a_sidecar_that_is_not_json_is_named(saved, content):
-    files.sidecar(saved[1]).write_text(content)
+    sidecars.path_of(saved[1]).write_text(content)
     with pytest.raises(UserError, match="tiny.json"):
         models.load(saved[1])
 
@@ -118,7 +117,7 @@ def test_a_changed_or_truncated_file_is_refused(saved):
 
 def test_a_file_that_is_no_archive_is_refused(saved):
     saved[1].write_bytes(b"no archive")
-    change(saved[1], sha256=files._sha256(saved[1]))
+    change(saved[1], sha256=sidecars.sha256(saved[1]))
     with pytest.raises(UserError, match="no Keras model file"):
         models.load(saved[1])
 

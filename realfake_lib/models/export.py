@@ -1,0 +1,225 @@
+"""A detector as an ONNX file, for people without TensorFlow, proved equal before it is kept."""
+
+import hashlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from realfake_lib import data, onnx_files, sidecars
+from realfake_lib.data.images import encode_jpeg
+from realfake_lib.errors import UserError
+from realfake_lib.onnx_files import INPUT, OUTPUT, OnnxNetwork
+from realfake_lib.settings import atomic_file
+
+OPSET = 17
+"""Version of the ONNX standard's operators: read by every ONNX Runtime from 1.12 (2022) on."""
+
+TOLERANCE = 1e-4
+"""Largest difference between a logit of the file and one of Keras. It moves a probability by a
+quarter of it at most."""
+
+
+def to_onnx(model, path, meta):
+    """Write a network as ONNX, and what a reader must know about it beside it.
+
+    The file takes ``pixels``, (n, image_size, image_size, 3) uint8 in [0, 255] for any n, and gives
+    ``logit``, (n, 1) float32, for REAL. Pixels are uint8 and nothing else because somebody who
+    scales them to [0, 1] first should get an error, not a verdict. The same weights give the same
+    bytes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As :func:`realfake_lib.models.build` makes it and :func:`realfake_lib.models.load` loads it.
+    path : path-like
+        Ends in ``.onnx``. What lies there is replaced.
+    meta : dict
+        What :func:`realfake_lib.models.load` returned with the model.
+
+    Returns
+    -------
+    dict
+        What the JSON file beside it says: ``meta`` with ``onnx``, which holds ``sha256``,
+        ``bytes``, ``opset``, ``input``, ``output``, ``max_abs_difference`` to Keras's logits and
+        ``compared_on``, the number of images that this was measured on.
+
+    Raises
+    ------
+    UserError
+        If the path does not end in ``.onnx``, or the network cannot be exported, or not so that
+        its logits stay within :data:`TOLERANCE`. Nothing is written then.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise UserError(f"Cannot export a model as {path}.", "The name must end in .onnx.")
+    content = to_bytes(model)
+    onnx_files.refuse_foreign(content, f"{model.name} as ONNX", hint=None)
+    network = OnnxNetwork(onnx_files.session(content, path))
+    images = probes(model.input_shape[1])
+    difference = largest_difference(model, network, images)
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{model.name} as ONNX gives logits that differ from Keras's by {difference:.2g}, "
+            f"more than {TOLERANCE:.0e}; nothing was written."
+        )
+    bare = {key: value for key, value in meta.items() if key != "onnx"}
+    written = bare | {
+        "onnx": {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "opset": OPSET,
+            "input": f"{INPUT}: uint8 (n, {network.image_size}, {network.image_size}, 3), 0 to 255",
+            "output": f"{OUTPUT}: float32 (n, 1), for REAL",
+            "max_abs_difference": difference,
+            "compared_on": len(images),
+        }
+    }
+    # At no moment does the description tell of an ONNX file that is not the one beside it.
+    sidecars.write(path, bare)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+    sidecars.write(path, written)
+    return written
+
+
+def to_bytes(model):
+    """A network as the content of an ONNX file; see :func:`to_onnx`.
+
+    Returns
+    -------
+    bytes
+    """
+    import onnx
+
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)]
+    with tempfile.TemporaryDirectory() as folder:
+        draft = os.path.join(folder, "draft.onnx")
+        with _Quiet():
+            model.export(
+                draft,
+                format="onnx",
+                verbose=False,
+                input_signature=signature,
+                opset_version=OPSET,
+            )
+        exported = onnx.load(draft)
+    return _with_own_names(exported, model.name, onnx).SerializeToString(deterministic=True)
+
+
+def _with_own_names(exported, title, onnx):
+    """The model with names that follow from its structure alone.
+
+    The converter's come from counters that go on from one conversion to the next, so that the same
+    network would have another file, and another hash, each time.
+    """
+    old = exported.graph
+    names = {old.input[0].name: INPUT, old.output[0].name: OUTPUT}
+    weights = {tensor.name: tensor for tensor in old.initializer}
+    kept = {}
+    for number, node in enumerate(old.node):
+        node.name = f"{number:03d}_{node.op_type}"
+        node.ClearField("doc_string")
+        for place, name in enumerate(node.input):
+            if name in weights and name not in names:
+                names[name] = f"{node.name}.{place}"
+                kept[names[name]] = weights[name]
+        for place, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}:{place}")
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for name, tensor in kept.items():
+        tensor.name = name
+        tensor.ClearField("doc_string")
+    side = old.input[0].type.tensor_type.shape.dim[1].dim_value
+    make = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        list(old.node),
+        title,
+        [make(INPUT, onnx.TensorProto.UINT8, ("n", side, side, 3))],
+        [make(OUTPUT, onnx.TensorProto.FLOAT, ("n", 1))],
+        list(kept.values()),
+    )
+    standard = [used for used in exported.opset_import if used.domain in onnx_files.DOMAINS]
+    return onnx.helper.make_model(
+        graph,
+        opset_imports=standard,
+        ir_version=exported.ir_version,
+        producer_name=exported.producer_name,
+        producer_version=exported.producer_version,
+    )
+
+
+class _Quiet(warnings.catch_warnings):
+    """Keep what the converter tells its developers from the user."""
+
+    def __enter__(self):
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self._logger = logging.getLogger("tf2onnx")
+        self._level = self._logger.level
+        self._logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *error):
+        self._logger.setLevel(self._level)
+        super().__exit__(*error)
+
+
+def largest_difference(model, network, images):
+    """Largest absolute difference between the logits of Keras and of an ONNX file.
+
+    Parameters
+    ----------
+    model : keras.Model
+    network : OnnxNetwork
+    images : (n, h, w, 3) uint8 array
+
+    Returns
+    -------
+    float
+    """
+    expected = np.asarray(model(images.astype("float32"), training=False))[:, 0]
+    # In two batches of different sizes, since a file may be asked for any.
+    found = network.logits(images, batch_size=len(images) - 1)
+    return float(np.abs(found.astype("float64") - expected).max())
+
+
+def probes(image_size, n=64):
+    """Pictures to compare two forms of a network on: noise, photographs, black and white.
+
+    Parameters
+    ----------
+    image_size : int
+        Side in pixels.
+    n : int
+        Number of noise pictures, and of views of photographs.
+
+    Returns
+    -------
+    (2 n + 2, image_size, image_size, 3) uint8 array
+        The same in each call.
+    """
+    from sklearn.datasets import load_sample_images
+
+    dice = np.random.default_rng(0)
+    noise = dice.integers(0, 256, (n, image_size, image_size, 3), np.uint8)
+    photographs = load_sample_images().images
+    views = [_view(photographs[i % len(photographs)], image_size, dice) for i in range(n)]
+    plain = np.zeros((2, image_size, image_size, 3), np.uint8)
+    plain[1] = 255
+    return np.concatenate([noise, np.stack(views), plain])
+
+
+def _view(photograph, image_size, dice):
+    """A square from anywhere in a photograph, as after JPEG, brought to the size of the input."""
+    side = int(dice.integers(32, min(photograph.shape[:2]) + 1))
+    top, left = (int(dice.integers(0, length - side + 1)) for length in photograph.shape[:2])
+    square = data.resize(photograph[top : top + side, left : left + side], image_size)
+    with Image.open(io.BytesIO(encode_jpeg(square))) as picture:
+        return np.asarray(picture.convert("RGB"))

@@ -1,0 +1,223 @@
+"""Detectors as ONNX files: checked before anything in them is trusted, and run without TensorFlow.
+
+:mod:`realfake_lib.models.export` writes these files. ONNX Runtime starts in a fraction of the time
+that TensorFlow takes to be imported, so verdicts on a few pictures come from here.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from realfake_lib import sidecars
+from realfake_lib.errors import UserError
+
+INPUT, OUTPUT = "pixels", "logit"
+
+OPERATORS = frozenset(
+    """Add AveragePool BatchNormalization Cast Clip Concat Conv Div Flatten Gather Gemm
+    GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity MatMul Max MaxPool Min Mul Neg
+    Pad ReduceMax ReduceMean Relu Reshape Resize Shape Sigmoid Slice Squeeze Sub Tanh Transpose
+    Unsqueeze""".split()
+)
+"""Operators of the ONNX standard that a file may hold: those that this library's networks come to.
+None of them repeats, branches, reads files or runs code that comes with the file."""
+
+DOMAINS = ("", "ai.onnx")
+"""Names of the standard's own operator set. Any other set would be somebody's extension."""
+
+
+class OnnxNetwork:
+    """A detector's network in ONNX Runtime.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+
+    Attributes
+    ----------
+    image_size : int
+        Side of the pictures that it takes, in pixels.
+    """
+
+    def __init__(self, session):
+        self._session = session
+        self.image_size = session.get_inputs()[0].shape[1]
+
+    def logits(self, images, indices=None, batch_size=256):
+        """Logits for REAL, in the order of ``images`` or of ``indices``.
+
+        Parameters
+        ----------
+        images : (n, h, w, 3) uint8 array in [0, 255]
+        indices : (m,) int array, optional
+            Which images, and in which order; all of them by default.
+        batch_size : int
+
+        Returns
+        -------
+        (n,) or (m,) float32 array
+
+        Raises
+        ------
+        ValueError
+            If the images are not uint8: pixels scaled to [0, 1] would give verdicts, wrong ones.
+        """
+        if images.dtype != np.uint8:
+            raise ValueError(f"pixels are uint8, 0 to 255, not {images.dtype}")
+        count = len(images) if indices is None else len(indices)
+        logits = np.empty(count, np.float32)
+        for start in range(0, count, batch_size):
+            window = slice(start, start + batch_size)
+            chosen = images[window] if indices is None else images[indices[window]]
+            (found,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(chosen)})
+            logits[window] = found[:, 0]
+        return logits
+
+
+def load(path, threads=None):
+    """Load a network that :func:`realfake_lib.models.export.to_onnx` wrote.
+
+    Before ONNX Runtime sees the file, its hash is compared with the one in the JSON file beside it,
+    and what it holds with :data:`OPERATORS`. TensorFlow is not imported.
+
+    Parameters
+    ----------
+    path : path-like
+        The ``.onnx`` file.
+    threads : int, optional
+        Cores to compute on; by default all.
+
+    Returns
+    -------
+    OnnxNetwork
+    dict
+        What the JSON file says.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, damaged, changed, of another version, or holds anything but a network
+        of standard operators that takes pixels and gives a logit.
+    """
+    path = Path(path)
+    meta = sidecars.read(path)
+    if not is_described(meta):
+        raise UserError(
+            f"{sidecars.path_of(path)} does not describe an ONNX file.",
+            f"Export it again: realfake export --model FILE.keras --output {path.name}",
+        )
+    content = path.read_bytes()
+    sidecars.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
+    refuse_foreign(content, path)
+    # The very bytes that were checked, so that no other file can take their place meanwhile.
+    return OnnxNetwork(session(content, path, threads)), meta
+
+
+def is_described(meta):
+    """Whether what lies beside a model file tells of an ONNX file that belongs to it."""
+    return isinstance(meta.get("onnx"), dict)
+
+
+def session(content, name, threads=None):
+    """Start ONNX Runtime on the processor.
+
+    Parameters
+    ----------
+    content : bytes
+    name : path-like
+        Stands in messages.
+    threads : int, optional
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; they are told here
+    if threads is not None:
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class for each of its errors
+        raise UserError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot read {name}: {error}", sidecars.AGAIN
+        ) from None
+
+
+def refuse_foreign(content, name, hint=sidecars.AGAIN):
+    """Raise UserError unless ``content`` is a network of standard operators with all its weights.
+
+    Parameters
+    ----------
+    content : bytes
+    name : path-like
+        Stands in the message.
+    hint : str, optional
+        What to do about it.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's own
+        raise UserError(f"{name} is no ONNX file: {error}", hint) from None
+    graph = model.graph
+    foreign = set(_foreign_operators(model, onnx))
+    if any(_is_elsewhere(tensor, onnx) for tensor in _tensors(graph)):
+        foreign.add("weights in other files")
+    if graph.sparse_initializer or model.functions or model.training_info:
+        foreign.add("more than one plain graph")
+    if foreign:
+        what = ", ".join(sorted(foreign))
+        raise UserError(f"{name} holds {what}, which this library does not load.", hint)
+    if not _takes_pixels_and_gives_a_logit(graph, onnx):
+        raise UserError(
+            f"{name} does not take square uint8 pictures as {INPUT!r} and give one {OUTPUT!r}.",
+            hint,
+        )
+
+
+def _foreign_operators(model, onnx):
+    for used in model.opset_import:
+        if used.domain not in DOMAINS:
+            yield f"operators of {used.domain!r}"
+    for node in model.graph.node:
+        if node.domain not in DOMAINS or node.op_type not in OPERATORS:
+            yield f"{node.domain}.{node.op_type}".lstrip(".")
+        kinds = {attribute.type for attribute in node.attribute}
+        if kinds & {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}:
+            yield f"{node.op_type} with a graph inside"
+
+
+def _tensors(graph):
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+
+
+def _is_elsewhere(tensor, onnx):
+    return tensor.data_location == onnx.TensorProto.EXTERNAL or len(tensor.external_data) > 0
+
+
+def _takes_pixels_and_gives_a_logit(graph, onnx):
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    if [value.name for value in inputs] != [INPUT]:
+        return False
+    if [value.name for value in graph.output] != [OUTPUT]:
+        return False
+    taken, given = inputs[0].type.tensor_type, graph.output[0].type.tensor_type
+    shape = [dimension.dim_value for dimension in taken.shape.dim]
+    return (
+        taken.elem_type == onnx.TensorProto.UINT8
+        and given.elem_type == onnx.TensorProto.FLOAT
+        and len(shape) == 4
+        and shape[1] == shape[2] > 0
+        and shape[3] == 3
+        and [dimension.dim_value for dimension in given.shape.dim][1:] == [1]
+    )

@@ -1,0 +1,80 @@
+"""The JSON file beside a model file: what the model is, and by its hash which file is meant.
+
+One description serves a detector in all its forms: ``best.json`` lies beside ``best.keras`` and, if
+it was exported, ``best.onnx``.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from realfake_lib.errors import UserError
+from realfake_lib.settings import atomic_file
+
+SCHEMA = 1
+
+AGAIN = "Train it again (`make report`), or get both files from whoever made them."
+"""What to do about a model file that cannot be trusted."""
+
+
+def path_of(model_file):
+    """Path of the JSON file that belongs to a model file."""
+    return Path(model_file).with_suffix(".json")
+
+
+def read(model_file):
+    """Read what is said of a model file.
+
+    Parameters
+    ----------
+    model_file : path-like
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UserError
+        If either file is missing, the JSON cannot be read, or it is of another version.
+    """
+    path, described = Path(model_file), path_of(model_file)
+    if not path.is_file():
+        raise UserError(f"No model file {path}.", AGAIN)
+    try:
+        meta = json.loads(described.read_text(encoding="utf-8"))
+        if not isinstance(meta, dict):
+            raise ValueError("not a JSON object")
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} has no {described.name} beside it, so nothing says what it is.", AGAIN
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{described} cannot be read: {error}", AGAIN) from None
+    if meta.get("schema") != SCHEMA:
+        raise UserError(
+            f"{path} is of model schema {meta.get('schema')!r}; this version reads {SCHEMA}.", AGAIN
+        )
+    return meta
+
+
+def write(model_file, meta):
+    """Write ``meta``, a JSON-able dict, as what is said of a model file."""
+    with atomic_file(path_of(model_file)) as temporary:
+        temporary.write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+
+
+def check_hash(model_file, found, expected):
+    """Raise UserError unless a model file's hash is the one that its description gives."""
+    if found != expected:
+        raise UserError(
+            f"{model_file} is not the file that {path_of(model_file).name} describes: "
+            "it was changed, or cut off in a copy.",
+            AGAIN,
+        )
+
+
+def sha256(path):
+    """SHA-256 of a file's content, 64 hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
