@@ -1,6 +1,7 @@
-"""Transfer learning studied: weights that can be had, depth of the cut, number of images."""
+"""Transfer learning studied: where to cut, at what size, and from how many images on it pays."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost, transfer
-from realfake_lib.training.features import extract, fit_head
-from realfake_lib.training.loop import fit, set_seed
+from realfake_lib.training import kept
+from realfake_lib.training.features import extract, extract_cuts, fit_head
+from realfake_lib.training.loop import fit, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
 
@@ -56,12 +58,14 @@ def find_backbones(backbones, cut_layers=None, allow_download=True):
     return found, pd.DataFrame(rows)
 
 
-def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
+def random_backbone(
+    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
+):
     """The control: the cut backbone with random weights that stay as they are.
 
     Parameters
     ----------
-    backbone, cut_layer, image_size, input_size
+    backbone, cut_layer, image_size, input_size, stem_stride
         As for :func:`realfake_lib.models.transfer.build`.
     seed : int
         Of the weights.
@@ -71,15 +75,17 @@ def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, se
     keras.Model
     """
     set_seed(seed)
-    return transfer.build(backbone, cut_layer, image_size, input_size, weights=None)
+    return transfer.build(backbone, cut_layer, image_size, input_size, None, stem_stride)
 
 
-def scratch_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
+def scratch_backbone(
+    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
+):
     """The other control: random weights, all of which are to be trained.
 
     Parameters and result as for :func:`random_backbone`.
     """
-    model = random_backbone(backbone, cut_layer, image_size, input_size, seed)
+    model = random_backbone(backbone, cut_layer, image_size, input_size, seed, stem_stride)
     for layer in model.layers:
         layer.trainable = True
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -87,20 +93,100 @@ def scratch_backbone(backbone, cut_layer=None, image_size=32, input_size=None, s
     return model
 
 
-def by_depth(backbone, cuts, dataset, splits, weights, input_size=None, seed=0, cache=None):
-    """Accuracy of a logistic head on frozen features, by where the backbone is cut.
+def thawed_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
+    """A backbone with all its layers to be trained, BatchNorm too: ``network(image_size)``.
+
+    Parameters
+    ----------
+    backbone, cut_layer, input_size, stem_stride
+        As for :func:`realfake_lib.models.transfer.build`.
+    weights : path-like, optional
+        ImageNet weights to start from. Without them it serves to find a training that was kept,
+        whose weights then take the place of the random ones.
+
+    Returns
+    -------
+    callable
+    """
+
+    def network(image_size):
+        model = transfer.build(backbone, cut_layer, image_size, input_size, weights, stem_stride)
+        return prepared(model, norm="trained")
+
+    return network
+
+
+def find_or_fit(
+    network, dataset, splits, recipe, label, seed=0, folder=None, checkpoint_dir=None, train=True
+):
+    """A long training as it was kept, or else done here.
+
+    Parameters
+    ----------
+    network, dataset, splits, recipe, seed, checkpoint_dir
+        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
+    label : str
+        Names the kept file and the checkpoint.
+    folder : path-like, optional
+        Of kept trainings, see :mod:`realfake_lib.training.kept`.
+    train : bool
+        Whether to train where none was kept.
+
+    Returns
+    -------
+    FitResult or None
+        Its ``origin`` is empty where it was trained here. None: not found, and not to be trained.
+    """
+    if folder is not None:
+        found = kept.find(network, dataset, splits, recipe, seed, Path(folder), label)
+        if found is not None:
+            return found
+    if not train:
+        return None
+    return fit(
+        network, dataset, splits, recipe, seed=seed, checkpoint_dir=checkpoint_dir, label=label
+    )
+
+
+def judged_on(splits, n_val, seed=0):
+    """The same splits with fewer validation images, to judge many trainings by.
+
+    Parameters
+    ----------
+    splits : Splits
+    n_val : int or None
+        None: all of them.
+    seed : int
+
+    Returns
+    -------
+    Splits
+    """
+    if n_val is None or n_val >= len(splits.val):
+        return splits
+    chosen = np.random.default_rng([seed, 8]).permutation(splits.val)[:n_val]
+    return replace(splits, val=np.sort(chosen))
+
+
+def by_cut_and_input(
+    backbone, cuts, input_sizes, dataset, splits, weights=None, seed=0, cache=None
+):
+    """Accuracy of a logistic head on frozen features, by the cut and by the size of the input.
+
+    All cuts of one input size come out of one pass through the backbone.
 
     Parameters
     ----------
     backbone : str
     cuts : sequence of str
         Layers, the lowest first; those that the weights do not reach are left out.
+    input_sizes : sequence of int
+        Sides in pixels to which the model enlarges its images.
     dataset : ImageDataset
     splits : Splits
         ``train`` fits the heads; accuracy is that on ``val``.
-    weights : path-like
-        ImageNet weights of the backbone.
-    input_size : int, optional
+    weights : path-like, optional
+        ImageNet weights of the backbone; random ones by default.
     seed : int
         Of the random weights.
     cache : path-like, optional
@@ -109,34 +195,48 @@ def by_depth(backbone, cuts, dataset, splits, weights, input_size=None, seed=0, 
     Returns
     -------
     DataFrame
-        ``cut``, ``weights`` ("ImageNet" or "random"), ``channels``, ``map`` (side of the last
-        feature map), ``mflop`` (forward, one image), ``val_accuracy`` and ``n``.
+        ``cut``, ``input`` (side in pixels), ``weights`` ("ImageNet" or "random"), ``channels``,
+        ``map`` (side of the last feature map), ``mflop`` (forward, one image), ``val_accuracy``
+        and ``n``.
     """
     rows = []
-    for cut in cuts:
-        size = dataset.image_size
-        try:
-            pretrained = transfer.build(backbone, cut, size, input_size, weights)
-        except transfer.MissingWeights:
+    for side in input_sizes:
+        model = _deepest(backbone, cuts, dataset.image_size, side, weights, seed)
+        if model is None:
             continue
-        control = random_backbone(backbone, cut, size, input_size, seed)
-        for name, model in (("ImageNet", pretrained), ("random", control)):
-            train = extract(model, dataset, splits.train, cache=cache)
-            val = extract(model, dataset, splits.val, cache=cache)
-            head = fit_head(train, dataset.labels[splits.train], val, dataset.labels[splits.val])
-            maps = model.get_layer("gap").input.shape
+        reached = [cut for cut in cuts if cut in {layer.name for layer in model.layers}]
+        train = extract_cuts(model, reached, dataset, splits.train, cache=cache)
+        val = extract_cuts(model, reached, dataset, splits.val, cache=cache)
+        for cut in reached:
+            head = fit_head(
+                train[cut], dataset.labels[splits.train], val[cut], dataset.labels[splits.val]
+            )
+            maps = model.get_layer(cut).output
             rows.append(
                 {
                     "cut": cut,
-                    "weights": name,
-                    "channels": maps[-1],
-                    "map": maps[1],
-                    "mflop": cost.flops(model) / 1e6,
+                    "input": side,
+                    "weights": "random" if weights is None else "ImageNet",
+                    "channels": maps.shape[-1],
+                    "map": maps.shape[1],
+                    "mflop": cost.flops(keras.Model(model.input, maps)) / 1e6,
                     "val_accuracy": head.val_accuracy,
                     "n": len(splits.val),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _deepest(backbone, cuts, image_size, input_size, weights, seed):
+    """The backbone up to the last of ``cuts`` that its weights reach, or None."""
+    for cut in reversed(cuts):
+        if weights is None:
+            return random_backbone(backbone, cut, image_size, input_size, seed)
+        try:
+            return transfer.build(backbone, cut, image_size, input_size, weights)
+        except transfer.MissingWeights:
+            continue
+    return None
 
 
 def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
@@ -170,23 +270,23 @@ def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
 
 
 def trained_by_size(
-    model, sizes, dataset, splits, recipe, max_epochs=10, seed=0, checkpoint_dir=None, label=None
+    model, sizes, dataset, splits, recipe, least_steps=600, seed=0, checkpoint_dir=None, label=None
 ):
-    """Validation accuracy of a training of all weights, by the number of training images.
+    """Validation accuracy of a training, by the number of training images.
 
-    A smaller set is passed over more often, so that every training sees about as many images, up
-    to ``max_epochs``.
+    A small set is passed over more often, in smaller batches, so that every training takes at
+    least ``least_steps`` steps: nobody with a hundred images would stop after a hundred looks.
 
     Parameters
     ----------
     model : keras.Model
-        Starting point, left as it is.
+        Starting point, left as it is; its trainable layers are trained.
     sizes : sequence of int
     dataset : ImageDataset
     splits : Splits
     recipe : str or Recipe
-        Its epochs are those of the largest size.
-    max_epochs : int
+        Its epochs are passes over the largest sets, and how often validation is looked at.
+    least_steps : int
     seed : int
         Of the choice of images and of the training.
     checkpoint_dir : path-like, optional
@@ -195,7 +295,7 @@ def trained_by_size(
     Returns
     -------
     frame : DataFrame
-        ``n_train``, ``epochs``, ``val_accuracy``, ``n``.
+        ``n_train``, ``passes`` over them, ``val_accuracy``, ``n``.
     largest : FitResult
         The training on the largest size.
     """
@@ -203,13 +303,15 @@ def trained_by_size(
     label = label or model.name
     rows, result = [], None
     for size, subset in _nested(dataset, splits, sorted(sizes), seed):
-        epochs = min(max_epochs, round(recipe.epochs * max(sizes) / size))
-        epochs = max(recipe.epochs, epochs)
+        own = recipe.for_images(size, least_steps)
+        # Images that stand in the list more than once, not more epochs: each epoch is validated,
+        # and on few images that would cost more than all training.
+        often = max(1, round(own.epochs / recipe.epochs))
         result = fit(
             model,
             dataset,
-            replace(splits, train=subset),
-            recipe.replace(epochs=epochs),
+            replace(splits, train=np.tile(subset, often)),
+            own.replace(epochs=recipe.epochs),
             seed=seed,
             checkpoint_dir=checkpoint_dir,
             label=f"{label}_{size}",
@@ -217,12 +319,70 @@ def trained_by_size(
         rows.append(
             {
                 "n_train": size,
-                "epochs": epochs,
+                "passes": often * recipe.epochs,
                 "val_accuracy": float(result.history["val_accuracy"].iloc[-1]),
                 "n": len(splits.val),
             }
         )
     return pd.DataFrame(rows), result
+
+
+def crossings(table, pairs):
+    """Where one way of training overtakes another as training images grow in number.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`with_intervals`.
+    pairs : dict of str to (str, str)
+        A name for each comparison, and the two trainings compared; a pair of which one is not in
+        the table is left out.
+
+    Returns
+    -------
+    DataFrame
+        Index ``comparison``; ``few`` and ``many``, the training ahead with the fewest and with the
+        most images, and ``few_clear`` and ``many_clear``, whether the two intervals are apart
+        there; ``n``, the number of images at which the lines cross (the last time, read off
+        between the two sizes next to it on a logarithmic axis; NaN where one is ahead all along),
+        ``above`` and ``below``, these two sizes, and ``crossings``, how often they do.
+    """
+    rows = []
+    for name, (first, second) in pairs.items():
+        one, other = (
+            table[table["training"] == which].set_index("n_train").sort_index()
+            for which in (first, second)
+        )
+        both = one.index.intersection(other.index)
+        ahead = one["val_accuracy"].loc[both] - other["val_accuracy"].loc[both]
+        ahead = ahead[ahead != 0]  # a draw says nothing about who is ahead
+        if ahead.empty:
+            continue
+        sizes, ahead = ahead.index.to_numpy(), ahead.to_numpy()
+        one, other = one.loc[sizes], other.loc[sizes]
+        clear = (one["ci_low"] > other["ci_high"]) | (other["ci_low"] > one["ci_high"])
+        changes = np.flatnonzero(ahead[:-1] * ahead[1:] < 0)
+        n = above = below = np.nan
+        if len(changes):
+            at = changes[-1]
+            above, below = sizes[at], sizes[at + 1]
+            share = ahead[at] / (ahead[at] - ahead[at + 1])
+            n = float(np.exp((1 - share) * np.log(above) + share * np.log(below)))
+        rows.append(
+            {
+                "comparison": name,
+                "few": first if ahead[0] > 0 else second,
+                "many": first if ahead[-1] > 0 else second,
+                "few_clear": bool(clear.iloc[0]),
+                "many_clear": bool(clear.iloc[-1]),
+                "n": n,
+                "above": above,
+                "below": below,
+                "crossings": len(changes),
+            }
+        )
+    columns = ["comparison", "few", "many", "few_clear", "many_clear", "n", "above", "below"]
+    return pd.DataFrame(rows, columns=[*columns, "crossings"]).set_index("comparison")
 
 
 def with_intervals(curves):
@@ -231,7 +391,7 @@ def with_intervals(curves):
     Parameters
     ----------
     curves : dict of str to DataFrame
-        Name of the training to ``n_train``, ``val_accuracy``, ``n``.
+        Name of the training to ``n_train``, ``val_accuracy``, ``n`` and, as it may be, more.
 
     Returns
     -------

@@ -13,13 +13,17 @@ import tensorflow as tf
 from realfake_lib import data, models, progress
 from realfake_lib.errors import UserError
 from realfake_lib.source import source_digest
-from realfake_lib.training import augment, curriculum, muon, twins
+from realfake_lib.training import augment, curriculum, muon, objectives, twins
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
 from realfake_lib.training.curriculum import Curriculum
+from realfake_lib.training.objectives import REAL_OR_FAKE
 from realfake_lib.training.precision import best_precision
-from realfake_lib.training.predict import predict_logits
+from realfake_lib.training.predict import predict_outputs
 from realfake_lib.training.recipes import Recipe, get_recipe
 from realfake_lib.training.twins import training_twin
+
+NORM_MOMENTUM = 0.9
+"""Of BatchNorm's averages where a backbone's are trained further."""
 
 GATHER = 1024
 """Images that are read and augmented together, then trained on batch by batch."""
@@ -74,7 +78,7 @@ def surroundings():
     augmentation had left.
     """
     code = source_digest(
-        sys.modules[__name__], augment, curriculum, muon, twins, data.input, Recipe
+        sys.modules[__name__], augment, curriculum, muon, objectives, twins, data.input, Recipe
     )
     return [GATHER, keras.__version__, tf.__version__, code]
 
@@ -84,7 +88,16 @@ def set_seed(seed):
     keras.utils.set_random_seed(int(seed) % 2**32)
 
 
-def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=None):
+def fit(
+    network,
+    dataset,
+    splits,
+    recipe,
+    seed=0,
+    checkpoint_dir=None,
+    label=None,
+    objective=REAL_OR_FAKE,
+):
     """Train a network, or carry on where an interrupted call of the same arguments stopped.
 
     Parameters
@@ -104,6 +117,8 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         result depends on. None keeps nothing.
     label : str, optional
         Names the checkpoint and the progress; by default the model's name.
+    objective : object of :mod:`realfake_lib.training.objectives`
+        What is learnt; REAL against FAKE by default.
 
     Returns
     -------
@@ -133,13 +148,13 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         dataset.fingerprint,
         train,
         val,
-        [seed, *surroundings()],
+        [seed, repr(objective), *surroundings()],
     )
     recipe = recipe.replace(batch_size=batch_size)
     twin = training_twin(model, precision, any_size=recipe.window < 1)
     optimizer = recipe.make_optimizer()
     course = Curriculum(recipe, train, dataset.image_size, seed)
-    make = functools.cache(lambda side: make_step(twin, optimizer, recipe, side))
+    make = functools.cache(lambda side: make_step(twin, optimizer, recipe, side, objective))
     checkpoint = Checkpoint(checkpoint_dir, label, key)
     optimizer.build(twin.trainable_variables)
     history, best = checkpoint.restore(twin, optimizer, course.losses)
@@ -152,7 +167,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         side = course.side(epoch)
         batches = data.batches(
             dataset.images,
-            dataset.labels,
+            objective.labels(dataset),
             indices=train[positions],
             batch_size=batch_size * max(1, GATHER // batch_size),
             seed=seed,
@@ -161,7 +176,7 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
         )
         task = _Epoch(label, epoch, positions, weights)
         loss, accuracy = _run_epoch(make(side), batches, recipe, course, task)
-        val_loss, val_accuracy = _validate(twin, dataset, val)
+        val_loss, val_accuracy = _validate(twin, dataset, val, objective)
         history.append(
             {
                 "epoch": epoch + 1,
@@ -194,8 +209,10 @@ def fit(network, dataset, splits, recipe, seed=0, checkpoint_dir=None, label=Non
     )
 
 
-def fine_tune(model, dataset, splits, recipe="fine_tune", unfreeze_from=None, **options):
-    """Train a backbone further, all of it or from one layer on, BatchNorm frozen.
+def fine_tune(
+    model, dataset, splits, recipe="fine_tune", unfreeze_from=None, norm="frozen", **options
+):
+    """Train a backbone further, all of it or from one layer on.
 
     Parameters
     ----------
@@ -203,6 +220,10 @@ def fine_tune(model, dataset, splits, recipe="fine_tune", unfreeze_from=None, **
         From :mod:`realfake_lib.models.transfer`, its head fitted; left as it is.
     unfreeze_from : str, optional
         Name of the first layer that is trained; by default all are.
+    norm : {"frozen", "trained"}
+        What becomes of BatchNorm. ``"frozen"`` keeps ImageNet's averages, scales and offsets, which
+        is safe with few images and small steps; ``"trained"`` lets it follow these images, with
+        averages over the last ten steps or so.
     dataset, splits, recipe, **options
         As for :func:`fit`.
 
@@ -213,8 +234,22 @@ def fine_tune(model, dataset, splits, recipe="fine_tune", unfreeze_from=None, **
     Raises
     ------
     UserError
-        If there is no such layer.
+        If there is no such layer, or `norm` is neither.
     """
+    return fit(prepared(model, unfreeze_from, norm), dataset, splits, recipe, **options)
+
+
+def prepared(model, unfreeze_from=None, norm="frozen"):
+    """The copy of a backbone that :func:`fine_tune` trains: its layers thawed as asked for.
+
+    Parameters and errors as for :func:`fine_tune`.
+
+    Returns
+    -------
+    keras.Model
+    """
+    if norm not in ("frozen", "trained"):
+        raise UserError(f"norm is {norm!r}.", "Known: frozen, trained")
     tuned = keras.models.clone_model(model)
     tuned.set_weights(model.get_weights())
     names = [layer.name for layer in tuned.layers]
@@ -222,13 +257,15 @@ def fine_tune(model, dataset, splits, recipe="fine_tune", unfreeze_from=None, **
         raise UserError(f"Model {model.name!r} has no layer {unfreeze_from!r}.")
     first = names.index(unfreeze_from) if unfreeze_from else 0
     for position, layer in enumerate(tuned.layers):
-        # With other images than ImageNet's the averages of BatchNorm would drift away.
-        frozen = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = position >= first and not frozen
-    return fit(tuned, dataset, splits, recipe, **options)
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        if is_norm and norm == "trained":
+            # Keras's .99 keeps ImageNet's averages for hundreds of steps.
+            layer.momentum = NORM_MOMENTUM
+        layer.trainable = position >= first and not (is_norm and norm == "frozen")
+    return tuned
 
 
-def make_step(twin, optimizer, recipe, side=None):
+def make_step(twin, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
     """One compiled call that trains on a gathered batch, piece by piece.
 
     Parameters
@@ -240,6 +277,7 @@ def make_step(twin, optimizer, recipe, side=None):
         Its batch size and its label smoothing count.
     side : int, optional
         Side of the images, in pixels; by default what the network takes.
+    objective : object of :mod:`realfake_lib.training.objectives`
 
     Returns
     -------
@@ -255,12 +293,11 @@ def make_step(twin, optimizer, recipe, side=None):
 
     def train_on(pixels, labels, weights):
         with tf.GradientTape() as tape:
-            logits = twin(pixels, training=True)[:, 0]
-            targets = labels * (1 - smoothing) + smoothing / 2
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+            outputs = twin(pixels, training=True)
+            losses = objective.losses(labels, outputs, smoothing)
             loss = tf.reduce_mean(weights * losses)
         optimizer.apply(tape.gradient(loss, twin.trainable_variables))
-        return losses, tf.cast((logits > 0) == (labels > 0.5), tf.float32)
+        return losses, objective.right(labels, outputs)
 
     def step(pixels, labels, weights, rates):
         count = tf.shape(rates)[0]
@@ -356,11 +393,9 @@ def _run_epoch(step, batches, recipe, course, epoch):
     return loss / total, right / total
 
 
-def _validate(twin, dataset, indices):
-    logits = predict_logits(twin, dataset.images, indices).astype("float64")
-    labels = dataset.labels[indices]
-    loss = np.mean(np.logaddexp(0, logits) - labels * logits)
-    return float(loss), float(np.mean((logits > 0) == (labels > 0)))
+def _validate(twin, dataset, indices, objective):
+    outputs = predict_outputs(twin, dataset.images, indices)
+    return objectives.judge(objective, objective.labels(dataset)[indices], outputs)
 
 
 def _ranks_first(history, select):

@@ -24,10 +24,22 @@ def forward(model):
 def predict_logits(model, images, indices=None, batch_size=512):
     """Logits for REAL, in the order of ``images`` or of ``indices``.
 
+    Parameters and errors as for :func:`predict_outputs`, of a model with one logit.
+
+    Returns
+    -------
+    (n,) or (m,) float32 array
+    """
+    return predict_outputs(model, images, indices, batch_size)[:, 0]
+
+
+def predict_outputs(model, images, indices=None, batch_size=512):
+    """All outputs of a network, in the order of ``images`` or of ``indices``.
+
     Parameters
     ----------
     model : keras.Model
-        Pixels in [0, 255] to one logit.
+        Pixels in [0, 255] to k logits.
     images : (n, h, w, 3) array, uint8 or float
         May be memory-mapped: one batch at a time is read.
     indices : (m,) int array, optional
@@ -36,13 +48,13 @@ def predict_logits(model, images, indices=None, batch_size=512):
 
     Returns
     -------
-    (n,) or (m,) float32 array
+    (n, k) or (m, k) float32 array
     """
     count = len(images) if indices is None else len(indices)
     run = forward(model)
-    logits = np.empty(count, np.float32)
+    found = np.empty((count, model.output_shape[-1]), np.float32)
     for start in range(0, count, batch_size):
         window = slice(start, start + batch_size)
         chosen = images[window] if indices is None else images[indices[window]]
-        logits[window] = run(tf.cast(chosen, tf.float32)).numpy()[:, 0]
-    return logits
+        found[window] = run(tf.cast(chosen, tf.float32)).numpy()
+    return found

@@ -11,6 +11,7 @@ from realfake_lib.data import Splits
 from realfake_lib.evaluation import transfer_study
 from realfake_lib.models import transfer
 from realfake_lib.settings import FAKE, REAL
+from realfake_lib.training import features
 
 CUT = "conv_pw_1_relu"
 
@@ -81,13 +82,25 @@ def test_controls_of_one_seed_are_alike():
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_depths_that_the_weights_do_not_reach_are_left_out(pictures, weights_file, tmp_path):
-    table = transfer_study.by_depth(
-        "mobilenet", [CUT, "conv_pw_3_relu"], *pictures, weights_file, cache=tmp_path
+def test_cuts_that_the_weights_do_not_reach_are_left_out(pictures, weights_file, tmp_path):
+    cuts = [CUT, "conv_pw_3_relu"]
+    table = transfer_study.by_cut_and_input(
+        "mobilenet", cuts, [32, 64], *pictures, weights_file, cache=tmp_path
     )
     assert list(table["cut"]) == [CUT, CUT]
-    assert list(table["weights"]) == ["ImageNet", "random"]
-    assert (table["n"] == 20).all()
+    assert list(table["input"]) == [32, 64] and list(table["map"]) == [16, 32]
+    assert table["mflop"][1] == pytest.approx(4 * table["mflop"][0])
+    assert (table["n"] == 20).all() and (table["weights"] == "ImageNet").all()
+
+
+def test_all_cuts_of_an_input_size_come_from_one_pass(pictures, tmp_path, monkeypatch):
+    passes = []
+    real = features.forward
+    monkeypatch.setattr(features, "forward", lambda model: passes.append(1) or real(model))
+    cuts = [CUT, "conv_pw_2_relu"]
+    table = transfer_study.by_cut_and_input("mobilenet", cuts, [32], *pictures, cache=tmp_path)
+    assert list(table["cut"]) == cuts and (table["weights"] == "random").all()
+    assert len(passes) == 2  # training images, then validation images
 
 
 def test_frozen_features_are_compared_over_nested_balanced_subsets(pictures, tmp_path):
@@ -101,19 +114,55 @@ def test_frozen_features_are_compared_over_nested_balanced_subsets(pictures, tmp
 
 
 def test_a_small_training_set_is_passed_over_more_often(pictures, monkeypatch):
-    epochs = {}
+    seen = {}
 
     def fit(model, dataset, splits, recipe, **options):
-        epochs[len(splits.train)] = recipe.epochs
+        count = len(set(splits.train))
+        assert all(np.bincount(splits.train)[splits.train] == len(splits.train) // count)
+        seen[count] = len(splits.train) * recipe.epochs // recipe.batch_size, recipe.epochs
         return SimpleNamespace(history={"val_accuracy": SimpleNamespace(iloc=[0.5])})
 
     monkeypatch.setattr(transfer_study, "fit", fit)
+    recipe = transfer_study.get_recipe("comparison").replace(epochs=2, batch_size=8)
     table, largest = transfer_study.trained_by_size(
-        SimpleNamespace(name="any"), [10, 40, 80], *pictures, "comparison", max_epochs=10
+        SimpleNamespace(name="any"), [16, 40, 80], *pictures, recipe, least_steps=20
     )
-    assert epochs == {10: 10, 40: 8, 80: 4}
-    assert list(table["epochs"]) == [10, 8, 4]
+    # At least 20 steps each, and validation looked at no more often for all that.
+    assert seen == {16: (20, 2), 40: (20, 2), 80: (20, 2)}
+    assert list(table["passes"]) == [10, 4, 2]
     assert largest is not None
+
+
+def curves(**accuracies):
+    """A table of curves over 100, 1,000 and 10,000 images, judged on 1,000."""
+    frames = {
+        name: transfer_study.pd.DataFrame(
+            {"n_train": [100, 1000, 10_000], "val_accuracy": values, "n": 1000}
+        )
+        for name, values in accuracies.items()
+    }
+    return transfer_study.with_intervals(frames)
+
+
+def test_lines_cross_between_the_sizes_where_the_lead_changes():
+    table = curves(frozen=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.95])
+    row = transfer_study.crossings(table, {"pays": ("frozen", "scratch")}).loc["pays"]
+    assert (row["few"], row["many"]) == ("frozen", "scratch")
+    assert (row["above"], row["below"], row["crossings"]) == (1000, 10_000, 1)
+    assert row["n"] == pytest.approx(10**3.5)  # half-way, on a logarithmic axis
+    assert row["few_clear"] and row["many_clear"]
+
+
+def test_where_one_is_ahead_all_along_nothing_crosses():
+    table = curves(a=[0.8, 0.85, 0.9], b=[0.79, 0.85, 0.8])
+    row = transfer_study.crossings(table, {"x": ("b", "a")}).loc["x"]
+    assert (row["few"], row["many"], row["crossings"]) == ("a", "a", 0)
+    assert np.isnan(row["n"])
+    assert not row["few_clear"] and row["many_clear"]
+
+
+def test_a_comparison_with_a_way_that_was_not_taken_is_left_out():
+    assert transfer_study.crossings(curves(a=[0.8, 0.8, 0.8]), {"x": ("a", "b")}).empty
 
 
 def test_a_missing_backbone_has_a_row_without_a_figure():
