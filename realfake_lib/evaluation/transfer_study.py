@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from realfake_lib import models, settings
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost, transfer
 from realfake_lib.training import kept
@@ -93,6 +94,12 @@ def scratch_backbone(
     return model
 
 
+def fresh(network, image_size, seed=0):
+    """A network of :func:`realfake_lib.models.available` with fresh, seeded weights."""
+    set_seed(seed)
+    return models.build(network, image_size)
+
+
 def thawed_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
     """A backbone with all its layers to be trained, BatchNorm too: ``network(image_size)``.
 
@@ -146,6 +153,12 @@ def find_or_fit(
     return fit(
         network, dataset, splits, recipe, seed=seed, checkpoint_dir=checkpoint_dir, label=label
     )
+
+
+def kept_trainings():
+    """Folder of the trainings that the project keeps, or None where it runs without a checkout."""
+    root = settings.project_root()
+    return root / "experiments" / "trainings" if root else None
 
 
 def judged_on(splits, n_val, seed=0):
@@ -327,6 +340,35 @@ def trained_by_size(
     return pd.DataFrame(rows), result
 
 
+def with_intervals(curves):
+    """Several curves of validation accuracy as one table, with 95 % Wilson intervals.
+
+    Parameters
+    ----------
+    curves : dict of (str, str) to DataFrame
+        Network and way of training to ``n_train``, ``val_accuracy``, ``n`` and, as it may be, more.
+
+    Returns
+    -------
+    DataFrame
+        ``network``, ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high``, ``n``; a
+        network's rows stand together.
+    """
+    networks = list(dict.fromkeys(network for network, _ in curves))
+    table = pd.concat(
+        frame.assign(network=network, training=training)
+        for wanted in networks
+        for (network, training), frame in curves.items()
+        if network == wanted
+    )
+    intervals = [
+        wilson(round(a * n), n) for a, n in zip(table["val_accuracy"], table["n"], strict=True)
+    ]
+    table["ci_low"], table["ci_high"] = np.transpose(intervals)
+    columns = ["network", "training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
+    return table[columns].reset_index(drop=True)
+
+
 def crossings(table, pairs):
     """Where one way of training overtakes another as training images grow in number.
 
@@ -334,77 +376,112 @@ def crossings(table, pairs):
     ----------
     table : DataFrame
         From :func:`with_intervals`.
-    pairs : dict of str to (str, str)
-        A name for each comparison, and the two trainings compared; a pair of which one is not in
-        the table is left out.
+    pairs : dict of str to (way, way)
+        A name for each comparison, and the two ways compared, each a pair of network and training;
+        a comparison of which one is not in the table is left out.
 
     Returns
     -------
     DataFrame
-        Index ``comparison``; ``few`` and ``many``, the training ahead with the fewest and with the
-        most images, and ``few_clear`` and ``many_clear``, whether the two intervals are apart
-        there; ``n``, the number of images at which the lines cross (the last time, read off
-        between the two sizes next to it on a logarithmic axis; NaN where one is ahead all along),
-        ``above`` and ``below``, these two sizes, and ``crossings``, how often they do.
+        Index ``comparison``; ``few`` and ``many``, the way ahead with the fewest and with the most
+        images, and ``other``, the one that is not ``few``; ``fewest`` and ``most``, these numbers
+        of images; ``few_clear`` and ``many_clear``, whether the two intervals are apart there;
+        ``n``, the number of images at which the lines cross (the last time, read off between the
+        two sizes next to it on a logarithmic axis; NaN where they never do), ``above`` and
+        ``below``, these two sizes, and ``crossings``, how often they cross.
     """
+    lines = {
+        way: rows.set_index("n_train").sort_index()
+        for way, rows in table.groupby(["network", "training"])
+    }
     rows = []
     for name, (first, second) in pairs.items():
-        one, other = (
-            table[table["training"] == which].set_index("n_train").sort_index()
-            for which in (first, second)
-        )
-        both = one.index.intersection(other.index)
-        ahead = one["val_accuracy"].loc[both] - other["val_accuracy"].loc[both]
+        if first not in lines or second not in lines:
+            continue
+        one, other = lines[first], lines[second]
+        ahead = (one["val_accuracy"] - other["val_accuracy"]).dropna()  # at the sizes of both
         ahead = ahead[ahead != 0]  # a draw says nothing about who is ahead
         if ahead.empty:
             continue
         sizes, ahead = ahead.index.to_numpy(), ahead.to_numpy()
         one, other = one.loc[sizes], other.loc[sizes]
         clear = (one["ci_low"] > other["ci_high"]) | (other["ci_low"] > one["ci_high"])
-        changes = np.flatnonzero(ahead[:-1] * ahead[1:] < 0)
-        n = above = below = np.nan
-        if len(changes):
-            at = changes[-1]
-            above, below = sizes[at], sizes[at + 1]
-            share = ahead[at] / (ahead[at] - ahead[at + 1])
-            n = float(np.exp((1 - share) * np.log(above) + share * np.log(below)))
+        words = [" ".join(way) for way in (first, second)]
         rows.append(
             {
                 "comparison": name,
-                "few": first if ahead[0] > 0 else second,
-                "many": first if ahead[-1] > 0 else second,
+                "few": words[int(ahead[0] < 0)],
+                "other": words[int(ahead[0] > 0)],
+                "many": words[int(ahead[-1] < 0)],
+                "fewest": int(sizes[0]),
+                "most": int(sizes[-1]),
                 "few_clear": bool(clear.iloc[0]),
                 "many_clear": bool(clear.iloc[-1]),
-                "n": n,
-                "above": above,
-                "below": below,
-                "crossings": len(changes),
+                **_last_crossing(sizes, ahead),
             }
         )
-    columns = ["comparison", "few", "many", "few_clear", "many_clear", "n", "above", "below"]
-    return pd.DataFrame(rows, columns=[*columns, "crossings"]).set_index("comparison")
+    columns = ["comparison", "few", "other", "many", "fewest", "most", "few_clear", "many_clear"]
+    columns += ["n", "above", "below", "crossings"]
+    return pd.DataFrame(rows, columns=columns).set_index("comparison")
 
 
-def with_intervals(curves):
-    """Several curves of validation accuracy as one table, with 95 % Wilson intervals.
+def _last_crossing(sizes, ahead):
+    """Where a lead, none of it zero, last changes its sign over rising sizes."""
+    changes = np.flatnonzero(ahead[:-1] * ahead[1:] < 0)
+    if not len(changes):
+        return {"n": np.nan, "above": np.nan, "below": np.nan, "crossings": 0}
+    at = changes[-1]
+    above, below = int(sizes[at]), int(sizes[at + 1])
+    share = ahead[at] / (ahead[at] - ahead[at + 1])
+    n = float(np.exp((1 - share) * np.log(above) + share * np.log(below)))
+    return {"n": n, "above": above, "below": below, "crossings": len(changes)}
+
+
+def crossing_facts(row):
+    """A row of :func:`crossings` as metrics; of what is not there, there is no metric.
 
     Parameters
     ----------
-    curves : dict of str to DataFrame
-        Name of the training to ``n_train``, ``val_accuracy``, ``n`` and, as it may be, more.
+    row : named tuple
+        From ``itertuples``.
 
     Returns
     -------
-    DataFrame
-        ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high``, ``n``.
+    dict
+        Its columns, and ``crosses``: whether another way is ahead with many images than with few.
     """
-    table = pd.concat([frame.assign(training=name) for name, frame in curves.items()])
-    intervals = [
-        wilson(round(a * n), n) for a, n in zip(table["val_accuracy"], table["n"], strict=True)
-    ]
-    table["ci_low"], table["ci_high"] = np.transpose(intervals)
-    columns = ["training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
-    return table[columns].reset_index(drop=True)
+    facts = {name: value for name, value in row._asdict().items() if name != "Index"}
+    known = {name: value for name, value in facts.items() if value == value}  # NaN is not itself
+    whole = {name: int(known[name]) for name in ("above", "below") if name in known}
+    return known | whole | {"crosses": row.few != row.many}
+
+
+def landmarks(by_cut):
+    """The rows of :func:`by_cut_and_input` that a text speaks of.
+
+    Parameters
+    ----------
+    by_cut : DataFrame
+        With ImageNet's weights, random ones, or both.
+
+    Returns
+    -------
+    dict of str to Series
+        ``best``; ``native``, the best at the smallest input; ``deepest``, the best of the last
+        cut; all of these with ImageNet's weights. ``random``, the best with random ones.
+    """
+    pretrained = by_cut[by_cut["weights"] == "ImageNet"]
+    parts = {
+        "best": pretrained,
+        "native": pretrained[pretrained["input"] == pretrained["input"].min()],
+        "deepest": pretrained[pretrained["cut"] == by_cut["cut"].iloc[-1]],
+        "random": by_cut[by_cut["weights"] == "random"],
+    }
+    return {
+        name: part.loc[part["val_accuracy"].idxmax()]
+        for name, part in parts.items()
+        if not part.empty
+    }
 
 
 def strategies(results, backbones, missing=()):

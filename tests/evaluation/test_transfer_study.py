@@ -11,7 +11,7 @@ from realfake_lib.data import Splits
 from realfake_lib.evaluation import transfer_study
 from realfake_lib.models import transfer
 from realfake_lib.settings import FAKE, REAL
-from realfake_lib.training import features
+from realfake_lib.training import features, kept
 
 CUT = "conv_pw_1_relu"
 
@@ -134,9 +134,9 @@ def test_a_small_training_set_is_passed_over_more_often(pictures, monkeypatch):
 
 
 def curves(**accuracies):
-    """A table of curves over 100, 1,000 and 10,000 images, judged on 1,000."""
+    """A table of curves of one network over 100, 1,000 and 10,000 images, judged on 1,000."""
     frames = {
-        name: transfer_study.pd.DataFrame(
+        ("net", name): transfer_study.pd.DataFrame(
             {"n_train": [100, 1000, 10_000], "val_accuracy": values, "n": 1000}
         )
         for name, values in accuracies.items()
@@ -144,25 +144,75 @@ def curves(**accuracies):
     return transfer_study.with_intervals(frames)
 
 
+def crossing(first, second, **accuracies):
+    pairs = {"x": (("net", first), ("net", second))}
+    table = transfer_study.crossings(curves(**accuracies), pairs)
+    return next(table.itertuples())
+
+
 def test_lines_cross_between_the_sizes_where_the_lead_changes():
-    table = curves(frozen=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.95])
-    row = transfer_study.crossings(table, {"pays": ("frozen", "scratch")}).loc["pays"]
-    assert (row["few"], row["many"]) == ("frozen", "scratch")
-    assert (row["above"], row["below"], row["crossings"]) == (1000, 10_000, 1)
-    assert row["n"] == pytest.approx(10**3.5)  # half-way, on a logarithmic axis
-    assert row["few_clear"] and row["many_clear"]
+    row = crossing("frozen", "scratch", frozen=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.95])
+    assert (row.few, row.many) == ("net frozen", "net scratch")
+    assert (row.above, row.below, row.crossings) == (1000, 10_000, 1)
+    assert row.n == pytest.approx(10**3.5)  # half-way, on a logarithmic axis
+    assert row.few_clear and row.many_clear
+    facts = transfer_study.crossing_facts(row)
+    assert facts["crosses"] and facts["other"] == "net scratch" and facts["above"] == 1000
 
 
 def test_where_one_is_ahead_all_along_nothing_crosses():
-    table = curves(a=[0.8, 0.85, 0.9], b=[0.79, 0.85, 0.8])
-    row = transfer_study.crossings(table, {"x": ("b", "a")}).loc["x"]
-    assert (row["few"], row["many"], row["crossings"]) == ("a", "a", 0)
-    assert np.isnan(row["n"])
-    assert not row["few_clear"] and row["many_clear"]
+    row = crossing("b", "a", a=[0.8, 0.85, 0.9], b=[0.79, 0.85, 0.8])
+    assert (row.few, row.many, row.other, row.crossings) == ("net a", "net a", "net b", 0)
+    assert not row.few_clear and row.many_clear
+    facts = transfer_study.crossing_facts(row)
+    assert not facts["crosses"] and "n" not in facts and "above" not in facts
 
 
 def test_a_comparison_with_a_way_that_was_not_taken_is_left_out():
-    assert transfer_study.crossings(curves(a=[0.8, 0.8, 0.8]), {"x": ("a", "b")}).empty
+    pairs = {"x": (("net", "a"), ("net", "b"))}
+    assert transfer_study.crossings(curves(a=[0.8, 0.8, 0.8]), pairs).empty
+
+
+def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_pictures_own_size():
+    table = transfer_study.pd.DataFrame(
+        [
+            ("low", 32, "ImageNet", 0.8),
+            ("deep", 32, "ImageNet", 0.7),
+            ("low", 64, "ImageNet", 0.9),
+            ("deep", 64, "ImageNet", 0.75),
+            ("low", 32, "random", 0.6),
+            ("deep", 32, "random", 0.5),
+        ],
+        columns=["cut", "input", "weights", "val_accuracy"],
+    )
+    found = transfer_study.landmarks(table)
+    accuracies = {name: row.val_accuracy for name, row in found.items()}
+    assert accuracies == {"best": 0.9, "native": 0.8, "deepest": 0.75, "random": 0.6}
+
+
+def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures, tmp_path):
+    network = transfer_study.thawed_backbone("mobilenet", None, CUT, stem_stride=1)
+    recipe = transfer_study.get_recipe("fine_tune_full").replace(epochs=1, batch_size=16)
+    arguments = (network, *pictures, recipe, "tuned", 0)
+    assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
+    done = transfer_study.find_or_fit(*arguments, tmp_path)
+    assert not done.origin
+    key = kept.identity(network, *pictures, recipe, 0)
+    kept.keep(done, tmp_path, "tuned", 0, key, machine="another")
+    found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
+    assert found.origin == {"machine": "another"} and found.epochs_run == 0
+    for one, other in zip(done.model.get_weights(), found.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    norms = [layer for layer in done.model.layers if "bn" in layer.name]
+    assert all(layer.trainable and layer.momentum == 0.9 for layer in norms)
+
+
+def test_fewer_validation_images_are_some_of_all_and_always_the_same(pictures):
+    _, splits = pictures
+    few = transfer_study.judged_on(splits, 5, seed=1)
+    assert len(few.val) == 5 and set(few.val) < set(splits.val)
+    np.testing.assert_array_equal(few.val, transfer_study.judged_on(splits, 5, seed=1).val)
+    assert transfer_study.judged_on(splits, None) is splits
 
 
 def test_a_missing_backbone_has_a_row_without_a_figure():
@@ -177,6 +227,6 @@ def test_a_missing_backbone_has_a_row_without_a_figure():
 
 def test_intervals_are_those_of_the_counts():
     frame = transfer_study.pd.DataFrame({"n_train": [10], "val_accuracy": [0.5], "n": [100]})
-    table = transfer_study.with_intervals({"a": frame})
+    table = transfer_study.with_intervals({("net", "a"): frame})
     assert table.loc[0, "ci_low"] == pytest.approx(0.404, abs=0.001)
     assert table.loc[0, "training"] == "a"
