@@ -1,15 +1,18 @@
-"""Transfer learning studied: weights that can be had, depth of the cut, number of images."""
+"""Transfer learning studied: where to cut, at what size, and from how many images on it pays."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
+from realfake_lib import models, settings
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost, transfer
-from realfake_lib.training.features import extract, fit_head
-from realfake_lib.training.loop import fit, set_seed
+from realfake_lib.training import kept
+from realfake_lib.training.features import extract, extract_cuts, fit_head
+from realfake_lib.training.loop import fit, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
 
@@ -56,12 +59,14 @@ def find_backbones(backbones, cut_layers=None, allow_download=True):
     return found, pd.DataFrame(rows)
 
 
-def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
+def random_backbone(
+    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
+):
     """The control: the cut backbone with random weights that stay as they are.
 
     Parameters
     ----------
-    backbone, cut_layer, image_size, input_size
+    backbone, cut_layer, image_size, input_size, stem_stride
         As for :func:`realfake_lib.models.transfer.build`.
     seed : int
         Of the weights.
@@ -71,15 +76,17 @@ def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, se
     keras.Model
     """
     set_seed(seed)
-    return transfer.build(backbone, cut_layer, image_size, input_size, weights=None)
+    return transfer.build(backbone, cut_layer, image_size, input_size, None, stem_stride)
 
 
-def scratch_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
+def scratch_backbone(
+    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
+):
     """The other control: random weights, all of which are to be trained.
 
     Parameters and result as for :func:`random_backbone`.
     """
-    model = random_backbone(backbone, cut_layer, image_size, input_size, seed)
+    model = random_backbone(backbone, cut_layer, image_size, input_size, seed, stem_stride)
     for layer in model.layers:
         layer.trainable = True
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -87,20 +94,112 @@ def scratch_backbone(backbone, cut_layer=None, image_size=32, input_size=None, s
     return model
 
 
-def by_depth(backbone, cuts, dataset, splits, weights, input_size=None, seed=0, cache=None):
-    """Accuracy of a logistic head on frozen features, by where the backbone is cut.
+def fresh(network, image_size, seed=0):
+    """A network of :func:`realfake_lib.models.available` with fresh, seeded weights."""
+    set_seed(seed)
+    return models.build(network, image_size)
+
+
+def thawed_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
+    """A backbone with all its layers to be trained, BatchNorm too: ``network(image_size)``.
+
+    Parameters
+    ----------
+    backbone, cut_layer, input_size, stem_stride
+        As for :func:`realfake_lib.models.transfer.build`.
+    weights : path-like, optional
+        ImageNet weights to start from. Without them it serves to find a training that was kept,
+        whose weights then take the place of the random ones.
+
+    Returns
+    -------
+    callable
+    """
+
+    def network(image_size):
+        model = transfer.build(backbone, cut_layer, image_size, input_size, weights, stem_stride)
+        return prepared(model, norm="trained")
+
+    return network
+
+
+def find_or_fit(
+    network, dataset, splits, recipe, label, seed=0, folder=None, checkpoint_dir=None, train=True
+):
+    """A long training as it was kept, or else done here.
+
+    Parameters
+    ----------
+    network, dataset, splits, recipe, seed, checkpoint_dir
+        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
+    label : str
+        Names the kept file and the checkpoint.
+    folder : path-like, optional
+        Of kept trainings, see :mod:`realfake_lib.training.kept`.
+    train : bool
+        Whether to train where none was kept.
+
+    Returns
+    -------
+    FitResult or None
+        Its ``origin`` is empty where it was trained here. None: not found, and not to be trained.
+    """
+    if folder is not None:
+        found = kept.find(network, dataset, splits, recipe, seed, Path(folder), label)
+        if found is not None:
+            return found
+    if not train:
+        return None
+    return fit(
+        network, dataset, splits, recipe, seed=seed, checkpoint_dir=checkpoint_dir, label=label
+    )
+
+
+def kept_trainings():
+    """Folder of the trainings that the project keeps, or None where it runs without a checkout."""
+    root = settings.project_root()
+    return root / "experiments" / "trainings" if root else None
+
+
+def judged_on(splits, n_val, seed=0):
+    """The same splits with fewer validation images, to judge many trainings by.
+
+    Parameters
+    ----------
+    splits : Splits
+    n_val : int or None
+        None: all of them.
+    seed : int
+
+    Returns
+    -------
+    Splits
+    """
+    if n_val is None or n_val >= len(splits.val):
+        return splits
+    chosen = np.random.default_rng([seed, 8]).permutation(splits.val)[:n_val]
+    return replace(splits, val=np.sort(chosen))
+
+
+def by_cut_and_input(
+    backbone, cuts, input_sizes, dataset, splits, weights=None, seed=0, cache=None
+):
+    """Accuracy of a logistic head on frozen features, by the cut and by the size of the input.
+
+    All cuts of one input size come out of one pass through the backbone.
 
     Parameters
     ----------
     backbone : str
     cuts : sequence of str
         Layers, the lowest first; those that the weights do not reach are left out.
+    input_sizes : sequence of int
+        Sides in pixels to which the model enlarges its images.
     dataset : ImageDataset
     splits : Splits
         ``train`` fits the heads; accuracy is that on ``val``.
-    weights : path-like
-        ImageNet weights of the backbone.
-    input_size : int, optional
+    weights : path-like, optional
+        ImageNet weights of the backbone; random ones by default.
     seed : int
         Of the random weights.
     cache : path-like, optional
@@ -109,34 +208,48 @@ def by_depth(backbone, cuts, dataset, splits, weights, input_size=None, seed=0, 
     Returns
     -------
     DataFrame
-        ``cut``, ``weights`` ("ImageNet" or "random"), ``channels``, ``map`` (side of the last
-        feature map), ``mflop`` (forward, one image), ``val_accuracy`` and ``n``.
+        ``cut``, ``input`` (side in pixels), ``weights`` ("ImageNet" or "random"), ``channels``,
+        ``map`` (side of the last feature map), ``mflop`` (forward, one image), ``val_accuracy``
+        and ``n``.
     """
     rows = []
-    for cut in cuts:
-        size = dataset.image_size
-        try:
-            pretrained = transfer.build(backbone, cut, size, input_size, weights)
-        except transfer.MissingWeights:
+    for side in input_sizes:
+        model = _deepest(backbone, cuts, dataset.image_size, side, weights, seed)
+        if model is None:
             continue
-        control = random_backbone(backbone, cut, size, input_size, seed)
-        for name, model in (("ImageNet", pretrained), ("random", control)):
-            train = extract(model, dataset, splits.train, cache=cache)
-            val = extract(model, dataset, splits.val, cache=cache)
-            head = fit_head(train, dataset.labels[splits.train], val, dataset.labels[splits.val])
-            maps = model.get_layer("gap").input.shape
+        reached = [cut for cut in cuts if cut in {layer.name for layer in model.layers}]
+        train = extract_cuts(model, reached, dataset, splits.train, cache=cache)
+        val = extract_cuts(model, reached, dataset, splits.val, cache=cache)
+        for cut in reached:
+            head = fit_head(
+                train[cut], dataset.labels[splits.train], val[cut], dataset.labels[splits.val]
+            )
+            maps = model.get_layer(cut).output
             rows.append(
                 {
                     "cut": cut,
-                    "weights": name,
-                    "channels": maps[-1],
-                    "map": maps[1],
-                    "mflop": cost.flops(model) / 1e6,
+                    "input": side,
+                    "weights": "random" if weights is None else "ImageNet",
+                    "channels": maps.shape[-1],
+                    "map": maps.shape[1],
+                    "mflop": cost.flops(keras.Model(model.input, maps)) / 1e6,
                     "val_accuracy": head.val_accuracy,
                     "n": len(splits.val),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _deepest(backbone, cuts, image_size, input_size, weights, seed):
+    """The backbone up to the last of ``cuts`` that its weights reach, or None."""
+    for cut in reversed(cuts):
+        if weights is None:
+            return random_backbone(backbone, cut, image_size, input_size, seed)
+        try:
+            return transfer.build(backbone, cut, image_size, input_size, weights)
+        except transfer.MissingWeights:
+            continue
+    return None
 
 
 def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
@@ -170,23 +283,23 @@ def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
 
 
 def trained_by_size(
-    model, sizes, dataset, splits, recipe, max_epochs=10, seed=0, checkpoint_dir=None, label=None
+    model, sizes, dataset, splits, recipe, least_steps=600, seed=0, checkpoint_dir=None, label=None
 ):
-    """Validation accuracy of a training of all weights, by the number of training images.
+    """Validation accuracy of a training, by the number of training images.
 
-    A smaller set is passed over more often, so that every training sees about as many images, up
-    to ``max_epochs``.
+    A small set is passed over more often, in smaller batches, so that every training takes at
+    least ``least_steps`` steps: nobody with a hundred images would stop after a hundred looks.
 
     Parameters
     ----------
     model : keras.Model
-        Starting point, left as it is.
+        Starting point, left as it is; its trainable layers are trained.
     sizes : sequence of int
     dataset : ImageDataset
     splits : Splits
     recipe : str or Recipe
-        Its epochs are those of the largest size.
-    max_epochs : int
+        Its epochs are passes over the largest sets, and how often validation is looked at.
+    least_steps : int
     seed : int
         Of the choice of images and of the training.
     checkpoint_dir : path-like, optional
@@ -195,7 +308,7 @@ def trained_by_size(
     Returns
     -------
     frame : DataFrame
-        ``n_train``, ``epochs``, ``val_accuracy``, ``n``.
+        ``n_train``, ``passes`` over them, ``val_accuracy``, ``n``.
     largest : FitResult
         The training on the largest size.
     """
@@ -203,13 +316,15 @@ def trained_by_size(
     label = label or model.name
     rows, result = [], None
     for size, subset in _nested(dataset, splits, sorted(sizes), seed):
-        epochs = min(max_epochs, round(recipe.epochs * max(sizes) / size))
-        epochs = max(recipe.epochs, epochs)
+        own = recipe.for_images(size, least_steps)
+        # Images that stand in the list more than once, not more epochs: each epoch is validated,
+        # and on few images that would cost more than all training.
+        often = max(1, round(own.epochs / recipe.epochs))
         result = fit(
             model,
             dataset,
-            replace(splits, train=subset),
-            recipe.replace(epochs=epochs),
+            replace(splits, train=np.tile(subset, often)),
+            own.replace(epochs=recipe.epochs),
             seed=seed,
             checkpoint_dir=checkpoint_dir,
             label=f"{label}_{size}",
@@ -217,7 +332,7 @@ def trained_by_size(
         rows.append(
             {
                 "n_train": size,
-                "epochs": epochs,
+                "passes": often * recipe.epochs,
                 "val_accuracy": float(result.history["val_accuracy"].iloc[-1]),
                 "n": len(splits.val),
             }
@@ -230,21 +345,143 @@ def with_intervals(curves):
 
     Parameters
     ----------
-    curves : dict of str to DataFrame
-        Name of the training to ``n_train``, ``val_accuracy``, ``n``.
+    curves : dict of (str, str) to DataFrame
+        Network and way of training to ``n_train``, ``val_accuracy``, ``n`` and, as it may be, more.
 
     Returns
     -------
     DataFrame
-        ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high``, ``n``.
+        ``network``, ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high``, ``n``; a
+        network's rows stand together.
     """
-    table = pd.concat([frame.assign(training=name) for name, frame in curves.items()])
+    networks = list(dict.fromkeys(network for network, _ in curves))
+    table = pd.concat(
+        frame.assign(network=network, training=training)
+        for wanted in networks
+        for (network, training), frame in curves.items()
+        if network == wanted
+    )
     intervals = [
         wilson(round(a * n), n) for a, n in zip(table["val_accuracy"], table["n"], strict=True)
     ]
     table["ci_low"], table["ci_high"] = np.transpose(intervals)
-    columns = ["training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
+    columns = ["network", "training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
     return table[columns].reset_index(drop=True)
+
+
+def crossings(table, pairs):
+    """Where one way of training overtakes another as training images grow in number.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`with_intervals`.
+    pairs : dict of str to (way, way)
+        A name for each comparison, and the two ways compared, each a pair of network and training;
+        a comparison of which one is not in the table is left out.
+
+    Returns
+    -------
+    DataFrame
+        Index ``comparison``; ``few`` and ``many``, the way ahead with the fewest and with the most
+        images, and ``other``, the one that is not ``few``; ``fewest`` and ``most``, these numbers
+        of images; ``few_clear`` and ``many_clear``, whether the two intervals are apart there;
+        ``n``, the number of images at which the lines cross (the last time, read off between the
+        two sizes next to it on a logarithmic axis; NaN where they never do), ``above`` and
+        ``below``, these two sizes, and ``crossings``, how often they cross.
+    """
+    lines = {
+        way: rows.set_index("n_train").sort_index()
+        for way, rows in table.groupby(["network", "training"])
+    }
+    rows = []
+    for name, (first, second) in pairs.items():
+        if first not in lines or second not in lines:
+            continue
+        one, other = lines[first], lines[second]
+        ahead = (one["val_accuracy"] - other["val_accuracy"]).dropna()  # at the sizes of both
+        ahead = ahead[ahead != 0]  # a draw says nothing about who is ahead
+        if ahead.empty:
+            continue
+        sizes, ahead = ahead.index.to_numpy(), ahead.to_numpy()
+        one, other = one.loc[sizes], other.loc[sizes]
+        clear = (one["ci_low"] > other["ci_high"]) | (other["ci_low"] > one["ci_high"])
+        words = [" ".join(way) for way in (first, second)]
+        rows.append(
+            {
+                "comparison": name,
+                "few": words[int(ahead[0] < 0)],
+                "other": words[int(ahead[0] > 0)],
+                "many": words[int(ahead[-1] < 0)],
+                "fewest": int(sizes[0]),
+                "most": int(sizes[-1]),
+                "few_clear": bool(clear.iloc[0]),
+                "many_clear": bool(clear.iloc[-1]),
+                **_last_crossing(sizes, ahead),
+            }
+        )
+    columns = ["comparison", "few", "other", "many", "fewest", "most", "few_clear", "many_clear"]
+    columns += ["n", "above", "below", "crossings"]
+    return pd.DataFrame(rows, columns=columns).set_index("comparison")
+
+
+def _last_crossing(sizes, ahead):
+    """Where a lead, none of it zero, last changes its sign over rising sizes."""
+    changes = np.flatnonzero(ahead[:-1] * ahead[1:] < 0)
+    if not len(changes):
+        return {"n": np.nan, "above": np.nan, "below": np.nan, "crossings": 0}
+    at = changes[-1]
+    above, below = int(sizes[at]), int(sizes[at + 1])
+    share = ahead[at] / (ahead[at] - ahead[at + 1])
+    n = float(np.exp((1 - share) * np.log(above) + share * np.log(below)))
+    return {"n": n, "above": above, "below": below, "crossings": len(changes)}
+
+
+def crossing_facts(row):
+    """A row of :func:`crossings` as metrics; of what is not there, there is no metric.
+
+    Parameters
+    ----------
+    row : named tuple
+        From ``itertuples``.
+
+    Returns
+    -------
+    dict
+        Its columns, and ``crosses``: whether another way is ahead with many images than with few.
+    """
+    facts = {name: value for name, value in row._asdict().items() if name != "Index"}
+    known = {name: value for name, value in facts.items() if value == value}  # NaN is not itself
+    whole = {name: int(known[name]) for name in ("above", "below") if name in known}
+    return known | whole | {"crosses": row.few != row.many}
+
+
+def landmarks(by_cut):
+    """The rows of :func:`by_cut_and_input` that a text speaks of.
+
+    Parameters
+    ----------
+    by_cut : DataFrame
+        With ImageNet's weights, random ones, or both.
+
+    Returns
+    -------
+    dict of str to Series
+        ``best``; ``native``, the best at the smallest input; ``deepest``, the best of the last
+        cut; all of these with ImageNet's weights. ``random``, the best with random ones.
+    """
+    pretrained = by_cut[by_cut["weights"] == "ImageNet"]
+    parts = {
+        "best": pretrained,
+        "native": pretrained[pretrained["input"] == pretrained["input"].min()],
+        "deepest": pretrained[pretrained["cut"] == by_cut["cut"].iloc[-1]],
+        "random": by_cut[by_cut["weights"] == "random"],
+    }
+    return {
+        name: part.loc[part["val_accuracy"].idxmax()]
+        for name, part in parts.items()
+        if not part.empty
+    }
 
 
 def strategies(results, backbones, missing=()):

@@ -74,7 +74,7 @@ BACKBONES = {
         "block3b_add",
         "efficientnetv2-b0_notop.h5",
         "efficientnet_v2",
-        None,
+        "893217f2bb855e2983157299931e43ff",
         "inside",
         "stem_conv",
     ),
@@ -113,7 +113,14 @@ class MissingWeights(UserError):
     """The ImageNet weights of a backbone cannot be had here."""
 
 
-def build(backbone, cut_layer=None, image_size=32, input_size=None, weights="imagenet"):
+def build(
+    backbone,
+    cut_layer=None,
+    image_size=32,
+    input_size=None,
+    weights="imagenet",
+    stem_stride=None,
+):
     """Cut a backbone at a layer and put global average pooling and one logit on it.
 
     The graph is flat, preprocessing is part of it, everything but the logit is frozen.
@@ -131,6 +138,11 @@ def build(backbone, cut_layer=None, image_size=32, input_size=None, weights="ima
     weights : "imagenet", path-like or None
         ``"imagenet"`` looks for them, see :func:`find_weights`; a path is a file of either kind
         described there; None leaves them random, and the model's name then says so.
+    stem_stride : int, optional
+        Stride of the first convolution; by default the backbone's own, which is 2 but for VGG16.
+        With 1 it looks at every pixel of a small image, and all maps are twice as large: what
+        `input_size` twice as large gives, without inventing pixels. The kernels, and so ImageNet's
+        weights, are the same for any stride.
 
     Returns
     -------
@@ -151,6 +163,8 @@ def build(backbone, cut_layer=None, image_size=32, input_size=None, weights="ima
         raise UserError(
             f"{backbone} needs 32 pixels a side, not {side}.", "Set input_size to 32 or more."
         )
+    if stem_stride not in (None, 1, 2):
+        raise UserError(f"stem_stride is {stem_stride!r}.", "Known: 1, 2, or None for the own one.")
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
     x = inputs
     if side != image_size:
@@ -170,14 +184,51 @@ def build(backbone, cut_layer=None, image_size=32, input_size=None, weights="ima
         raise UserError(f"The outputs of {backbone}'s layer {cut!r} are no maps.")
     features = layers.GlobalAveragePooling2D(name="gap")(features)
     logit = layers.Dense(1, dtype="float32", name="logit")(features)
+    stride = "" if stem_stride is None else f"_stride{stem_stride}"
     random = "" if weights is not None else "_random"
-    model = keras.Model(inputs, logit, name=f"{backbone}_{cut}{random}")
+    model = keras.Model(inputs, logit, name=f"{backbone}_{cut}{stride}{random}")
+    if stem_stride is not None:
+        model = _with_stride(model, known.first_conv, stem_stride)
     if weights is not None:
         file = find_weights(backbone, cut) if weights == "imagenet" else _given(backbone, weights)
         _copy_weights(model, backbone, cut, file)
     for layer in model.layers[:-1]:
         layer.trainable = False
     return model
+
+
+def with_head(model, units=1):
+    """The same network, weights too, under a fresh head of another number of logits.
+
+    Serves both ways: ten logits to learn the ten object classes, then one for REAL.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its layer ``gap`` is what the head stands on. It is left as it is.
+    units : int
+        Number of logits.
+
+    Returns
+    -------
+    keras.Model
+        Every layer trainable; the head's layer is named ``logit`` whatever its size.
+
+    Raises
+    ------
+    UserError
+        If the network has no layer ``gap``.
+    """
+    if "gap" not in {layer.name for layer in model.layers}:
+        raise UserError(
+            f"{model.name} has no layer 'gap' that another head could stand on.",
+            "Choose a network that ends in global average pooling, e.g. compact_cnn.",
+        )
+    body = keras.Model(model.input, model.get_layer("gap").output)
+    copy = keras.models.clone_model(body)
+    copy.set_weights(body.get_weights())
+    logits = layers.Dense(units, dtype="float32", name="logit")(copy.output)
+    return keras.Model(copy.input, logits, name=model.name)
 
 
 def find_weights(backbone, cut_layer=None, allow_download=True):
@@ -248,6 +299,18 @@ def _folders():
     folders = [Path(chosen).expanduser()] if chosen else []
     folders += [Path(data).expanduser() / "weights"] if data else []
     return [*folders, Path(keras_home) / "models"]
+
+
+def _with_stride(model, name, stride):
+    """A copy whose convolution ``name`` has another stride; fresh weights."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if layer.name == name:
+            config["strides"] = (stride, stride)
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(model, clone_function=clone)
 
 
 def _reference(backbone, last_layer=None):

@@ -20,6 +20,9 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths that the validation split chooses from."""
 
 
+_KEEP_EVERY = 16_384  # images: what a killed run loses at most
+
+
 @dataclass(frozen=True)
 class Head:
     """A logistic regression on raw features: ``logit = features @ weights + bias``.
@@ -47,7 +50,7 @@ class Head:
 
 
 def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
-    """Outputs of one layer, computed once for these weights, images and rows, then kept.
+    """Outputs of one layer, computed once for each image with these weights, then kept.
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
         Flat, as from :func:`realfake_lib.models.transfer.build`.
     dataset : ImageDataset
     indices : (m,) int array
-        Rows, in the order of the result.
+        Rows, in the order of the result. Those that an earlier call asked for are not computed
+        again, whatever else it asked for.
     layer : str
         A layer whose output is (n, d).
     batch_size : int
@@ -66,24 +70,86 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
     -------
     (m, d) float32 array
     """
+    outputs = {model.name: model.get_layer(layer).output}
+    return _extract(model, outputs, dataset, indices, batch_size, cache)[model.name]
+
+
+def extract_cuts(model, cuts, dataset, indices, batch_size=256, cache=None):
+    """Averages over the maps of several layers, all from one pass through the network.
+
+    Parameters
+    ----------
+    model : keras.Model
+    cuts : sequence of str
+        Layers whose outputs are (n, h, w, d).
+    dataset, indices, batch_size, cache
+        As for :func:`extract`, which finds what is kept here and the other way round.
+
+    Returns
+    -------
+    dict of str to (m, d) float32 array
+        By layer.
+    """
+    outputs = {}
+    for cut in cuts:
+        layer = model.get_layer(cut)
+        # Frozen like the rest, so that the key is that of the backbone that is cut here.
+        average = keras.layers.GlobalAveragePooling2D(name=f"gap_{cut}", trainable=layer.trainable)
+        outputs[cut] = average(layer.output)
+    return _extract(model, outputs, dataset, indices, batch_size, cache)
+
+
+def _extract(model, outputs, dataset, indices, batch_size, cache):
+    """Features by the name of the output, from the cache as far as they are in it."""
     indices = np.asarray(indices)
-    body = keras.Model(model.input, model.get_layer(layer).output)
-    key = digest(model_digest(body), dataset.fingerprint, indices)
     folder = settings.cache_dir() / "features" if cache is None else Path(cache)
-    path = folder / f"{model.name}-{key[:16]}.npy"
-    if path.is_file():
-        return np.load(path, allow_pickle=False)
-    run = forward(body)
-    starts = range(0, len(indices), batch_size)
-    found = np.concatenate(
-        [
-            run(tf.cast(dataset.images[indices[i : i + batch_size]], tf.float32)).numpy()
-            for i in progress.track(starts, f"{model.name} features", unit="batches")
-        ]
-    )
-    with settings.atomic_file(path) as temporary:
-        np.save(temporary, found)
-    return found
+    stores = {}
+    for name, output in outputs.items():
+        key = digest(model_digest(keras.Model(model.input, output)), dataset.fingerprint)
+        stores[name] = _Store(folder / f"features-{key[:20]}.npz")
+    missing = np.unique(np.concatenate([store.missing(indices) for store in stores.values()]))
+    wanted = [name for name in outputs if len(stores[name].missing(indices))]
+    if wanted:
+        run = forward(keras.Model(model.input, [outputs[name] for name in wanted]))
+    for begin in range(0, len(missing), _KEEP_EVERY):
+        rows = missing[begin : begin + _KEEP_EVERY]
+        parts = []
+        for i in progress.track(
+            range(0, len(rows), batch_size), f"{model.name} features", unit="batches"
+        ):
+            found = run(tf.cast(dataset.images[rows[i : i + batch_size]], tf.float32))
+            parts.append([part.numpy() for part in (found if len(wanted) > 1 else [found])])
+        for name, part in zip(wanted, zip(*parts, strict=True), strict=True):
+            stores[name].add(rows, np.concatenate(part))
+    return {name: store.get(indices) for name, store in stores.items()}
+
+
+class _Store:
+    """Features of some images in a file, by their rows."""
+
+    def __init__(self, path):
+        self.path = path
+        self.rows, self.features = np.empty(0, np.int64), None
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as saved:
+                self.rows, self.features = saved["rows"], saved["features"]
+
+    def missing(self, indices):
+        return np.setdiff1d(indices, self.rows)
+
+    def add(self, rows, features):
+        """Keep the features of rows, which replace those that are there."""
+        known = ~np.isin(self.rows, rows)
+        rows = np.concatenate([self.rows[known], rows])
+        if self.features is not None:
+            features = np.concatenate([self.features[known], features])
+        order = np.argsort(rows)
+        self.rows, self.features = rows[order], features[order]
+        with settings.atomic_file(self.path) as temporary:
+            np.savez(temporary, rows=self.rows, features=self.features)
+
+    def get(self, indices):
+        return self.features[np.searchsorted(self.rows, indices)]
 
 
 def fit_head(train_features, train_labels, val_features, val_labels, strengths=STRENGTHS):

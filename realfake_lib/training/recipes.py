@@ -107,16 +107,18 @@ class Recipe:
             raise UserError(f"A recipe has no {', '.join(sorted(unknown))}.")
         return dataclasses.replace(self, **changes)
 
-    def for_images(self, n):
+    def for_images(self, n, least_steps=None):
         """The same recipe, with smaller batches and more epochs where ``n`` images are few.
 
         Schedules are laid out for thousands of steps; a few hundred images in large batches would
-        end a training before it has begun. At least :data:`LEAST_STEPS` are taken.
+        end a training before it has begun. At least ``least_steps`` are taken, by default
+        :data:`LEAST_STEPS`.
         """
+        least_steps = LEAST_STEPS if least_steps is None else least_steps
         batch_size = min(self.batch_size, max(8, n // 32))
         steps = max(1, n // batch_size)
         return self.replace(
-            batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
+            batch_size=batch_size, epochs=max(self.epochs, -(-least_steps // steps))
         )
 
     def rates(self, begin, end, steps):
@@ -189,6 +191,10 @@ RECIPES = {
     # bfloat16 slows the depthwise convolutions of MobileNet down to half the speed.
     "fine_tune": Recipe(
         epochs=3, batch_size=64, learning_rate=1e-3, augment="flip", precision="float32"
+    ),
+    # For all training images, BatchNorm trained with the rest: see loop.fine_tune's norm.
+    "fine_tune_full": Recipe(
+        epochs=12, batch_size=64, optimizer="muon", prune=0.6, window=0.75, precision="float32"
     ),
 }
 """Recipes by name. Those of ``seed_cnn`` follow the original report; the others were chosen on

@@ -11,6 +11,7 @@ from realfake_lib.data import Splits
 from realfake_lib.evaluation import transfer_study
 from realfake_lib.models import transfer
 from realfake_lib.settings import FAKE, REAL
+from realfake_lib.training import features, kept
 
 CUT = "conv_pw_1_relu"
 
@@ -81,13 +82,25 @@ def test_controls_of_one_seed_are_alike():
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_depths_that_the_weights_do_not_reach_are_left_out(pictures, weights_file, tmp_path):
-    table = transfer_study.by_depth(
-        "mobilenet", [CUT, "conv_pw_3_relu"], *pictures, weights_file, cache=tmp_path
+def test_cuts_that_the_weights_do_not_reach_are_left_out(pictures, weights_file, tmp_path):
+    cuts = [CUT, "conv_pw_3_relu"]
+    table = transfer_study.by_cut_and_input(
+        "mobilenet", cuts, [32, 64], *pictures, weights_file, cache=tmp_path
     )
     assert list(table["cut"]) == [CUT, CUT]
-    assert list(table["weights"]) == ["ImageNet", "random"]
-    assert (table["n"] == 20).all()
+    assert list(table["input"]) == [32, 64] and list(table["map"]) == [16, 32]
+    assert table["mflop"][1] == pytest.approx(4 * table["mflop"][0])
+    assert (table["n"] == 20).all() and (table["weights"] == "ImageNet").all()
+
+
+def test_all_cuts_of_an_input_size_come_from_one_pass(pictures, tmp_path, monkeypatch):
+    passes = []
+    real = features.forward
+    monkeypatch.setattr(features, "forward", lambda model: passes.append(1) or real(model))
+    cuts = [CUT, "conv_pw_2_relu"]
+    table = transfer_study.by_cut_and_input("mobilenet", cuts, [32], *pictures, cache=tmp_path)
+    assert list(table["cut"]) == cuts and (table["weights"] == "random").all()
+    assert len(passes) == 2  # training images, then validation images
 
 
 def test_frozen_features_are_compared_over_nested_balanced_subsets(pictures, tmp_path):
@@ -101,19 +114,105 @@ def test_frozen_features_are_compared_over_nested_balanced_subsets(pictures, tmp
 
 
 def test_a_small_training_set_is_passed_over_more_often(pictures, monkeypatch):
-    epochs = {}
+    seen = {}
 
     def fit(model, dataset, splits, recipe, **options):
-        epochs[len(splits.train)] = recipe.epochs
+        count = len(set(splits.train))
+        assert all(np.bincount(splits.train)[splits.train] == len(splits.train) // count)
+        seen[count] = len(splits.train) * recipe.epochs // recipe.batch_size, recipe.epochs
         return SimpleNamespace(history={"val_accuracy": SimpleNamespace(iloc=[0.5])})
 
     monkeypatch.setattr(transfer_study, "fit", fit)
+    recipe = transfer_study.get_recipe("comparison").replace(epochs=2, batch_size=8)
     table, largest = transfer_study.trained_by_size(
-        SimpleNamespace(name="any"), [10, 40, 80], *pictures, "comparison", max_epochs=10
+        SimpleNamespace(name="any"), [16, 40, 80], *pictures, recipe, least_steps=20
     )
-    assert epochs == {10: 10, 40: 8, 80: 4}
-    assert list(table["epochs"]) == [10, 8, 4]
+    # At least 20 steps each, and validation looked at no more often for all that.
+    assert seen == {16: (20, 2), 40: (20, 2), 80: (20, 2)}
+    assert list(table["passes"]) == [10, 4, 2]
     assert largest is not None
+
+
+def curves(**accuracies):
+    """A table of curves of one network over 100, 1,000 and 10,000 images, judged on 1,000."""
+    frames = {
+        ("net", name): transfer_study.pd.DataFrame(
+            {"n_train": [100, 1000, 10_000], "val_accuracy": values, "n": 1000}
+        )
+        for name, values in accuracies.items()
+    }
+    return transfer_study.with_intervals(frames)
+
+
+def crossing(first, second, **accuracies):
+    pairs = {"x": (("net", first), ("net", second))}
+    table = transfer_study.crossings(curves(**accuracies), pairs)
+    return next(table.itertuples())
+
+
+def test_lines_cross_between_the_sizes_where_the_lead_changes():
+    row = crossing("frozen", "scratch", frozen=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.95])
+    assert (row.few, row.many) == ("net frozen", "net scratch")
+    assert (row.above, row.below, row.crossings) == (1000, 10_000, 1)
+    assert row.n == pytest.approx(10**3.5)  # half-way, on a logarithmic axis
+    assert row.few_clear and row.many_clear
+    facts = transfer_study.crossing_facts(row)
+    assert facts["crosses"] and facts["other"] == "net scratch" and facts["above"] == 1000
+
+
+def test_where_one_is_ahead_all_along_nothing_crosses():
+    row = crossing("b", "a", a=[0.8, 0.85, 0.9], b=[0.79, 0.85, 0.8])
+    assert (row.few, row.many, row.other, row.crossings) == ("net a", "net a", "net b", 0)
+    assert not row.few_clear and row.many_clear
+    facts = transfer_study.crossing_facts(row)
+    assert not facts["crosses"] and "n" not in facts and "above" not in facts
+
+
+def test_a_comparison_with_a_way_that_was_not_taken_is_left_out():
+    pairs = {"x": (("net", "a"), ("net", "b"))}
+    assert transfer_study.crossings(curves(a=[0.8, 0.8, 0.8]), pairs).empty
+
+
+def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_pictures_own_size():
+    table = transfer_study.pd.DataFrame(
+        [
+            ("low", 32, "ImageNet", 0.8),
+            ("deep", 32, "ImageNet", 0.7),
+            ("low", 64, "ImageNet", 0.9),
+            ("deep", 64, "ImageNet", 0.75),
+            ("low", 32, "random", 0.6),
+            ("deep", 32, "random", 0.5),
+        ],
+        columns=["cut", "input", "weights", "val_accuracy"],
+    )
+    found = transfer_study.landmarks(table)
+    accuracies = {name: row.val_accuracy for name, row in found.items()}
+    assert accuracies == {"best": 0.9, "native": 0.8, "deepest": 0.75, "random": 0.6}
+
+
+def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures, tmp_path):
+    network = transfer_study.thawed_backbone("mobilenet", None, CUT, stem_stride=1)
+    recipe = transfer_study.get_recipe("fine_tune_full").replace(epochs=1, batch_size=16)
+    arguments = (network, *pictures, recipe, "tuned", 0)
+    assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
+    done = transfer_study.find_or_fit(*arguments, tmp_path)
+    assert not done.origin
+    key = kept.identity(network, *pictures, recipe, 0)
+    kept.keep(done, tmp_path, "tuned", 0, key, machine="another")
+    found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
+    assert found.origin == {"machine": "another"} and found.epochs_run == 0
+    for one, other in zip(done.model.get_weights(), found.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    norms = [layer for layer in done.model.layers if "bn" in layer.name]
+    assert all(layer.trainable and layer.momentum == 0.9 for layer in norms)
+
+
+def test_fewer_validation_images_are_some_of_all_and_always_the_same(pictures):
+    _, splits = pictures
+    few = transfer_study.judged_on(splits, 5, seed=1)
+    assert len(few.val) == 5 and set(few.val) < set(splits.val)
+    np.testing.assert_array_equal(few.val, transfer_study.judged_on(splits, 5, seed=1).val)
+    assert transfer_study.judged_on(splits, None) is splits
 
 
 def test_a_missing_backbone_has_a_row_without_a_figure():
@@ -128,6 +227,6 @@ def test_a_missing_backbone_has_a_row_without_a_figure():
 
 def test_intervals_are_those_of_the_counts():
     frame = transfer_study.pd.DataFrame({"n_train": [10], "val_accuracy": [0.5], "n": [100]})
-    table = transfer_study.with_intervals({"a": frame})
+    table = transfer_study.with_intervals({("net", "a"): frame})
     assert table.loc[0, "ci_low"] == pytest.approx(0.404, abs=0.001)
     assert table.loc[0, "training"] == "a"

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from realfake_lib import models
 from realfake_lib.errors import UserError
 from realfake_lib.models import flops, transfer
 
@@ -40,13 +41,13 @@ def test_a_backbone_is_flat_and_frozen_but_for_its_logit(backbone):
     assert model(PIXELS).shape == (2, 1) and flops(model) > 0
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "mobilenet", "resnet50"])
+@pytest.mark.parametrize("backbone", transfer.BACKBONES)
 def test_preprocessing_inside_equals_keras_own(backbone, folder):
     known = transfer.BACKBONES[backbone]
     bare = reference(backbone)
     bare.save_weights(folder / "all.weights.h5")
     model = transfer.build(backbone, weights=folder / "all.weights.h5")
-    package = {"vgg16": "vgg16", "resnet50": "resnet50", "mobilenet": "mobilenet"}[backbone]
+    package = {"efficientnetv2b0": "efficientnet_v2"}.get(backbone, backbone)
     scaled = getattr(keras.applications, package).preprocess_input(PIXELS.copy())
     expected = keras.Model(bare.input, bare.get_layer(known.cut_layer).output)(scaled)
     found = keras.Model(model.input, model.get_layer(known.cut_layer).output)(PIXELS)
@@ -61,6 +62,46 @@ def test_images_are_enlarged_inside_the_model():
     model = transfer.build("mobilenet", "conv_pw_5_relu", input_size=64, weights=None)
     assert model.input_shape == (None, 32, 32, 3)
     assert model.get_layer("conv_pw_5_relu").output.shape == (None, 8, 8, 256)
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet", "resnet50", "efficientnetv2b0"])
+def test_a_stem_of_stride_1_keeps_the_kernels_and_doubles_the_maps(backbone, folder):
+    bare = reference(backbone)
+    bare.save_weights(folder / "all.weights.h5")
+    known = transfer.BACKBONES[backbone]
+    usual, fine = (
+        transfer.build(backbone, weights=folder / "all.weights.h5", stem_stride=stride)
+        for stride in (None, 1)
+    )
+    for one, other in zip(usual.get_weights(), fine.get_weights(), strict=True):
+        if one.shape[-1] != 1:  # but for the logit, which is fresh
+            np.testing.assert_array_equal(one, other)
+    maps = [model.get_layer(known.cut_layer).output.shape[1] for model in (usual, fine)]
+    assert maps[1] == 2 * maps[0]
+    assert fine.name.endswith("_stride1")
+    assert [w.path for w in fine.trainable_weights] == ["logit/kernel", "logit/bias"]
+
+
+@pytest.mark.parametrize("backbone", transfer.BACKBONES)
+def test_every_backbone_survives_a_file(backbone, tmp_path):
+    model = transfer.build(backbone, weights=None)
+    models.save(model, tmp_path / "m.keras")
+    assert np.array_equal(models.load(tmp_path / "m.keras")[0](PIXELS), model(PIXELS))
+
+
+def test_another_head_stands_on_the_same_features():
+    model = models.build("tiny_cnn")
+    ten = transfer.with_head(model, 10)
+    assert ten(PIXELS).shape == (2, 10)
+    assert all(layer.trainable for layer in ten.layers)
+    gap = [keras.Model(m.input, m.get_layer("gap").output)(PIXELS) for m in (model, ten)]
+    np.testing.assert_array_equal(*gap)
+    assert transfer.with_head(ten)(PIXELS).shape == (2, 1)
+
+
+def test_a_network_without_pooling_takes_no_other_head():
+    with pytest.raises(UserError, match="no layer 'gap'"):
+        transfer.with_head(models.build("seed_cnn"))
 
 
 def test_a_partial_file_serves_every_cut_up_to_its_end(folder):
@@ -128,6 +169,7 @@ def test_a_damaged_weights_file_is_named(folder):
         ({"backbone": "alexnet"}, "Unknown backbone 'alexnet'"),
         ({"backbone": "vgg16", "cut_layer": "block9"}, "no layer 'block9'"),
         ({"backbone": "vgg16", "input_size": 16}, "needs 32 pixels"),
+        ({"backbone": "mobilenet", "stem_stride": 3}, "stem_stride is 3"),
         ({"backbone": "vgg16", "weights": "/nowhere.h5"}, "No weights file"),
     ],
 )

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from realfake_lib.plots.training_size import accuracy_by_size
+from realfake_lib.plots.training_size import accuracy_by_cut, accuracy_by_size
 
 
 def test_each_training_has_a_line_with_its_intervals_and_its_name():
@@ -25,3 +25,36 @@ def test_each_training_has_a_line_with_its_intervals_and_its_name():
 def test_a_table_without_sizes_is_refused():
     with pytest.raises(ValueError, match="n_train"):
         accuracy_by_size(pd.DataFrame({"training": ["a"], "val_accuracy": [0.5]}))
+
+
+def test_each_network_has_axes_of_its_own_on_one_scale():
+    table = pd.DataFrame(
+        {
+            "network": ["mobilenet", "mobilenet", "compact_cnn", "compact_cnn"],
+            "training": ["frozen", "frozen", "scratch", "scratch"],
+            "n_train": [100, 1000, 100, 1000],
+            "val_accuracy": [0.7, 0.8, 0.6, 0.9],
+        }
+    )
+    first, second = accuracy_by_size(table).axes
+    assert (first.get_title(loc="left"), second.get_title(loc="left")) == (
+        "mobilenet",
+        "compact_cnn",
+    )
+    assert first.get_ylim() == second.get_ylim()
+    assert {text.get_text() for text in second.texts} == {"scratch"}
+
+
+def test_every_cut_and_input_has_its_number_and_what_is_missing_stays_blank():
+    table = pd.DataFrame(
+        {
+            "cut": ["low", "high", "low", "low"],
+            "input": [32, 32, 64, 32],
+            "weights": ["ImageNet", "ImageNet", "ImageNet", "random"],
+            "val_accuracy": [0.912, 0.8, 0.93, 0.6],
+        }
+    )
+    pretrained, control = accuracy_by_cut(table).axes
+    shown = {(*text.get_position(), text.get_text()) for text in pretrained.texts}
+    assert shown == {(0, 0, "91.2 %"), (0, 1, "80.0 %"), (1, 0, "93.0 %")}
+    assert [text.get_text() for text in control.texts] == ["60.0 %"]

@@ -25,12 +25,68 @@ def test_features_are_those_of_the_layer_in_the_order_asked_for(model, task, tmp
     np.testing.assert_allclose(found, body(dataset.images[rows].astype("float32")), atol=1e-5)
 
 
-def test_features_are_computed_once_for_what_they_depend_on(model, task, tmp_path):
+def test_features_are_computed_once_for_what_they_depend_on(model, task, tmp_path, monkeypatch):
     dataset, splits = task
+    computed = []
+    real = features.forward
+
+    def counted(model):
+        run = real(model)
+        return lambda pixels: computed.append(len(pixels)) or run(pixels)
+
+    monkeypatch.setattr(features, "forward", counted)
     for changed in (dataset, dataset, replace(dataset, fingerprint="other")):
         features.extract(model, changed, splits.val, cache=tmp_path)
+    assert computed == [40, 40] and len(list(tmp_path.iterdir())) == 2
+    # A part of them is there already, and of more images only the others are missing.
     features.extract(model, dataset, splits.val[:5], cache=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 3
+    both = np.concatenate([splits.train[:8], splits.val])
+    found = features.extract(model, dataset, both, cache=tmp_path)
+    assert computed == [40, 40, 8]
+    np.testing.assert_array_equal(
+        found[8:], features.extract(model, dataset, splits.val, cache=tmp_path)
+    )
+
+
+def test_several_cuts_come_from_one_pass_and_equal_those_taken_alone(model, task, tmp_path):
+    dataset, _ = task
+    rows = np.array([9, 2, 5])
+    cuts = [layer.name for layer in model.layers if layer.name.endswith("_relu")]
+    found = features.extract_cuts(model, cuts, dataset, rows, cache=tmp_path)
+    pixels = dataset.images[rows].astype("float32")
+    for cut in cuts:
+        maps = keras.Model(model.input, model.get_layer(cut).output)(pixels)
+        np.testing.assert_allclose(found[cut], np.mean(maps, (1, 2)), atol=1e-5)
+    # What is known of the last cut serves the network that ends there.
+    before = len(list(tmp_path.iterdir()))
+    alone = features.extract(model, dataset, rows, cache=tmp_path)
+    np.testing.assert_array_equal(alone, found[cuts[-1]])
+    assert len(list(tmp_path.iterdir())) == before
+
+
+def test_a_killed_extraction_loses_little(model, task, tmp_path, monkeypatch):
+    dataset, splits = task
+    monkeypatch.setattr(features, "_KEEP_EVERY", 16)
+    real, done = features.forward, []
+
+    def killed(model):
+        run = real(model)
+
+        def step(pixels):
+            if len(done) == 1:
+                raise KeyboardInterrupt
+            done.append(len(pixels))
+            return run(pixels)
+
+        return step
+
+    monkeypatch.setattr(features, "forward", killed)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(model, dataset, splits.val, cache=tmp_path)
+    monkeypatch.setattr(features, "forward", real)
+    (path,) = tmp_path.iterdir()
+    assert len(np.load(path)["rows"]) == 16
+    assert len(features.extract(model, dataset, splits.val, cache=tmp_path)) == 40
 
 
 def test_the_head_goes_into_the_flat_model(model, task, tmp_path):

@@ -1,0 +1,116 @@
+"""Transfer without any download: learn the object classes of real photographs, then real or fake.
+
+The network that is transferred was never shown a fake, nor told that there are any. What it knows
+it knows from the very domain it is used in, where ImageNet's networks come from larger pictures.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from realfake_lib import models
+from realfake_lib.errors import UserError
+from realfake_lib.models.transfer import with_head
+from realfake_lib.settings import REAL
+from realfake_lib.training.loop import fit, set_seed
+from realfake_lib.training.objectives import ObjectClasses
+
+LEAST_CLASSES = 2
+
+
+def object_classes(dataset):
+    """Number of object classes that the data set knows; 0 where fewer than two.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+
+    Returns
+    -------
+    int
+        CIFAKE has CIFAR-10's ten, the demo set eight of photograph and scale, a folder of one's own
+        none.
+    """
+    known = dataset.index["object_class"].to_numpy()
+    count = len(np.unique(known[known >= 0]))
+    return int(known.max()) + 1 if count >= LEAST_CLASSES else 0
+
+
+def photographs(dataset, rows):
+    """Those of ``rows`` that are REAL and whose object class is known, in their order."""
+    index = dataset.index.iloc[rows]
+    chosen = (index["label"] == REAL) & (index["object_class"] >= 0)
+    return np.asarray(rows)[chosen.to_numpy()]
+
+
+def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_dir=None):
+    """Train a network to name the object on REAL photographs.
+
+    Parameters
+    ----------
+    network : str
+        A name of :func:`realfake_lib.models.available`, ending in global average pooling.
+    dataset : ImageDataset
+    splits : Splits
+        Photographs of ``train`` are trained on, those of ``val`` watched.
+    recipe : str or Recipe
+    n_train : int, optional
+        So many photographs, drawn by ``seed``; all by default.
+    seed : int
+    checkpoint_dir : path-like, optional
+
+    Returns
+    -------
+    FitResult
+        Its accuracies are those of naming the object; its model has a logit for each class. Hand
+        it to :func:`transferred`.
+
+    Raises
+    ------
+    UserError
+        If the data set has no object classes, or the network nothing to stand another head on.
+    """
+    classes = object_classes(dataset)
+    if not classes:
+        raise UserError(
+            f"{dataset.name} has no object classes to pre-train on.",
+            "CIFAKE has; with pictures of your own this part has to be left out.",
+        )
+    train, val = photographs(dataset, splits.train), photographs(dataset, splits.val)
+    if n_train is not None and n_train < len(train):
+        train = np.sort(np.random.default_rng([seed, 9]).permutation(train)[:n_train])
+    set_seed(seed)
+    model = with_head(models.build(network, dataset.image_size), classes)
+    return fit(
+        model,
+        dataset,
+        replace(splits, train=train, val=val),
+        recipe,
+        seed=seed,
+        checkpoint_dir=checkpoint_dir,
+        label=f"{network}_objects",
+        objective=ObjectClasses(classes),
+    )
+
+
+def transferred(fit, frozen=False, seed=0):
+    """The pre-trained network under a fresh logit for REAL.
+
+    Parameters
+    ----------
+    fit : FitResult
+        From :func:`pretrain`.
+    frozen : bool
+        Whether all but the logit is frozen.
+    seed : int
+        Of the logit's weights.
+
+    Returns
+    -------
+    keras.Model
+    """
+    set_seed(seed)
+    model = with_head(fit.model, 1)
+    for layer in model.layers[:-1]:
+        layer.trainable = not frozen
+    return model
