@@ -90,7 +90,7 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
 
 @styled
 def accuracy_vs_cost(table, costs, value="accuracy", faster_is_cheaper=()):
-    """Accuracy against what it cost, a panel a cost, each with the front that nothing beats on both.
+    """Accuracy against what it cost: a panel a cost, each with its Pareto front.
 
     Parameters
     ----------
@@ -139,9 +139,7 @@ def _front(ax, table, cost, value, reverse, panel_width):
     front = pareto(-costs if reverse else costs, values)
     ax.set_xscale("log")
     order = np.argsort(-costs[front] if reverse else costs[front])
-    ax.step(
-        costs[front][order], values[front][order], where="post", color=FAINT, lw=1, zorder=1
-    )
+    ax.step(costs[front][order], values[front][order], where="post", color=FAINT, lw=1, zorder=1)
     if {"ci_low", "ci_high"} <= set(table):
         bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
         ax.vlines(costs, table["ci_low"], table["ci_high"], **bars)

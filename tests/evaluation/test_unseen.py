@@ -1,4 +1,4 @@
-"""What a grid makes of unseen generators: planted scores come out, and their absence is no error."""
+"""What a grid makes of unseen generators: planted scores come out; their absence is no error."""
 
 from dataclasses import dataclass, field
 
@@ -34,9 +34,7 @@ def result():
     shift = np.array([3.0, 3.0, 0.0, 0.0])[:, None]  # where REAL is, or halfway to FAKE
     fakes = shift + rng.normal(size=(4, 60))
     frame = pd.DataFrame({"setting": ["blind", "blind", "sees", "sees"], "seed": [0, 1, 0, 1]})
-    return Result(
-        frame, labels, labels, logits, logits, {"a": fakes[:, :40], "b": fakes[:, 40:]}
-    )
+    return Result(frame, labels, labels, logits, logits, {"a": fakes[:, :40], "b": fakes[:, 40:]})
 
 
 def test_a_detector_that_takes_unseen_fakes_for_photographs_is_at_chance(result):
