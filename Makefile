@@ -6,6 +6,7 @@ JOBS    ?= 1
 SEED    ?= 0
 STAGE   ?=
 SET     ?=
+CLUSTER ?=
 
 # Inside the activated conda environment that environment.yml makes, that one is used; else .venv.
 ifeq ($(CONDA_DEFAULT_ENV),realfake)
@@ -18,14 +19,14 @@ endif
 PYTHON   := $(BIN)/python
 REALFAKE := $(PYTHON) -m realfake_lib.cli
 CHOICE    = --data "$(DATA)" --seed $(SEED) $(foreach pair,$(SET),--set "$(pair)")
-RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name))
+RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name)) $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup report test demo pdf notebooks status bench trials lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
-	@echo "Usage: make TARGET [PROFILE=smoke|standard|full] [DATA=auto|cifake|demo|PATH] [STAGE=name] [JOBS=n] [SEED=n] [SET=[stage.]parameter=value]"
+	@echo "Usage: make TARGET [PROFILE=smoke|standard|full] [DATA=auto|cifake|demo|PATH] [STAGE=name] [JOBS=n] [SEED=n] [CLUSTER=tcp://host:port] [SET=[stage.]parameter=value]"
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

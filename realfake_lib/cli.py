@@ -93,6 +93,10 @@ def report_run(
     ] = (),
     force: Annotated[bool, typer.Option("--force", help="Run also what did not change.")] = False,
     changes: Changes = (),
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler that trains the comparison, tcp://HOST:PORT."),
+    ] = None,
 ):
     """Run every stage whose key changed and render the report."""
     from realfake_lib.report import run
@@ -105,6 +109,7 @@ def report_run(
         stages=tuple(stage),
         force=force,
         changes=tuple(changes),
+        cluster=cluster,
     )
 
 

@@ -121,7 +121,8 @@ def test_a_fault_of_the_library_is_not_hidden(monkeypatch):
 
 def test_report_run_hands_every_option_on(called):
     options = (
-        "--profile smoke --data demo --seed 3 --jobs 2 --stage a --stage b --set a.k=1 --force"
+        "--profile smoke --data demo --seed 3 --jobs 2 --stage a --stage b --set a.k=1 --force "
+        "--cluster tcp://127.0.0.1:8786"
     )
     assert realfake("report", "run", *options.split()).exit_code == 0
     assert called["run"] == {
@@ -132,6 +133,7 @@ def test_report_run_hands_every_option_on(called):
         "stages": ("a", "b"),
         "force": True,
         "changes": ("a.k=1",),
+        "cluster": "tcp://127.0.0.1:8786",
     }
 
 

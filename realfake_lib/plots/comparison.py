@@ -90,7 +90,7 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
 
 @styled
 def accuracy_vs_cost(table, costs, value="accuracy", faster_is_cheaper=()):
-    """Accuracy against what it cost, a panel a cost, each with the front that nothing beats on both.
+    """Accuracy against what it cost: a panel a cost, each with its Pareto front.
 
     Parameters
     ----------

@@ -17,7 +17,8 @@ from pathlib import Path
 import filelock
 import psutil
 
-from realfake_lib import progress
+from realfake_lib import cluster as clusters
+from realfake_lib import progress, settings
 from realfake_lib.errors import UserError
 from realfake_lib.report import keys, provenance
 from realfake_lib.report import plan as planning
@@ -81,6 +82,7 @@ def run(
     force=False,
     changes=(),
     terminal=None,
+    cluster=None,
 ):
     """Bring the stages up to date and render the report.
 
@@ -95,6 +97,9 @@ def run(
     force : bool
         Run the chosen stages also where nothing changed.
     terminal : Terminal, optional
+    cluster : str, optional
+        Address of a Dask scheduler for the stages that can use one; by default that in
+        ``REALFAKE_CLUSTER``. It is in no stage's key, since results do not depend on it.
 
     Returns
     -------
@@ -112,6 +117,8 @@ def run(
     if jobs < 1:
         raise UserError(f"--jobs {jobs}: at least one stage must run at a time")
     plan = planning.load(root, profile, data, seed, changes)
+    if cluster := cluster or settings.env(clusters.VARIABLE):
+        clusters.connect(cluster).close()  # a mistake is told before anything runs
     chosen = plan.needed_for(stages)
     with _locked(plan.build):
         _sweep(plan.build)
@@ -130,7 +137,7 @@ def run(
                 for name, state in states.items()
             }
         try:
-            _run_stages(plan, [states[name] for name in chosen], jobs, terminal)
+            _run_stages(plan, [states[name] for name in chosen], jobs, terminal, cluster)
         finally:
             terminal.close()
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
@@ -243,7 +250,7 @@ def _replaced(state, **changes):
 # --- running ------------------------------------------------------------------------------------
 
 
-def _run_stages(plan, states, jobs, terminal):
+def _run_stages(plan, states, jobs, terminal, cluster):
     """Run those of the stages that have a reason, each after its inputs."""
     todo = {state.name: state for state in states if state.reasons}
     places = {state.name: f"[{k}/{len(states)}]" for k, state in enumerate(states, start=1)}
@@ -264,7 +271,7 @@ def _run_stages(plan, states, jobs, terminal):
                 state = todo[ready.pop(0)]
                 left = sum(one.estimate for one in todo.values()) / jobs
                 terminal.started(state, places[state.name], left)
-                running[state.name] = _Job(plan, state)
+                running[state.name] = _Job(plan, state, cluster)
             if not running:
                 break
             time.sleep(_POLL)
@@ -296,7 +303,7 @@ def _run_stages(plan, states, jobs, terminal):
 class _Job:
     """One stage running in a process of its own, its results in a temporary folder."""
 
-    def __init__(self, plan, state):
+    def __init__(self, plan, state, cluster):
         self.plan, self.state = plan, state
         self.stage = plan.stages[state.name]
         self.started = time.monotonic()
@@ -330,7 +337,7 @@ class _Job:
             self.process = subprocess.Popen(
                 [*EXECUTE, self.work / "job.json"],
                 cwd=plan.root,
-                env=_environment(plan, told, self.lines),
+                env=_environment(plan, told, self.lines, cluster),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -409,7 +416,7 @@ class _Job:
         raise StageFailed(self.state.name, error, cell, notebook, page, self.log)
 
 
-def _environment(plan, told, lines):
+def _environment(plan, told, lines, cluster):
     """Environment of a stage's process and kernel."""
     build = plan.build
     paths = [str(plan.root), os.environ.get("PYTHONPATH", "")]
@@ -417,6 +424,7 @@ def _environment(plan, told, lines):
         **os.environ,
         VARIABLE: json.dumps(told),
         progress.VARIABLE: str(lines),
+        clusters.VARIABLE: cluster or "",
         # An own kernel specification: "python3" of another installation must not run our notebooks.
         "JUPYTER_PATH": str(build / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),

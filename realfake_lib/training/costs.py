@@ -1,8 +1,13 @@
 """What trainings cost, in time and arithmetic, next to what a network holds."""
 
+import time
+
+import numpy as np
 import pandas as pd
 
+from realfake_lib import models
 from realfake_lib.models import cost
+from realfake_lib.training.predict import predict_logits
 
 UNITS = {
     "parameters": None,
@@ -49,6 +54,36 @@ def of_networks(networks):
         for name, network in networks.items()
     ]
     return pd.DataFrame(rows).set_index("network")
+
+
+def inference_speed(network, image_size=32, images=1024, rounds=3):
+    """Images a second through a network in float32, on all cores that this process may use.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network; fresh weights think as fast as trained ones.
+    image_size : int
+        Side in pixels.
+    images : int
+        Images in each round, in batches as :func:`predict_logits` takes them.
+    rounds : int
+        The fastest one counts: what else the machine does can only slow a round down.
+
+    Returns
+    -------
+    float
+        Images/s, with the images in memory as uint8.
+    """
+    model = models.build(network, image_size)
+    pixels = np.random.default_rng(0).integers(0, 256, (images, image_size, image_size, 3), "uint8")
+    predict_logits(model, pixels[:512])  # the first batch of a size is slower
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        predict_logits(model, pixels)
+        seconds.append(time.perf_counter() - started)
+    return images / min(seconds)
 
 
 def of_fits(fits):

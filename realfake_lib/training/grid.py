@@ -1,8 +1,8 @@
 """The comparison grid: many small trainings with equal budgets, run in parallel, resumable.
 
 A cell is one network trained by one recipe with one seed. Cells that share a seed start from
-the same order of images, so settings are compared in pairs. Cells run through joblib: in processes
-of this machine by default, or on the workers of a Dask cluster.
+the same order of images, so settings are compared in pairs. Cells run through joblib in processes
+of this machine; or they run on the workers of a Dask cluster.
 """
 
 import functools
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 
 from realfake_lib import cluster as clusters
 from realfake_lib import data, models, progress, settings, training
@@ -296,7 +296,7 @@ def run(
         data set has another size.
     cluster : str, optional
         Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``; its workers then train, one
-        cell at a time each. None stays on this machine.
+        cell at a time each. By default that in ``REALFAKE_CLUSTER``; without it, this machine does.
 
     Returns
     -------
@@ -318,9 +318,10 @@ def run(
     # The longest first, so that no process is left with a large network at the end.
     waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
     waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
-    tasks = [(cells[i], files[i], images) for i in waiting]
+    tasks = [(cells[i], _fresh(cells[i], dataset.image_size)[1], files[i]) for i in waiting]
+    cluster = cluster or settings.env(clusters.VARIABLE)
     if cluster is None:
-        found = _in_parallel(_train_and_test, tasks, jobs)
+        found = _in_parallel(_train_and_test, [(*task, images) for task in tasks], jobs)
     else:
         found = _on_cluster(tasks, images, cluster)
     found = progress.track(found, "comparison", len(waiting), "trainings", every=0)
@@ -360,26 +361,30 @@ def _in_parallel(function, tasks, jobs):
 
 
 def _on_cluster(tasks, images, address):
-    """Yield the outcomes of the tasks, in their order, from the workers of a Dask cluster."""
+    """Yield the outcomes of the tasks, in their order, from the workers of a Dask cluster.
+
+    Not by joblib's backend for Dask: of a cluster with one worker it would make no use at all.
+    """
     if not tasks:
         return
     with clusters.connect(address) as client:
         clusters.check_workers(client, surroundings)
         # Sent to every worker once and held there, instead of once with every task.
-        with parallel_config("dask", client=client, scatter=[images]):
-            parallel = Parallel(return_as="generator", batch_size=1, pre_dispatch="all")
-        yield from parallel(delayed(_train_on_worker)(*task) for task in tasks)
+        held = client.scatter(images, broadcast=True)
+        futures = [client.submit(_train_on_worker, *task, held, pure=False) for task in tasks]
+        for future in futures:
+            yield future.result()
 
 
 _ALONE = threading.Lock()
 
 
-def _train_on_worker(cell, file, images):
+def _train_on_worker(*task):
     """:func:`_train_and_test` in a Dask worker, with as many threads as the worker has."""
     from distributed import get_worker
 
-    with _ALONE:  # Keras has one random state a process: two trainings would disturb each other
-        return _train_and_test(cell, file, images, get_worker().state.nthreads)
+    with _ALONE:  # two trainings would share these threads, and their seconds would say nothing
+        return _train_and_test(*task, get_worker().state.nthreads)
 
 
 def _only_what_is_used(dataset, splits, n_val, n_test, unseen):
@@ -416,11 +421,22 @@ def _with_precision(cell, precision):
     return replace(cell, recipe=cell.recipe.replace(precision=precision))
 
 
+def _fresh(cell, image_size):
+    """Digest of a cell's network with the weights that it starts from, and these weights."""
+    return _fresh_of(cell.network, cell.seed, image_size)
+
+
 @functools.cache
-def _fresh_digest(network, image_size, seed):
-    """Of the network and the weights that it starts from."""
+def _fresh_of(network, seed, image_size):
     training.set_seed(seed)
-    return model_digest(models.build(network, image_size))
+    model = models.build(network, image_size)
+    return model_digest(model), model.get_weights()
+
+
+def _with_weights(network, weights, image_size):
+    model = models.build(network, image_size)
+    model.set_weights(weights)
+    return model
 
 
 def _identity(images):
@@ -433,8 +449,7 @@ def _identity(images):
 
 def _outcome_file(cell, image_size, fixed, checkpoint_dir):
     """Where the outcome of a cell is kept: the name holds a hash of all that it depends on."""
-    fresh = _fresh_digest(cell.network, image_size, cell.seed)
-    key = digest(repr(cell.recipe), fresh, cell.seed, fixed)
+    key = digest(repr(cell.recipe), _fresh(cell, image_size)[0], cell.seed, fixed)
     # A worker of a cluster stands in another folder.
     return Path(checkpoint_dir).resolve() / f"logits_{cell.network}-{key[:16]}.npz"
 
@@ -454,14 +469,18 @@ def _write_outcome(file, outcome):
         np.savez(temporary, measured=np.array(json.dumps(measured)), **logits)
 
 
-def _train_and_test(cell, file, images, threads):
-    """Measured values of one cell, and its logits for the images of each kind by name."""
+def _train_and_test(cell, weights, file, images, threads):
+    """Measured values of one cell, and its logits for the images of each kind by name.
+
+    The weights to start from are handed over: drawn here they could differ, since Dask's own
+    threads in a worker draw from the same generator of random numbers.
+    """
     if threads is not None:  # in a process of its own
         _use_threads(threads)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
         tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
     fit = training.fit(
-        cell.network,
+        functools.partial(_with_weights, cell.network, weights),
         images.known,
         images.splits,
         cell.recipe,

@@ -1,4 +1,4 @@
-"""What a grid makes of unseen generators: planted scores come out, and their absence is no error."""
+"""What a grid makes of unseen generators: planted scores come out; their absence is no error."""
 
 from dataclasses import dataclass, field
 

@@ -59,3 +59,9 @@ def test_the_course_of_a_training_shows_its_worst_best_and_last_epoch(loaded_fit
 
 def test_one_epoch_makes_no_jump(loaded_fit):
     assert costs.curve(loaded_fit.history.iloc[:1])["largest_jump"] == 0
+
+
+def test_the_speed_of_inference_is_that_of_the_fastest_round(monkeypatch):
+    clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 24.0])
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
+    assert costs.inference_speed("tiny_cnn", 16, images=8) == 8 / 2

@@ -39,9 +39,9 @@ def test_two_workers_find_what_this_machine_finds(address, demo, tmp_path):
     here = grid.run(cells, *task, tmp_path / "here", jobs=2, **SMALL)
     there = grid.run(cells, *task, tmp_path / "there", cluster=address, **SMALL)
     kept = [name for name in here.frame if name != "seconds"]
-    pd.testing.assert_frame_equal(here.frame[kept], there.frame[kept], check_exact=False, atol=0.05)
-    np.testing.assert_allclose(here.logits, there.logits, atol=0.02)
-    np.testing.assert_allclose(here.unseen_logits["ddpm"], there.unseen_logits["ddpm"], atol=0.02)
+    pd.testing.assert_frame_equal(here.frame[kept], there.frame[kept])
+    np.testing.assert_allclose(here.logits, there.logits, atol=1e-3)
+    np.testing.assert_allclose(here.unseen_logits["ddpm"], there.unseen_logits["ddpm"], atol=1e-3)
     names = [sorted(p.name for p in (tmp_path / place).iterdir()) for place in ("here", "there")]
     assert names[0] == names[1]  # checkpoints, too: either run could carry on the other
 
