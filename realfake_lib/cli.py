@@ -458,7 +458,11 @@ def _check_export(model, output):
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
     model: Annotated[
-        str | None, typer.Option(help="Model file, or a trained detector's name.")
+        str | None,
+        typer.Option(
+            help="Model file (.keras or .onnx), or a trained detector's name: best, fast, …; by "
+            "default the best that there is."
+        ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,

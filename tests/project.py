@@ -10,20 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _FILES = ("report.yml", "requirements.lock", "environment.yml", "pyproject.toml", "Makefile")
 _FILES += ("README.md",)
+_FOLDERS = ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports", "examples")
 
 
 def copy_project(target):
     """Copy what a run reads, as it stands in the working tree, without anything built."""
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-    for folder in (
-        "notebooks",
-        "realfake_lib",
-        "scripts",
-        "benchmarks",
-        "tests",
-        "reports",
-        "experiments",
-    ):
+    for folder in _FOLDERS:
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
     for file in _FILES:

@@ -69,7 +69,7 @@ def test_the_module_is_a_program_that_prints_help():
         [sys.executable, "-m", "realfake_lib.cli", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0
-    for command in ("report", "data", "train", "evaluate", "predict"):
+    for command in ("report", "data", "train", "evaluate", "export", "predict"):
         assert command in done.stdout
 
 
@@ -393,6 +393,38 @@ def test_evaluate_says_where_no_image_is_left_to_score(untrained, detector, tmp_
 def test_what_a_reader_of_a_score_must_know_is_said(tiny, detector):
     result = realfake("evaluate", "--model", "some.keras", "--json")
     assert result.stderr == "note: Take care.\n" and json.loads(result.stdout)
+
+
+def test_export_writes_an_onnx_file_and_says_how_near_it_is(tmp_path):
+    models.save(models.build("tiny_cnn", 16), tmp_path / "tiny.keras", {"threshold": 0.4})
+    output = tmp_path / "new" / "tiny.onnx"
+    asked = ("export", "--model", tmp_path / "tiny.keras", "--output", output)
+    result = realfake(*asked)
+    assert result.exit_code == 0 and "pixels: uint8 (n, 16, 16, 3)" in result.stdout
+    assert json.loads(output.with_suffix(".json").read_text())["threshold"] == 0.4
+    again = realfake(*asked)
+    assert again.exit_code == 2 and "tiny.onnx exists" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "gone.keras", "--output", "x.onnx"], "No model file gone.keras"),
+        (["--model", "some.onnx", "--output", "x.onnx"], "is an ONNX file already"),
+        (["--output", "x.pb"], "must end in .onnx"),
+        (["--output", "taken.onnx"], "taken.json exists"),
+        (["--output", "some.onnx/x.onnx"], "is not a folder"),
+    ],
+)
+def test_export_finds_mistakes_before_tensorflow_is_imported(
+    arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.onnx").touch()
+    (tmp_path / "taken.json").touch()
+    monkeypatch.setattr(console, "import_tensorflow", None)
+    result = realfake("export", *arguments)
+    assert result.exit_code == 2 and message in result.stderr
 
 
 def test_jobs_must_be_at_least_one(called):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,17 @@ def detector_file(tmp_path_factory):
         "unseen": {"ddpm": {"fake_recall": 0.02}, "sngan": {"fake_recall": 0.05}},
     }
     models.save(keras.Model(inputs, logit), path, meta)
+    return path
+
+
+@pytest.fixture(scope="module")
+def onnx_file(detector_file, tmp_path_factory):
+    """The same detector as ONNX, in a folder of its own."""
+    from realfake_lib.models import export
+
+    path = tmp_path_factory.mktemp("portable") / "bright.onnx"
+    model, meta = models.load(detector_file)
+    export.to_onnx(model, path, meta)
     return path
 
 
@@ -159,6 +171,75 @@ def test_a_folder_of_other_things_is_never_filled_with_explanations(detector_fil
     assert sorted(pictures.rglob("*")) == before
 
 
+def test_an_onnx_file_gives_the_verdicts_of_its_keras_file(detector_file, onnx_file, pictures):
+    for number in range(5):
+        Image.new("RGB", (20, 20), (number * 50,) * 3).save(pictures / f"grey{number}.png")
+    files, _ = predict.find_images([pictures])
+    ours, theirs = (
+        predict.predict(predict.load_detector(file), files, batch_size=3)
+        for file in (detector_file, onnx_file)
+    )
+    np.testing.assert_allclose(theirs.pop("p_fake"), ours.pop("p_fake"), atol=1e-5, rtol=0)
+    assert theirs.equals(ours)
+
+
+def test_everything_that_is_known_of_a_detector_comes_with_its_onnx_file(detector_file, onnx_file):
+    ours, theirs = predict.load_detector(detector_file), predict.load_detector(onnx_file)
+    for fact in ("image_size", "temperature", "threshold", "uncertain_band"):
+        assert getattr(theirs, fact) == getattr(ours, fact)
+    assert predict.caveat(theirs) == predict.caveat(ours)
+
+
+def test_explanations_need_the_keras_file(onnx_file, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict.console, "import_tensorflow", None)
+    with pytest.raises(UserError, match="--explain needs .* bright.onnx has none"):
+        predict.command([pictures], model=onnx_file, explain=tmp_path / "why")
+    assert not (tmp_path / "why").exists()
+
+
+@pytest.fixture
+def trained(detector_file, onnx_file, tmp_path, monkeypatch):
+    """A project whose report holds two detectors, "best" as ONNX, too."""
+    folder = tmp_path / "project" / "reports" / "models"
+    folder.mkdir(parents=True)
+    for name in ("best", "compact_cnn"):
+        for source in (detector_file, detector_file.with_suffix(".json")):
+            shutil.copy(source, folder / f"{name}{source.suffix}")
+    for suffix in (".onnx", ".json"):  # the description of both forms
+        shutil.copy(onnx_file.with_suffix(suffix), folder / f"best{suffix}")
+    monkeypatch.setattr(predict.settings, "project_root", lambda: tmp_path / "project")
+    return folder
+
+
+def test_the_best_detector_is_taken_where_none_is_named_and_else_the_compact_one(trained):
+    assert predict.find_model() == trained / "best.keras"
+    (trained / "best.keras").unlink()
+    assert predict.find_model() == trained / "compact_cnn.keras"
+    assert predict.find_model("compact_cnn") == trained / "compact_cnn.keras"
+    with pytest.raises(UserError, match="No trained detector 'fast' found"):
+        predict.find_model("fast")
+
+
+def used(capsys, *arguments, **options):
+    predict.command(*arguments, json_output=True, **options)
+    return Path(json.loads(capsys.readouterr().out)["model"])
+
+
+def test_the_form_that_starts_sooner_is_taken_unless_another_is_needed(
+    trained, pictures, tmp_path, capsys
+):
+    assert used(capsys, [pictures]) == trained / "best.onnx"
+    assert used(capsys, [pictures], model="best") == trained / "best.onnx"
+    assert used(capsys, [pictures], model=trained / "best.keras") == trained / "best.keras"
+    assert used(capsys, [pictures], explain=tmp_path / "why") == trained / "best.keras"
+    assert used(capsys, [pictures], model="compact_cnn") == trained / "compact_cnn.keras"
+
+
+def test_an_onnx_file_that_an_earlier_detector_left_is_not_taken(trained, pictures, capsys):
+    shutil.copy(trained / "best.onnx", trained / "compact_cnn.onnx")
+    assert used(capsys, [pictures], model="compact_cnn").suffix == ".keras"
+
+
 def test_the_committed_detector_says_what_it_was_trained_on():
     detector = predict.load_detector()
     words = predict.caveat(detector)
@@ -224,6 +305,7 @@ def test_a_file_named_twice_is_scored_once(pictures):
         (dict(paths=["pictures"], batch_size=0), "--batch-size"),
         (dict(paths=["pictures"], model="no_such"), "no_such"),
         (dict(paths=["pictures"], model="gone.keras"), "gone.keras"),
+        (dict(paths=["pictures"], model="gone.onnx"), "gone.onnx"),
         (dict(paths=["pictures"], csv="pictures"), "--csv pictures is a folder"),
         (dict(paths=["pictures"], csv="pictures/bright.png"), "name of a picture"),
         (dict(paths=["pictures"], explain="pictures/bright.png"), "--explain .* not a folder"),

@@ -1,14 +1,21 @@
-"""Only a clean run on CIFAKE becomes the reference report."""
+"""Only a clean run on CIFAKE becomes the reference report, its detectors complete and described."""
 
 import json
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 
+from realfake_lib import models, onnx_files
+from realfake_lib.models import export
+from realfake_lib.report import model_card
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = runpy.run_path(str(ROOT / "scripts" / "publish.py"))
+FORMS = ("keras", "onnx", "json", "md")
+COMMITTED = sorted(file.stem for file in (ROOT / "reports" / "models").glob("*.keras"))
 
 
 @pytest.fixture
@@ -16,16 +23,20 @@ def build(tmp_path):
     """A finished build, as far as publishing looks at it."""
     folder = tmp_path / "build"
     stage = folder / "stages" / "training"
-    for file in ("figures/a.png", "models/compact_cnn.keras", "models/compact_cnn.json"):
-        (stage / file).parent.mkdir(parents=True, exist_ok=True)
-        (stage / file).write_text(file)
+    (stage / "figures").mkdir(parents=True)
+    (stage / "figures" / "a.png").write_text("a")
+    for name in ("fast", "compact_cnn", "seed_cnn"):
+        models.save(
+            models.build("tiny_cnn", 16), stage / "models" / f"{name}.keras", {"data": name}
+        )
     (folder / "report.html").write_text("report")
     return folder
 
 
 def write(build, name="CIFAKE", clean=True, stage_clean=True):
     provenance = {"git": {"clean": clean}, "stages": {"training": {"clean": stage_clean}}}
-    metrics = {"data": {"name": name}, "provenance": provenance}
+    seconds = {"training.fast.seconds": {"value": 75.0}}
+    metrics = {"data": {"name": name}, "provenance": provenance, "metrics": seconds}
     (build / "metrics.json").write_text(json.dumps(metrics))
 
 
@@ -40,9 +51,22 @@ def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
         "report.html",
         "metrics.json",
         "figures/training/a.png",
-        "models/compact_cnn.keras",
-        "models/compact_cnn.json",
+        *(f"models/{name}.{kind}" for name in ("fast", "compact_cnn") for kind in FORMS),
     }
+    assert "1 min 15 s" in (target / "models" / "fast.md").read_text()
+    for name in ("fast", "compact_cnn"):
+        (_, ours), (_, theirs) = (
+            load(target / "models" / f"{name}.{kind}")
+            for load, kind in ((models.load, "keras"), (onnx_files.load, "onnx"))
+        )
+        assert ours == theirs and ours["data"] == name
+
+
+def test_a_build_without_a_detector_is_refused(build, tmp_path):
+    write(build)
+    shutil.rmtree(build / "stages" / "training" / "models")
+    with pytest.raises(SystemExit, match="holds none of best, fast, compact_cnn"):
+        TOOL["publish"](build, tmp_path / "reports")
 
 
 @pytest.mark.parametrize(
@@ -69,6 +93,38 @@ def test_the_committed_reference_is_one_that_would_be_published():
     assert metrics["metrics"]["training.compact_cnn.test.accuracy"]["value"] >= 0.965
     for name in ("frozen", "finetuned"):
         assert f"transfer_learning.mobilenet_{name}.test.accuracy" in metrics["metrics"]
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_card_is_what_would_be_written(name):
+    meta = json.loads((ROOT / "reports" / "models" / f"{name}.json").read_text(encoding="utf-8"))
+    card = (ROOT / "reports" / "models" / f"{name}.md").read_text(encoding="utf-8")
+    assert card == model_card.render(meta, name)
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_what_a_committed_card_says_is_what_the_committed_report_says(name):
+    """The figures of a card that nobody may overlook, found again in another file."""
+    metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    meta = json.loads((ROOT / "reports" / "models" / f"{name}.json").read_text(encoding="utf-8"))
+    accuracy = metrics["metrics"][f"training.{name}.test.accuracy"]
+    assert meta["test"]["accuracy"] == accuracy["value"]
+    assert meta == model_card.with_report(meta, name, metrics)
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_detector_and_its_onnx_form_give_the_same_logits(name):
+    file = ROOT / "reports" / "models" / f"{name}.keras"
+    model, meta = models.load(file)
+    network, same = onnx_files.load(file.with_suffix(".onnx"))
+    images = export.probes(network.image_size, 32)
+    assert meta == same and meta["bytes"] == file.stat().st_size
+    assert export.largest_difference(model, network, images) <= export.TOLERANCE
+
+
+def test_the_committed_detectors_take_a_few_megabytes():
+    files = (ROOT / "reports" / "models").iterdir()
+    assert COMMITTED and sum(file.stat().st_size for file in files) < 20e6
 
 
 def test_the_reference_fits_a_browser_and_names_no_folder_of_its_maker():

@@ -31,7 +31,7 @@ SETTINGS = {
     "make test": {"PYTEST": "-q --no-cov tests/test_packaging.py -k lock"},
     "make status": {"PROFILE": "smoke", "DATA": "demo"},
     "make pdf": {"PROFILE": "smoke", "DATA": "demo"},
-    "make bench": {"BENCH": "--images 1024 --rounds 1"},
+    "make bench": {"BENCH": "input --images 1024 --rounds 1"},
 }
 
 pytestmark = pytest.mark.slow

@@ -91,13 +91,15 @@ def render(meta, title, folder="reports/models"):
     -------
     str
     """
-    records = dict(_records({**meta, **(meta.get("trained_on") or {})}))
+    meta = meta | (meta.get("trained_on") or {})
+    records = dict(_records(meta))
     facts = {word: prose.Reference(word, records) for word in {k.split(".")[0] for k in records}}
     text = (
         _environment()
         .get_template("model_card.md.j2")
         .render(
             facts,
+            meta=meta,
             title=title,
             folder=folder,
             robustness=_robustness(records),
@@ -120,7 +122,7 @@ def _records(facts, prefix=""):
         name = prefix + key
         if isinstance(value, dict) and "value" in value:
             yield name, value
-        elif isinstance(value, dict) and key not in ("recipe", "origin", "parameters", "versions"):
+        elif isinstance(value, dict):
             yield from _records(value, f"{name}.")
         elif value is not None and key != "intervals":
             record = {"value": value}
@@ -200,8 +202,7 @@ def _sci(value):
 
 
 def _pairs(value):
-    """A mapping as ``key: value`` after ``key: value``; anything else as it is."""
-    value = prose._value(value)
+    """A mapping as ``key value, key value``; anything else as it is."""
     if not isinstance(value, dict):
         return str(value)
     shown = {key: item for key, item in value.items() if item is not None}

@@ -1,0 +1,56 @@
+"""The benchmarks: chosen by name, and the detectors' speed measured on one core."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bench_inference
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "reports" / "models"
+
+
+def test_an_unknown_benchmark_is_named():
+    command = [sys.executable, "-m", "benchmarks", "inptu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "no benchmark 'inptu'. Known: input" in done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One committed detector, under the name that has a target."""
+    name = next(MODELS.glob("*.onnx")).stem
+    for suffix in (".onnx", ".json"):
+        shutil.copy(MODELS / f"{name}{suffix}", tmp_path / f"fast{suffix}")
+    return tmp_path
+
+
+def test_the_speed_of_a_detector_is_measured_in_several_batches_and_rounds(folder, capsys):
+    options = "--batches 1 8 --rounds 2 --seconds 0.05".split()
+    table = bench_inference.main(
+        ["--models", str(folder), *options, "--json", str(folder / "speed.out")]
+    )
+    assert list(table.index) == [("fast", "onnx", 1), ("fast", "onnx", 8)]
+    assert (table["min"] > 0).all() and (table["min"] <= table["median"]).all()
+    assert (table["median"] <= table["max"]).all() and (table["per_cpu_second"] > 0).all()
+    printed = capsys.readouterr().out
+    assert "one core of" in printed and "target: 4,000 or more" in printed
+    assert len(json.loads((folder / "speed.out").read_text())) == 2
+
+
+def test_every_form_of_every_detector_is_found():
+    found = [path.name for path in bench_inference.model_files(MODELS)]
+    assert found == [
+        f"{name}{suffix}"
+        for name in sorted({path.stem for path in MODELS.glob("*.keras")})
+        for suffix in (".onnx", ".keras")
+    ]
+
+
+def test_a_folder_without_detectors_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="holds no detector"):
+        bench_inference.main(["--models", str(tmp_path)])

@@ -1,0 +1,63 @@
+"""The example without TensorFlow gives what ``realfake predict`` gives."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from realfake_lib import predict
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "predict_without_tensorflow.py"
+MODELS = sorted((ROOT / "reports" / "models").glob("*.onnx"))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Wide, tall, small, grey, palette and turned pictures."""
+    dice = np.random.default_rng(0)
+    made = []
+    for name, shape in (
+        ("wide.png", (61, 97, 3)),
+        ("tall.jpg", (80, 33, 3)),
+        ("s.png", (32, 32, 3)),
+    ):
+        low = dice.integers(0, 256, (8, 8, 3), np.uint8)
+        picture = Image.fromarray(low).resize(shape[1::-1], Image.Resampling.BICUBIC)
+        noise = dice.normal(0, 12, shape)
+        picture = Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
+        picture.save(tmp_path / name)
+        made.append(tmp_path / name)
+    picture.convert("L").save(tmp_path / "grey.png")
+    picture.convert("P").save(tmp_path / "palette.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.open(made[0]).save(tmp_path / "turned.jpg", exif=turned)
+    return [*made, *(tmp_path / name for name in ("grey.png", "palette.png", "turned.jpg"))]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_the_example_gives_the_probabilities_of_realfake_predict(model, pictures, capsys):
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), str(model), *map(str, pictures)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    predict.command(pictures, model=model, json_output=True)
+    expected = json.loads(capsys.readouterr().out)["results"]
+    assert len(expected) == len(pictures) == len(done.stdout.splitlines())
+    for line, row in zip(done.stdout.splitlines(), expected, strict=True):
+        p_fake, verdict, path = re.fullmatch(r"(\S+) (.*) (/\S+)", line).groups()
+        assert path == row["path"] and verdict == row["verdict"]
+        assert float(p_fake) == pytest.approx(row["p_fake"], abs=1e-6)
+
+
+def test_the_example_needs_numpy_pillow_and_onnxruntime_alone():
+    imported = set(re.findall(r"^(?:import|from) (\w+)", EXAMPLE.read_text(), re.M))
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "onnxruntime", "PIL"}
