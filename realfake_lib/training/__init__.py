@@ -2,7 +2,7 @@
 
 from realfake_lib.training import augment, features
 from realfake_lib.training.features import fit_frozen, fit_head
-from realfake_lib.training.loop import FitResult, fine_tune, fit, set_seed
+from realfake_lib.training.loop import FitResult, fine_tune, fit, prepared, set_seed
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_logits
 from realfake_lib.training.recipes import RECIPES, Recipe, get_recipe
@@ -20,5 +20,6 @@ __all__ = [
     "fit_head",
     "get_recipe",
     "predict_logits",
+    "prepared",
     "set_seed",
 ]
