@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _FILES = ("report.yml", "requirements.lock", "environment.yml", "pyproject.toml", "Makefile")
 _FILES += ("README.md",)
 _FOLDERS = ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports", "examples")
+_FOLDERS += ("experiments",)
 
 
 def copy_project(target):

@@ -76,7 +76,7 @@ def unseen(metrics, models):
     return pd.DataFrame(rows)
 
 
-def against_published(metrics, models, published):
+def against_published(metrics, models, published, titles=None):
     """Accuracies on CIFAKE, published and measured, ranked.
 
     Parameters
@@ -86,6 +86,8 @@ def against_published(metrics, models, published):
     models : sequence of str
     published : dict
         Content of ``published.yml``; entries without an accuracy are left out.
+    titles : dict of str to str, optional
+        What to call a model; by default by its name.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def against_published(metrics, models, published):
         low, high = record["ci"]
         rows.append(
             {
-                "name": model,
+                "name": (titles or {}).get(model, model),
                 "accuracy": record["value"],
                 "low": low,
                 "high": high,
