@@ -180,13 +180,11 @@ RECIPES = {
     "seed_plain": _PLAIN,
     "compact_standard": Recipe(epochs=12, optimizer="muon", prune=0.6, window=0.75),
     "compact_full": Recipe(epochs=30, optimizer="muon", prune=0.6, window=0.75),
-    "compact_smoke": Recipe(epochs=4, batch_size=64, optimizer="muon", prune=0.6, window=0.75),
+    "compact_smoke": Recipe(epochs=3, batch_size=32, optimizer="muon", prune=0.6, window=0.75),
     "best_full": Recipe(epochs=12, optimizer="muon", prune=0.6, window=0.75, objects=0.3),
-    "best_smoke": Recipe(
-        epochs=2, batch_size=64, optimizer="muon", prune=0.6, window=0.75, objects=0.3
-    ),
-    "fast_full": Recipe(epochs=30, optimizer="muon", prune=0.6, window=0.75, objects=0.3),
-    "fast_smoke": Recipe(epochs=2, batch_size=64, optimizer="muon", window=0.75, objects=0.3),
+    "best_smoke": Recipe(epochs=3, batch_size=32, optimizer="muon", window=0.75, objects=0.3),
+    "fast_full": Recipe(epochs=10, optimizer="muon", prune=0.6, window=0.75, objects=0.3),
+    "fast_smoke": Recipe(epochs=4, batch_size=32, optimizer="muon", window=0.75, objects=0.3),
     "comparison": Recipe(epochs=4, batch_size=64),
     # bfloat16 slows the depthwise convolutions of MobileNet down to half the speed.
     "fine_tune": Recipe(
