@@ -28,7 +28,13 @@ def test_pooling_halves(plan, side):
     assert gap.input.shape[1:] == (side, side, 8)
 
 
-@pytest.mark.parametrize("plan", ["32 x", "32 P", "16 +32", "+8"])
+def test_folded_pixels_are_channels_at_half_the_resolution():
+    written, folded = models.build("stack", plan="F 64 64P 128 128"), models.build("folded_cnn")
+    assert [w.shape for w in written.weights] == [w.shape for w in folded.weights]
+    assert written.get_layer("fold").output.shape[1:] == (16, 16, 12)
+
+
+@pytest.mark.parametrize("plan", ["32 x", "32 P", "16 +32", "+8", "8 F"])
 def test_a_plan_that_makes_no_network_is_refused(plan):
     with pytest.raises(UserError, match="plan"):
         models.build("stack", plan=plan)
