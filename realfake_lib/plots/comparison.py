@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.plots.style import (
@@ -153,6 +154,24 @@ def _front(ax, table, cost, value, reverse, panel_width):
         ax.set_xlim(costs.max() * near, costs.min() / far)
     else:
         ax.set_xlim(costs.min() / near, costs.max() * far)
+    _plain_log_ticks(ax)
+
+
+def _plain_log_ticks(ax):
+    """A few ticks in plain numbers, the closer the shorter the logarithmic axis is."""
+    low, high = sorted(ax.get_xlim())
+    decades = np.log10(high / low)
+    steps = (1, 1.5, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2.2 else (1,)
+    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=99))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(value):
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 @styled
@@ -194,6 +213,11 @@ def learning_rate_lines(runs, values):
             )
             entries += drawn if ax is axes[0] else []
         ax.set_xscale("log")
+        ticks = sorted(set(runs["learning_rate"]))
+        few = len(ticks) <= 5  # else only the powers of ten have room for a label
+        labels = [f"{r:g}" if few or np.log10(r) % 1 < 1e-9 else "" for r in ticks]
+        ax.set_xticks(ticks, labels)
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel("highest learning rate (logarithmic)")
         ax.set_ylabel(label)
     figure.legend(
