@@ -110,6 +110,12 @@ RATES = pd.DataFrame(
         for s in (0, 1, 2)
     ]
 )
+GENERAL = pd.DataFrame(
+    [
+        {"name": f"setting {i}", "factor": f"factor {i % 7}", "accuracy": 0.8 + 0.01 * i}
+        for i in range(12)
+    ]
+).assign(sd=0.01, unseen_auroc=lambda f: f["accuracy"] - 0.3, unseen_auroc_sd=0.01)
 TRANSFER = pd.DataFrame(
     {
         "backbone": ["MobileNet", "MobileNet", "VGG16"],
@@ -196,6 +202,12 @@ FIGURES = {
     ),
     "accuracy_vs_cost, one cost": lambda: plots.accuracy_vs_cost(COSTS, SECONDS),
     "accuracy_vs_cost, one": lambda: plots.accuracy_vs_cost(COSTS[:1], SECONDS),
+    "known_against_unseen": lambda: plots.known_against_unseen(
+        GENERAL, ["setting 0", "setting 3", "setting 4"]
+    ),
+    "known_against_unseen, no names": lambda: plots.known_against_unseen(
+        GENERAL[["name", "factor", "accuracy", "unseen_auroc"]][:1]
+    ),
     "learning_rate_lines": lambda: plots.learning_rate_lines(
         RATES, {"accuracy": "accuracy (%)", "auroc": "AUROC (½ is chance)"}
     ),

@@ -90,6 +90,25 @@ def by_generator(result):
     return table.groupby("setting", sort=False).mean()
 
 
+def rank_correlation(settings):
+    """Spearman's rank correlation of accuracy and AUROC on unseen generators, over the settings.
+
+    Parameters
+    ----------
+    settings : DataFrame
+        A row a setting: accuracy, unseen_auroc.
+
+    Returns
+    -------
+    float in [-1, 1]
+        0 where one of them does not vary.
+    """
+    both = settings[["accuracy", "unseen_auroc"]]
+    if both.nunique().min() < 2:
+        return 0.0
+    return float(both.corr(method="spearman").iloc[0, 1])
+
+
 def compare(result, pairs, seed=0):
     """Which settings move the AUROC on unseen generators: see ``comparison.compare_auroc``.
 

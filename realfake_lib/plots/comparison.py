@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.plots.style import (
@@ -153,6 +154,24 @@ def _front(ax, table, cost, value, reverse, panel_width):
         ax.set_xlim(costs.max() * near, costs.min() / far)
     else:
         ax.set_xlim(costs.min() / near, costs.max() * far)
+    _plain_log_ticks(ax)
+
+
+def _plain_log_ticks(ax):
+    """A few ticks in plain numbers, the closer the shorter the logarithmic axis is."""
+    low, high = sorted(ax.get_xlim())
+    decades = np.log10(high / low)
+    steps = (1, 1.5, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2.2 else (1,)
+    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=99))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(value):
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 @styled
@@ -194,6 +213,11 @@ def learning_rate_lines(runs, values):
             )
             entries += drawn if ax is axes[0] else []
         ax.set_xscale("log")
+        ticks = sorted(set(runs["learning_rate"]))
+        few = len(ticks) <= 5  # else only the powers of ten have room for a label
+        labels = [f"{r:g}" if few or np.log10(r) % 1 < 1e-9 else "" for r in ticks]
+        ax.set_xticks(ticks, labels)
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel("highest learning rate (logarithmic)")
         ax.set_ylabel(label)
     figure.legend(
@@ -204,6 +228,65 @@ def learning_rate_lines(runs, values):
         ncols=min(4, len(names)),
         handlelength=3,
     )
+    return figure
+
+
+@styled
+def known_against_unseen(table, named=()):
+    """What settings reach on the known generator against what they make of unseen ones.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a setting: name, factor (what kind of choice it is), accuracy on the known generator,
+        unseen_auroc, and, where known, sd and unseen_auroc_sd over the seeds.
+    named : collection of str
+        Settings whose names are written beside them.
+
+    Returns
+    -------
+    Figure
+    """
+    need_columns(table, "name", "factor", "accuracy", "unseen_auroc")
+    figure = new_figure(4.6)
+    ax = figure.subplots()
+    entries = []
+    for i, (factor, part) in enumerate(table.groupby("factor", sort=False)):
+        colour, marker, _ = series(i)
+        x, y = part["accuracy"], part["unseen_auroc"]
+        if {"sd", "unseen_auroc_sd"} <= set(part):
+            thin = {"color": colour, "alpha": 0.4, "lw": 1, "zorder": 1}
+            ax.hlines(y, x - part["sd"], x + part["sd"], **thin)
+            ax.vlines(x, y - part["unseen_auroc_sd"], y + part["unseen_auroc_sd"], **thin)
+        # A seventh factor comes round to the first colour, but not to its filling.
+        face = colour if i < len(SERIES) else "white"
+        # The first, for example the baseline, lies on top.
+        style = {"color": colour, "mfc": face, "ms": 7, "zorder": 3 + 1 / (i + 1)}
+        entries += ax.plot(x, y, ls="", marker=marker, **style)
+        entries[-1].set_label(factor)
+    ax.axhline(0.5, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+    low, high = ax.get_xlim()
+    ax.set_xlim(low, high + 0.2 * (high - low))  # names stand to the right of their points
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(min(bottom, 0.47), max(top, 0.55))
+    ax.set_ylabel("AUROC on unseen generators")
+    ax.annotate(
+        "coin toss", (1, 0.5), (-2, 2), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="right", va="bottom", fontsize=9, color=FAINT,
+    )  # fmt: skip
+    percent_axis(ax.xaxis, "accuracy on the known generator")
+    figure.legend(
+        handles=entries,
+        labelcolor=[readable(entry.get_color()) for entry in entries],
+        loc="outside lower center",
+        ncols=min(4, len(entries)),
+    )
+    chosen = table[table["name"].isin(list(named))]
+    if len(chosen):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        x, y = (chosen[name].to_numpy(float) for name in ("accuracy", "unseen_auroc"))
+        _name_points(ax, x, y, list(chosen["name"]), np.ones(len(chosen), bool))
     return figure
 
 

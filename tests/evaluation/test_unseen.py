@@ -64,3 +64,9 @@ def test_without_unseen_fakes_their_columns_are_absent(result):
     assert list(scored) == ["setting", "seed"]
     assert list(unseen.by_setting(scored)) == ["setting"]
     assert list(unseen.by_generator(alone)) == ["known"]
+
+
+def test_what_does_not_vary_has_no_correlation():
+    settings = pd.DataFrame({"accuracy": [0.7, 0.8, 0.9], "unseen_auroc": [0.6, 0.5, 0.4]})
+    assert unseen.rank_correlation(settings) == pytest.approx(-1)
+    assert unseen.rank_correlation(settings.assign(accuracy=0.5)) == 0

@@ -530,3 +530,24 @@ def test_a_kernel_that_lost_its_port_is_started_again(tmp_path, monkeypatch):
     starts.clear()
     monkeypatch.setattr(execute.papermill, "execute_notebook", never)
     assert "Kernel died" in execute.execute(job)["error"] and len(starts) == 3
+
+
+# --- a cluster ----------------------------------------------------------------------------------
+
+
+def test_a_cluster_reaches_the_stages_but_not_their_keys(report, monkeypatch):
+    told = []
+    connection = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr(run.clusters, "connect", lambda at: told.append(at) or connection)
+    report.add("first", "import os\nrun.metric('at', os.environ['REALFAKE_CLUSTER'] or 'here')")
+    report.add("second", "pass")
+    report.run(cluster="tcp://127.0.0.1:8786")
+    assert told == ["tcp://127.0.0.1:8786"]
+    assert report.json("stages/first/metrics.json")["at"]["value"] == "tcp://127.0.0.1:8786"
+    assert "first: unchanged" in report.run()
+
+
+def test_a_cluster_that_is_none_is_told_before_anything_runs(report):
+    with pytest.raises(UserError, match="no address"):
+        report.run(cluster="127.0.0.1")
+    assert not report.build.exists()
