@@ -33,6 +33,8 @@ class OnnxNetwork:
     Parameters
     ----------
     session : onnxruntime.InferenceSession
+    name : path-like
+        Stands in messages.
 
     Attributes
     ----------
@@ -40,8 +42,8 @@ class OnnxNetwork:
         Side of the pictures that it takes, in pixels.
     """
 
-    def __init__(self, session):
-        self._session = session
+    def __init__(self, session, name="the network"):
+        self._session, self._name = session, name
         self.image_size = session.get_inputs()[0].shape[1]
 
     def logits(self, images, indices=None, batch_size=256):
@@ -62,6 +64,8 @@ class OnnxNetwork:
         ------
         ValueError
             If the images are not uint8: pixels scaled to [0, 1] would give verdicts, wrong ones.
+        UserError
+            If the file does not compute what it declares.
         """
         if images.dtype != np.uint8:
             raise ValueError(f"pixels are uint8, 0 to 255, not {images.dtype}")
@@ -70,9 +74,18 @@ class OnnxNetwork:
         for start in range(0, count, batch_size):
             window = slice(start, start + batch_size)
             chosen = images[window] if indices is None else images[indices[window]]
-            (found,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(chosen)})
-            logits[window] = found[:, 0]
+            logits[window] = self._run(np.ascontiguousarray(chosen))[:, 0]
         return logits
+
+    def _run(self, pixels):
+        try:
+            (found,) = self._session.run([OUTPUT], {INPUT: pixels})
+        except Exception as error:  # ONNX Runtime has a class for each of its errors
+            raise UserError(f"{self._name} cannot be computed: {error}", sidecars.AGAIN) from None
+        # ONNX Runtime takes the shapes that a file declares for a hint.
+        if found.shape != (len(pixels), 1):
+            raise UserError(f"{self._name} does not give one logit a picture.", sidecars.AGAIN)
+        return found
 
 
 def load(path, threads=None):
@@ -111,7 +124,7 @@ def load(path, threads=None):
     sidecars.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
     refuse_foreign(content, path)
     # The very bytes that were checked, so that no other file can take their place meanwhile.
-    return OnnxNetwork(session(content, path, threads)), meta
+    return OnnxNetwork(session(content, path, threads), path), meta
 
 
 def is_described(meta):

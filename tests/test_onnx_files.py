@@ -184,6 +184,16 @@ def test_a_file_that_onnx_runtime_cannot_read_is_named(tmp_path):
         onnx_files.load(write(tmp_path / "broken.onnx", model))
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"), [([1, 1], "cannot be computed"), ([1, -1], "one logit a picture")]
+)
+def test_a_file_that_does_not_compute_what_it_declares_is_named(tmp_path, shape, words):
+    weights = [numpy_helper.from_array(np.array(shape), "shape")]
+    loaded, _ = onnx_files.load(write(tmp_path / "odd.onnx", network(initializer=weights)))
+    with pytest.raises(UserError, match=f"odd.onnx .*{words}"):
+        loaded.logits(np.zeros((5, 16, 16, 3), np.uint8))
+
+
 def test_external_data_is_found_by_the_format_itself(tmp_path):
     assert onnx.external_data_helper.uses_external_data(elsewhere().graph.initializer[0])
 
