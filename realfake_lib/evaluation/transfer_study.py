@@ -316,15 +316,16 @@ def trained_by_size(
     label = label or model.name
     rows, result = [], None
     for size, subset in _nested(dataset, splits, sorted(sizes), seed):
-        own = recipe.for_images(size, least_steps)
+        batch_size = min(recipe.batch_size, max(8, size // 32))
+        steps = recipe.epochs * max(1, size // batch_size)
         # Images that stand in the list more than once, not more epochs: each epoch is validated,
         # and on few images that would cost more than all training.
-        often = max(1, round(own.epochs / recipe.epochs))
+        often = max(1, -(-least_steps // steps))
         result = fit(
             model,
             dataset,
             replace(splits, train=np.tile(subset, often)),
-            own.replace(epochs=recipe.epochs),
+            recipe.replace(batch_size=batch_size),
             seed=seed,
             checkpoint_dir=checkpoint_dir,
             label=f"{label}_{size}",

@@ -101,18 +101,16 @@ class Recipe:
             raise UserError(f"A recipe has no {', '.join(sorted(unknown))}.")
         return dataclasses.replace(self, **changes)
 
-    def for_images(self, n, least_steps=None):
+    def for_images(self, n):
         """The same recipe, with smaller batches and more epochs where ``n`` images are few.
 
         Schedules are laid out for thousands of steps; a few hundred images in large batches would
-        end a training before it has begun. At least ``least_steps`` are taken, by default
-        :data:`LEAST_STEPS`.
+        end a training before it has begun. At least :data:`LEAST_STEPS` are taken.
         """
-        least_steps = LEAST_STEPS if least_steps is None else least_steps
         batch_size = min(self.batch_size, max(8, n // 32))
         steps = max(1, n // batch_size)
         return self.replace(
-            batch_size=batch_size, epochs=max(self.epochs, -(-least_steps // steps))
+            batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
         )
 
     def rates(self, begin, end, steps):
