@@ -11,8 +11,8 @@ from realfake_lib import models, settings
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost, transfer
 from realfake_lib.training import kept
-from realfake_lib.training.features import extract, extract_cuts, fit_head
-from realfake_lib.training.loop import fit, prepared, set_seed
+from realfake_lib.training.features import extract, extract_cuts, fit_frozen, fit_head
+from realfake_lib.training.loop import fit, fresh_model, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
 
@@ -283,7 +283,17 @@ def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
 
 
 def trained_by_size(
-    model, sizes, dataset, splits, recipe, least_steps=600, seed=0, checkpoint_dir=None, label=None
+    model,
+    sizes,
+    dataset,
+    splits,
+    recipe,
+    least_steps=600,
+    seed=0,
+    checkpoint_dir=None,
+    label=None,
+    probe=None,
+    cache=None,
 ):
     """Validation accuracy of a training, by the number of training images.
 
@@ -304,6 +314,12 @@ def trained_by_size(
         Of the choice of images and of the training.
     checkpoint_dir : path-like, optional
     label : str, optional
+    probe : keras.Model, optional
+        The same network, frozen, left as it is. Its logit, fitted on the images of each size and on
+        no others, is what the training of that size starts from: a random one would first spoil
+        what the layers below it know.
+    cache : path-like, optional
+        Folder that keeps the features of ``probe``.
 
     Returns
     -------
@@ -311,20 +327,31 @@ def trained_by_size(
         ``n_train``, ``passes`` over them, ``val_accuracy``, ``n``.
     largest : FitResult
         The training on the largest size.
+
+    References
+    ----------
+    Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution,
+    ICLR 2022, arXiv 2202.10054 (the logit first).
     """
     recipe = get_recipe(recipe)
+    if probe is not None:
+        model, probe = (fresh_model(each, dataset.image_size) for each in (model, probe))
     label = label or model.name
     rows, result = [], None
     for size, subset in _nested(dataset, splits, sorted(sizes), seed):
-        own = recipe.for_images(size, least_steps)
+        batch_size = min(recipe.batch_size, max(8, size // 32))
+        steps = recipe.epochs * max(1, size // batch_size)
         # Images that stand in the list more than once, not more epochs: each epoch is validated,
         # and on few images that would cost more than all training.
-        often = max(1, round(own.epochs / recipe.epochs))
+        often = max(1, -(-least_steps // steps))
+        if probe is not None:
+            fit_frozen(probe, dataset, replace(splits, train=subset), cache)
+            model.get_layer("logit").set_weights(probe.get_layer("logit").get_weights())
         result = fit(
             model,
             dataset,
             replace(splits, train=np.tile(subset, often)),
-            own.replace(epochs=recipe.epochs),
+            recipe.replace(batch_size=batch_size),
             seed=seed,
             checkpoint_dir=checkpoint_dir,
             label=f"{label}_{size}",

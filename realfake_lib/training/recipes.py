@@ -107,18 +107,16 @@ class Recipe:
             raise UserError(f"A recipe has no {', '.join(sorted(unknown))}.")
         return dataclasses.replace(self, **changes)
 
-    def for_images(self, n, least_steps=None):
+    def for_images(self, n):
         """The same recipe, with smaller batches and more epochs where ``n`` images are few.
 
         Schedules are laid out for thousands of steps; a few hundred images in large batches would
-        end a training before it has begun. At least ``least_steps`` are taken, by default
-        :data:`LEAST_STEPS`.
+        end a training before it has begun. At least :data:`LEAST_STEPS` are taken.
         """
-        least_steps = LEAST_STEPS if least_steps is None else least_steps
         batch_size = min(self.batch_size, max(8, n // 32))
         steps = max(1, n // batch_size)
         return self.replace(
-            batch_size=batch_size, epochs=max(self.epochs, -(-least_steps // steps))
+            batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
         )
 
     def rates(self, begin, end, steps):
@@ -190,7 +188,8 @@ RECIPES = {
     "fine_tune": Recipe(
         epochs=3, batch_size=64, learning_rate=1e-3, augment="flip", precision="float32"
     ),
-    # For all training images, BatchNorm trained with the rest: see loop.fine_tune's norm.
+    # For all training images and BatchNorm trained with the rest (loop.fine_tune's norm): after two
+    # epochs on 10,000 images Muon and that were two points ahead of AdamW and frozen BatchNorm.
     "fine_tune_full": Recipe(
         epochs=12, batch_size=64, optimizer="muon", prune=0.6, window=0.75, precision="float32"
     ),

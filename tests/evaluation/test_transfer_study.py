@@ -133,6 +133,33 @@ def test_a_small_training_set_is_passed_over_more_often(pictures, monkeypatch):
     assert largest is not None
 
 
+def test_the_logit_to_start_from_has_seen_no_images_but_those_of_its_size(
+    pictures, tmp_path, monkeypatch
+):
+    dataset, splits = pictures
+    started, fitted = [], []
+    real = transfer_study.fit_frozen
+
+    def fit_frozen(probe, dataset, splits, cache):
+        fitted.append(len(splits.train))
+        return real(probe, dataset, splits, cache)
+
+    def fit(model, *_, **__):
+        started.append(model.get_layer("logit").get_weights()[0].ravel())
+        return SimpleNamespace(history={"val_accuracy": SimpleNamespace(iloc=[0.5])})
+
+    monkeypatch.setattr(transfer_study, "fit_frozen", fit_frozen)
+    monkeypatch.setattr(transfer_study, "fit", fit)
+    probe = transfer.build("mobilenet", CUT, weights=None)
+    before = probe.get_layer("logit").get_weights()[0]
+    tuned = transfer_study.prepared(probe)
+    transfer_study.trained_by_size(
+        tuned, [16, 80], *pictures, "comparison", probe=probe, cache=tmp_path
+    )
+    assert fitted == [16, 80] and not np.allclose(*started)
+    np.testing.assert_array_equal(before, probe.get_layer("logit").get_weights()[0])
+
+
 def curves(**accuracies):
     """A table of curves of one network over 100, 1,000 and 10,000 images, judged on 1,000."""
     frames = {
