@@ -22,7 +22,7 @@ CHOICE    = --data "$(DATA)" --seed $(SEED) $(foreach pair,$(SET),--set "$(pair)
 RUN       = $(REALFAKE) report run $(CHOICE) --jobs $(JOBS) $(foreach name,$(STAGE),--stage $(name)) $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report test demo pdf notebooks status bench trials lint strip lock clean
+.PHONY: help setup report test demo pdf notebooks status bench trials trainings lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
@@ -56,6 +56,9 @@ bench: $(READY) ## measure speed: BENCH=input, training or inference, by default
 
 trials: $(READY) ## run the trials in experiments/trials.yml that have no outcome yet (hours)
 	@$(PYTHON) scripts/run_trials.py
+
+trainings: $(READY) ## make the long trainings kept in experiments/trainings that are missing (hours)
+	@$(PYTHON) scripts/train_kept.py $(SEEDS)
 
 lint: $(READY) ## check style and the committed notebooks
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
