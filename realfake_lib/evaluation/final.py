@@ -378,19 +378,23 @@ def headline_table(results):
     return pd.DataFrame(rows).set_index("model")
 
 
-def sidecar(result):
+def sidecar(result, per_object=None):
     """What a reader must know of a detector, for the JSON file beside its model file.
 
     Parameters
     ----------
     result : FinalScores
+    per_object : DataFrame, optional
+        The same test images by object class, from
+        :func:`realfake_lib.evaluation.metrics.per_group`.
 
     Returns
     -------
     dict
         JSON-able: ``temperature``, ``threshold``, ``uncertain_band``; ``test`` and ``test_dedup``
         (measures by name, ``n``, and ``intervals``); ``false_alarm_rate`` of REAL test images at
-        the threshold; ``unseen``, by generator, with ``auroc``, ``fake_recall`` and ``n``.
+        the threshold; ``per_object_class``, by name, where given; ``unseen``, by generator, with
+        ``auroc``, ``fake_recall`` and ``n``.
     """
 
     def plain(scores):
@@ -400,9 +404,26 @@ def sidecar(result):
             "intervals": {name: [float(low), float(high)] for name, _, (low, high) in items},
         }
 
-    return result.point.meta() | {
-        "test": plain(result.test),
-        "test_dedup": plain(result.test_dedup),
-        "false_alarm_rate": result.false_alarm_rate,
-        "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
+    by_object = {} if per_object is None else {"per_object_class": _by_object(per_object)}
+    return (
+        result.point.meta()
+        | by_object
+        | {
+            "test": plain(result.test),
+            "test_dedup": plain(result.test_dedup),
+            "false_alarm_rate": result.false_alarm_rate,
+            "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
+        }
+    )
+
+
+def _by_object(per_object):
+    """Accuracy of each kind of object with its interval, JSON-able."""
+    return {
+        row.group: {
+            "accuracy": float(row.accuracy),
+            "n": int(row.n),
+            "intervals": {"accuracy": [float(row.ci_low), float(row.ci_high)]},
+        }
+        for row in per_object.itertuples()
     }

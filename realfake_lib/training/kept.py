@@ -177,4 +177,5 @@ def find(network, dataset, splits, recipe, seed, folder, label):
         precision=meta["precision"],
         reason=f"taken from {path.name}, not trained here",
         origin=meta["origin"],
+        recipe=dataclasses.asdict(get_recipe(recipe)),
     )

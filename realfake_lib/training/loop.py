@@ -3,7 +3,7 @@
 import functools
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import keras
 import numpy as np
@@ -57,6 +57,8 @@ class FitResult:
         Why it trained, resumed or loaded, for the reader of a log.
     origin : dict
         Where it was trained, for what was kept by :mod:`realfake_lib.training.kept`; else empty.
+    recipe : dict
+        The recipe's fields; empty where only a head was fitted.
     """
 
     model: keras.Model
@@ -68,6 +70,7 @@ class FitResult:
     precision: str
     reason: str
     origin: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
 
 
 @functools.cache
@@ -208,6 +211,7 @@ def fit(
         resumed_from=resumed_from,
         precision=precision,
         reason=_reason(resumed_from, recipe.epochs, checkpoint.path),
+        recipe=asdict(recipe),
     )
 
 
