@@ -45,5 +45,5 @@ def environment(project, **more):
 def realfake(project, *arguments, **kwargs):
     """Run ``realfake …`` of the copy in the copy; the finished process."""
     command = [sys.executable, "-m", "realfake_lib.cli", *map(str, arguments)]
-    kwargs = {"capture_output": True, "text": True, "timeout": 900} | kwargs
+    kwargs = {"capture_output": True, "text": True, "timeout": 2400} | kwargs
     return subprocess.run(command, cwd=project, env=environment(project), **kwargs)

@@ -37,7 +37,7 @@ def _write(dataset, folder):
 def _execute(notebook, folder):
     for attempt in range(3):
         try:
-            NotebookClient(notebook, timeout=600, kernel_name="python3").execute(cwd=str(folder))
+            NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder))
         except RuntimeError as error:  # another kernel took its port before it started
             if "before replying" not in str(error) or attempt == 2:
                 raise

@@ -82,7 +82,7 @@ def test_command_of_the_readme_runs(command, place, tmp_path):
         env=variables,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=2400,
     )
     assert outcome.returncode == 0, f"{outcome.stdout[-3000:]}\n{outcome.stderr[-3000:]}"
 
