@@ -58,7 +58,7 @@ trials: $(READY) ## run the trials in experiments/trials.yml that have no outcom
 	@$(PYTHON) scripts/run_trials.py
 
 trainings: $(READY) ## make the long trainings kept in experiments/trainings that are missing (hours)
-	@$(PYTHON) scripts/train_kept.py $(SEEDS)
+	@$(PYTHON) scripts/train_kept.py $(TRAININGS)
 
 lint: $(READY) ## check style and the committed notebooks
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

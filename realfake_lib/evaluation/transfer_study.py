@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from realfake_lib import models, settings
+from realfake_lib import models
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost, transfer
 from realfake_lib.training import kept
@@ -153,12 +153,6 @@ def find_or_fit(
     return fit(
         network, dataset, splits, recipe, seed=seed, checkpoint_dir=checkpoint_dir, label=label
     )
-
-
-def kept_trainings():
-    """Folder of the trainings that the project keeps, or None where it runs without a checkout."""
-    root = settings.project_root()
-    return root / "experiments" / "trainings" if root else None
 
 
 def judged_on(splits, n_val, seed=0):
