@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench_inference
+from benchmarks import bench_inference, bench_training_time
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "reports" / "models"
@@ -54,3 +54,29 @@ def test_every_form_of_every_detector_is_found():
 def test_a_folder_without_detectors_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no detector"):
         bench_inference.main(["--models", str(tmp_path)])
+
+
+def test_every_race_has_a_network_and_a_recipe():
+    from realfake_lib import models, training
+
+    for target, network, recipe, whose in bench_training_time.TARGETS.values():
+        assert 0.5 < target < 1 and whose
+        assert network in models.available() and training.get_recipe(recipe)
+
+
+def test_a_race_says_what_it_reached_and_whether_that_was_enough(demo, monkeypatch, capsys):
+    from realfake_lib import data, training
+
+    quick = training.Recipe(epochs=1, batch_size=32)
+    races = {"one": (0.01, "tiny_cnn", quick, "nobody"), "two": (1.1, "tiny_cnn", quick, "nobody")}
+    monkeypatch.setattr(bench_training_time, "TARGETS", races)
+    monkeypatch.setattr(data, "load", lambda _: demo)
+    bench_training_time.main(["one", "two"])
+    printed = capsys.readouterr().out
+    assert "1.00% reached" in printed and "110.00% MISSED" in printed
+
+
+def test_a_race_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        bench_training_time.main(["marathon"])
+    assert "known: sprint, long" in capsys.readouterr().err
