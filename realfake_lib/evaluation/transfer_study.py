@@ -144,15 +144,11 @@ def find_or_fit(
     FitResult or None
         Its ``origin`` is empty where it was trained here. None: not found, and not to be trained.
     """
-    if folder is not None:
-        found = kept.find(network, dataset, splits, recipe, seed, Path(folder), label)
-        if found is not None:
-            return found
-    if not train:
-        return None
-    return fit(
-        network, dataset, splits, recipe, seed=seed, checkpoint_dir=checkpoint_dir, label=label
-    )
+    folder = None if folder is None else Path(folder)
+    arguments = (network, dataset, splits, recipe, seed)
+    if train:
+        return kept.fit(*arguments, label, folder, checkpoint_dir=checkpoint_dir)
+    return None if folder is None else kept.find(*arguments, folder, label)
 
 
 def judged_on(splits, n_val, seed=0):
