@@ -15,7 +15,7 @@ from realfake_lib.training import distillation, kept
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "build" / "trainings"
-BEST, FAST, BACKBONE = "late_cnn", "folded_cnn", "mobilenet"
+BEST, FAST, BACKBONE = "deep_cnn", "folded_small", "mobilenet"
 KINDS = ("best", "fast", "backbone")
 SEEDS = (0, 1, 2, 3, 4)
 TEACHERS = 3

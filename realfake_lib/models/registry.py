@@ -12,7 +12,9 @@ _BUILDERS = {
     "resnet_small": small.resnet_small,
     "depthwise_cnn": small.depthwise_cnn,
     "late_cnn": small.late_cnn,
+    "deep_cnn": small.deep_cnn,
     "folded_cnn": small.folded_cnn,
+    "folded_small": small.folded_small,
     "wide_cnn": small.wide_cnn,
     "stack": stack.stack,
 }

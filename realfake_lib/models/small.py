@@ -111,6 +111,31 @@ def late_cnn(image_size=32, width=32):
     return stack(image_size, plan, name="late_cnn")
 
 
+def deep_cnn(image_size=32, width=32):
+    """Deep residual CNN without bells: three times three convolutions, pooled twice.
+
+    At the arithmetic of ``late_cnn``: what that spends on its two wide layers before each pooling
+    goes into three more sums behind it.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square input, in pixels.
+    width : int
+        Channels at full resolution; doubled after each pooling.
+
+    Returns
+    -------
+    keras.Model
+
+    References
+    ----------
+    As for :func:`late_cnn`.
+    """
+    stages = [f"{w} +{w} +{w}" for w in (width, 2 * width, 4 * width)]
+    return stack(image_size, "P ".join(stages), name="deep_cnn")
+
+
 def folded_cnn(image_size=32, width=64):
     """CNN on folded pixels: each 2×2 of them become channels first, none is lost.
 
@@ -141,6 +166,28 @@ def folded_cnn(image_size=32, width=64):
     x = conv_bn_relu(x, 2 * width, "block2_1")
     x = conv_bn_relu(x, 2 * width, "block2_2")
     return head(inputs, x, "folded_cnn")
+
+
+def folded_small(image_size=32, width=32):
+    """Small residual CNN on folded pixels: made to be fast, and to be taught by larger ones.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square input, in pixels; the last row and column of an odd one are left out.
+    width : int
+        Channels after folding; doubled at the pooling.
+
+    Returns
+    -------
+    keras.Model
+
+    References
+    ----------
+    As for :func:`folded_cnn` and, for the sums, :func:`late_cnn`.
+    """
+    plan = f"F {width} +{width}P {2 * width} +{2 * width} +{2 * width}"
+    return stack(image_size, plan, name="folded_small")
 
 
 def wide_cnn(image_size=32, width=64):

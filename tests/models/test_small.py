@@ -13,7 +13,8 @@ def _convolutions_before_pooling(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("tiny_cnn", 1), ("wide_cnn", 1), ("compact_cnn", 2), ("late_cnn", 3)]
+    ("name", "count"),
+    [("tiny_cnn", 1), ("wide_cnn", 1), ("compact_cnn", 2), ("late_cnn", 3), ("deep_cnn", 3)],
 )
 def test_the_networks_look_at_all_pixels_before_they_pool(name, count):
     assert _convolutions_before_pooling(name) == count
