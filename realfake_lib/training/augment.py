@@ -10,6 +10,8 @@ DESCRIPTIONS = {
     "none": "images as they are",
     "flip": "left-right flips",
     "flip_crop": "left-right flips; shifts by up to 2 whole pixels, borders reflected",
+    "flip_cutout": "left-right flips; a square of half the side, anywhere, turned mid-grey",
+    "flip_jitter": "left-right flips; brightness and contrast by up to a tenth",
     "original": "rotation by up to 15°, shifts by up to a tenth, left-right flips, bilinear",
     "rotate": "rotation by up to 15°, bilinear",
     "shift": "shifts by up to a tenth of the side, bilinear",
@@ -193,6 +195,28 @@ def _flip_crop(images, seed, pixels=2):
     return translate(images, rows, columns, _signs(images, seed) < 0)
 
 
+def _flip_cutout(images, seed):
+    """Cutout (DeVries and Taylor 2017, arXiv 1708.04552) behind a flip."""
+    flipped = _flip(images, seed)
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+
+    def covered(size, which):
+        centres = tf.random.stateless_uniform([count], _fork(seed, which), 0, size, tf.int32)
+        return tf.abs(tf.range(size)[None] - centres[:, None]) < size // 4
+
+    square = covered(height, 7)[:, :, None] & covered(width, 8)[:, None, :]
+    return tf.where(square[..., None], 127.5, flipped)
+
+
+def _flip_jitter(images, seed):
+    contrast, brightness = (
+        _uniform(images, seed, which, limit)[:, None, None, None]
+        for which, limit in ((9, 0.1), (10, 25.5))
+    )
+    moved = 127.5 + (_flip(images, seed) - 127.5) * (1 + contrast) + brightness
+    return tf.clip_by_value(moved, 0.0, 255.0)
+
+
 def _original(images, seed):
     return affine(
         images,
@@ -223,6 +247,8 @@ _POLICIES = {
     "none": None,
     "flip": _flip,
     "flip_crop": _flip_crop,
+    "flip_cutout": _flip_cutout,
+    "flip_jitter": _flip_jitter,
     "original": _original,
     "rotate": _rotate,
     "shift": _shift,

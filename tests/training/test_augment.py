@@ -81,3 +81,19 @@ def test_an_unknown_policy_is_named():
 
 def test_every_policy_is_described():
     assert set(augment.DESCRIPTIONS) == set(augment._POLICIES)
+
+
+def test_cutout_hides_a_square_and_nothing_else():
+    cut, flipped = (augment.policy(p)(IMAGES, (1, 2)).numpy() for p in ("flip_cutout", "flip"))
+    hidden = cut != flipped
+    for mask in hidden.any(axis=-1):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert mask[np.ix_(rows, columns)].mean() > 0.9 and len(rows) <= 9 and len(columns) <= 9
+    assert hidden.any(axis=(1, 2, 3)).all()
+
+
+def test_jitter_moves_all_pixels_of_a_picture_alike():
+    middling = np.full((4, 8, 8, 3), 100, np.uint8)
+    moved = augment.policy("flip_jitter")(middling, (1, 2)).numpy()
+    assert (np.ptp(moved, axis=(1, 2, 3)) == 0).all()
+    assert len(np.unique(moved)) == 4 and np.abs(moved - 100).max() <= 30
