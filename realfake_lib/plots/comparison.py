@@ -1,7 +1,6 @@
 """Figures that set detectors beside each other, beside others' results, and before unseen fakes."""
 
 import numpy as np
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from realfake_lib.evaluation.comparison import pareto
@@ -307,19 +306,20 @@ def transfer_bars(table):
     need_columns(table, "backbone", "strategy", "accuracy", "ci_low", "ci_high")
     backbones = list(dict.fromkeys(table["backbone"]))
     strategies = list(dict.fromkeys(table["strategy"]))
-    figure = new_figure((0.2 + 0.17 * len(strategies)) * len(backbones) + 1.25)
+    # Each backbone has its own strategies: only those take up room in its row.
+    place = table.groupby("backbone", sort=False).cumcount().to_numpy()
+    count = table.groupby("backbone")["strategy"].transform("size").to_numpy()
+    rows = table["backbone"].map(backbones.index).to_numpy(float)
+    rows += (place - (count - 1) / 2) * 0.8 / max(1, count.max())
+    figure = new_figure((0.2 + 0.17 * count.max()) * len(backbones) + 1.25)
     ax = figure.subplots()
     entries = []
-    shifts = 0.2 * (np.arange(len(strategies)) - (len(strategies) - 1) / 2)
     for i, strategy in enumerate(strategies):
-        chosen = table[table["strategy"] == strategy]
-        rows = np.array([backbones.index(name) for name in chosen["backbone"]]) + shifts[i]
+        chosen = (table["strategy"] == strategy).to_numpy()
+        values = (table.loc[chosen, column] for column in ("accuracy", "ci_low", "ci_high"))
         colour, marker, _ = series(i)
-        entries.append(
-            interval_dots(
-                ax, rows, chosen["accuracy"], chosen["ci_low"], chosen["ci_high"], colour, marker
-            )
-        )
+        fill = colour if i < len(SERIES) else "white"
+        entries.append(interval_dots(ax, rows[chosen], *values, colour, marker, mfc=fill))
     rows_axis(ax, backbones, separated=True)
     missing = table.groupby("backbone")["accuracy"].apply(lambda a: a.isna().all())
     ax.autoscale_view()
@@ -467,7 +467,7 @@ def _name_points(ax, x, y, names, bold):
                 fontsize=9,
                 color=INK if bold[i] else FAINT,
                 zorder=2,  # above grid, front and bars, below the points
-                path_effects=[withStroke(linewidth=2.5, foreground="white")],
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
                 arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7} if moved else None,
             )
 
