@@ -15,7 +15,9 @@ session = onnxruntime.InferenceSession(model)
 size = meta["image_size"]
 
 for path in pictures:
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")  # shows through where it is transparent
+    picture = Image.alpha_composite(white, picture).convert("RGB")
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.crop((left, top, left + side, top + side))

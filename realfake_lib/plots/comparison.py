@@ -411,7 +411,7 @@ def unseen_generators(table):
     height = max(0.2 + 0.17 * len(models), 0.5)
     figure = new_figure(height * len(generators) + 1.2)
     axes = figure.subplots(1, 2, sharey=True)
-    shifts = 0.2 * (np.arange(len(models)) - (len(models) - 1) / 2)
+    shifts = 0.8 * (np.arange(len(models)) - (len(models) - 1) / 2) / max(4, len(models))
     handles = []
     for i, model in enumerate(models):
         of_model = table[table["model"] == model]
