@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DETECTORS = ("best", "fast", "compact_cnn")
 """Trained detectors that are published, as far as a build has them."""
 REPORTED_AS = {"best": "best_single"}
-"""What a detector is called among the report's metrics, where that is another name: there ``best``
-is the mean over seeds."""
+"""What a detector is called among the training chapter's metrics, where that is another name: there
+``best`` is the mean over seeds."""
 
 
 def refusal(metrics):
@@ -80,7 +80,7 @@ def complete_models(target):
         if not file.is_file():
             continue
         model, meta = models.load(file)
-        meta = model_card.with_report(meta, REPORTED_AS.get(name, name), metrics) | {
+        meta = model_card.with_report(meta, REPORTED_AS.get(name, name), metrics, name) | {
             "bytes": file.stat().st_size
         }
         meta = to_onnx(model, file.with_suffix(".onnx"), meta)

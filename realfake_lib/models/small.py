@@ -112,25 +112,10 @@ def late_cnn(image_size=32, width=32):
 
 
 def deep_cnn(image_size=32, width=32):
-    """Deep residual CNN without bells: three times three convolutions, pooled twice.
+    """Deep residual CNN: three times three convolutions, pooled twice.
 
-    At the arithmetic of ``late_cnn``: what that spends on its two wide layers before each pooling
-    goes into three more sums behind it.
-
-    Parameters
-    ----------
-    image_size : int
-        Side of the square input, in pixels.
-    width : int
-        Channels at full resolution; doubled after each pooling.
-
-    Returns
-    -------
-    keras.Model
-
-    References
-    ----------
-    As for :func:`late_cnn`.
+    It costs the arithmetic of :func:`late_cnn`, whose parameters and references it shares: what
+    that spends on its wide layers before each pooling goes into three more sums behind it.
     """
     stages = [f"{w} +{w} +{w}" for w in (width, 2 * width, 4 * width)]
     return stack(image_size, "P ".join(stages), name="deep_cnn")
@@ -171,20 +156,7 @@ def folded_cnn(image_size=32, width=64):
 def folded_small(image_size=32, width=32):
     """Small residual CNN on folded pixels: made to be fast, and to be taught by larger ones.
 
-    Parameters
-    ----------
-    image_size : int
-        Side of the square input, in pixels; the last row and column of an odd one are left out.
-    width : int
-        Channels after folding; doubled at the pooling.
-
-    Returns
-    -------
-    keras.Model
-
-    References
-    ----------
-    As for :func:`folded_cnn` and, for the sums, :func:`late_cnn`.
+    Parameters and references as for :func:`folded_cnn`; the sums are those of :func:`late_cnn`.
     """
     plan = f"F {width} +{width}P {2 * width} +{2 * width} +{2 * width}"
     return stack(image_size, plan, name="folded_small")
