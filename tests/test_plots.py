@@ -450,3 +450,18 @@ def test_the_clean_image_has_its_place_on_the_robustness_axis():
 def test_input_that_cannot_be_drawn_is_refused_in_words(draw, said):
     with pytest.raises(ValueError, match=said):
         draw()
+
+
+def test_no_name_covers_another_ones_point():
+    """Points at one height, close enough for the left one's name to reach the right one's point."""
+    table = pd.DataFrame(
+        {"name": ["a_long_name", "b", "c"], "accuracy": [0.8, 0.8, 0.9], "cost": [1.0, 1.6, 100.0]}
+    )
+    figure = plots.accuracy_vs_cost(table, {"cost": "cost (s)"})
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    points = ax.transData.transform(table[["cost", "accuracy"]].to_numpy())
+    renderer = figure.canvas.get_renderer()
+    for name in ax.texts:
+        box = name.get_bbox_patch().get_window_extent(renderer)
+        assert not any(box.contains(*point) for point in points), name.get_text()

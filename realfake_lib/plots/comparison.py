@@ -454,8 +454,16 @@ def _name_points(ax, x, y, names, bold):
     offset, gap = 0.9 * em / box.width, 1.35 * em / box.height
     starts = at[:, 0] + offset
     ends = starts + np.array([0.62 * em * len(name) for name in names]) / box.width
+    wanted = at[:, 1].copy()
+    for i in range(len(names)):  # a name that would cover another's point stands away from it
+        near = (
+            (starts[i] < at[:, 0]) & (at[:, 0] < ends[i]) & (abs(at[:, 1] - at[i, 1]) < 0.7 * gap)
+        )
+        if near.any():
+            above = at[near, 1].mean() < at[i, 1]
+            wanted[i] += 0.8 * gap if above else -0.8 * gap
     for group in _overlapping(starts, ends):
-        for i, level in zip(group, spread(at[group, 1], gap, 0.02, 0.98), strict=True):
+        for i, level in zip(group, spread(wanted[group], gap, 0.02, 0.98), strict=True):
             moved = abs(level - at[i, 1]) > 0.5 * gap
             ax.annotate(
                 names[i],
