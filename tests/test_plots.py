@@ -453,15 +453,20 @@ def test_input_that_cannot_be_drawn_is_refused_in_words(draw, said):
 
 
 def test_no_name_covers_another_ones_point():
-    """Points at one height, close enough for the left one's name to reach the right one's point."""
+    """Networks of which the first one's name reached over the second one's point."""
     table = pd.DataFrame(
-        {"name": ["a_long_name", "b", "c"], "accuracy": [0.8, 0.8, 0.9], "cost": [1.0, 1.6, 100.0]}
+        {
+            "name": ["tiny_cnn", "depthwise_cnn", "wide_cnn", "folded_small", "deep_cnn"],
+            "accuracy": [0.8235, 0.8234, 0.8276, 0.8577, 0.8843],
+            "parameters": [23_761, 35_713, 79_041, 105_553, 481_569],
+        }
     )
-    figure = plots.accuracy_vs_cost(table, {"cost": "cost (s)"})
-    figure.draw_without_rendering()
-    (ax,) = figure.axes
-    points = ax.transData.transform(table[["cost", "accuracy"]].to_numpy())
-    renderer = figure.canvas.get_renderer()
-    for name in ax.texts:
-        box = name.get_bbox_patch().get_window_extent(renderer)
+    figure = plots.accuracy_vs_cost(table, {"parameters": "parameters", "accuracy": "the same"})
+    FigureCanvasAgg(figure).draw()
+    ax = figure.axes[0]
+    points = ax.transData.transform(table[["parameters", "accuracy"]].to_numpy())
+    names = [text for text in ax.texts if text.get_text() in set(table["name"])]
+    assert len(names) == len(table)
+    for name in names:
+        box = name.get_window_extent()
         assert not any(box.contains(*point) for point in points), name.get_text()

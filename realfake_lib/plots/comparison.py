@@ -464,19 +464,19 @@ def _name_points(ax, x, y, names, bold):
             wanted[i] += 0.8 * gap if above else -0.8 * gap
     for group in _overlapping(starts, ends):
         for i, level in zip(group, spread(wanted[group], gap, 0.02, 0.98), strict=True):
-            moved = abs(level - at[i, 1]) > 0.5 * gap
-            ax.annotate(
+            if abs(level - at[i, 1]) > 0.5 * gap:
+                leader = {"color": "#BBBBBB", "lw": 0.7, "zorder": 1, "transform": ax.transAxes}
+                ax.plot([at[i, 0], starts[i]], [at[i, 1], level], **leader)
+            ax.text(
+                starts[i],
+                level,
                 names[i],
-                xy=at[i],
-                xycoords="axes fraction",
-                xytext=(at[i, 0] + offset, level),
-                textcoords="axes fraction",
+                transform=ax.transAxes,
                 va="center",
                 fontsize=9,
                 color=INK if bold[i] else FAINT,
                 zorder=2,  # above grid, front and bars, below the points
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7} if moved else None,
             )
 
 
