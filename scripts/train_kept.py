@@ -1,7 +1,8 @@
 """Make the long trainings that the repository keeps, one after the other.
 
 Each training that is not in ``experiments/trainings`` yet is run, or carried on where a kill left
-it, and kept there when it is done. The fast network comes after the best: it learns from them.
+it, and kept there when it is done. The taught and the fast network come after the best: they learn
+from them.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from realfake_lib.training import distillation, kept
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "build" / "trainings"
 BEST, FAST, BACKBONE = "deep_cnn", "folded_small", "mobilenet"
-KINDS = ("best", "fast", "backbone")
+KINDS = ("best", "taught", "fast", "backbone")
 SEEDS = (0, 1, 2, 3, 4)
 TEACHERS = 3
 """How many of the best teach the fast network."""
@@ -28,10 +29,15 @@ def main(kinds=KINDS, seeds=SEEDS):
     task = (dataset, data.make_splits(dataset, seed=0))
     folder = kept.folder()
     origin = {"commit": provenance.git_state(ROOT)["commit"], "machine": machine()}
-    if "best" in kinds or "fast" in kinds:
-        best = [train_best(seed, task, folder, origin) for seed in seeds]
+    if {"best", "taught", "fast"} & set(kinds):
+        best = [train_best(seed, task, folder, origin).model for seed in SEEDS]
+    if "taught" in kinds:
+        lesson = distillation.Lesson(*task, tuple(best), notes=CHECKPOINTS)
+        for seed in seeds:
+            train_taught(BEST, lesson, "best_taught", seed, "best_taught", folder, origin)
     if "fast" in kinds:
-        train_fast([fit.model for fit in best[:TEACHERS]], task, folder, origin)
+        lesson = distillation.Lesson(*task, tuple(best[:TEACHERS]), notes=CHECKPOINTS)
+        train_taught(FAST, lesson, "fast_full", 0, "fast", folder, origin)
     if "backbone" in kinds:
         train_backbone(task, folder, origin)
 
@@ -46,14 +52,13 @@ def train_best(seed, task, folder, origin):
     return fit
 
 
-def train_fast(teachers, task, folder, origin):
-    """The fast network, taught by the best."""
-    arguments = (FAST, *task, "fast_full", 0)
-    fit = distillation.fit(*arguments, "fast", teachers, look_in=folder, checkpoint_dir=CHECKPOINTS)
-    report(f"{FAST}, taught", fit)
+def train_taught(network, lesson, recipe, seed, label, folder, origin):
+    """A network that learns from the deep ones what they say of each training picture."""
+    arguments = (network, lesson, recipe, seed)
+    fit = distillation.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS)
+    report(f"{network}, taught, seed {seed}", fit)
     if not fit.origin:
-        key = distillation.identity(*arguments, teachers)
-        kept.keep(fit, folder, "fast", 0, key, **origin)
+        kept.keep(fit, folder, label, seed, distillation.identity(*arguments), **origin)
 
 
 def train_backbone(task, folder, origin):
@@ -86,6 +91,6 @@ def machine():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="train_kept.py", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND")
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of the best network")
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of the taught network")
     options = parser.parse_args()
     main(options.only, options.seeds)

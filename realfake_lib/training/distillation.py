@@ -1,99 +1,131 @@
-"""Distillation: one small network learns what several large ones say together."""
+"""Distillation: one network learns what several say together."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from realfake_lib import settings
+from realfake_lib.data import ImageDataset, Splits
 from realfake_lib.training import kept, loop
 from realfake_lib.training.checkpoints import digest, model_digest
 from realfake_lib.training.predict import predict_logits
 
 
-def fit(
-    network,
-    dataset,
-    splits,
-    recipe,
-    seed,
-    label,
-    teachers,
-    share=0.9,
-    temperature=1.0,
-    look_in=None,
-    **options,
-):
-    """Train a network on the teachers' probabilities in place of bare labels.
+@dataclass(frozen=True)
+class Lesson:
+    """What teachers say of the training images, and what is to be learnt from it.
 
-    Parameters
+    Attributes
     ----------
-    network, dataset, splits, recipe, seed, label, look_in, **options
-        As for :func:`realfake_lib.training.kept.fit`.
-    teachers : sequence of keras.Model
+    dataset : ImageDataset
+    splits : Splits
+        The labels of ``train`` are mixed with the teachers'; all others stay 0 or 1.
+    teachers : tuple of keras.Model
         Their logits are averaged, over each training image and its mirror image.
     share : float in [0, 1]
         Weight of the teachers; the rest goes to the true label.
     temperature : float above 0
         Divides the teachers' mean logit: above 1 makes them less sure.
-
-    Returns
-    -------
-    FitResult
+    notes : Path, optional
+        Folder in which the teachers' answers are kept, for the next process that asks.
 
     References
     ----------
     Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015, arXiv 1503.02531.
     """
+
+    dataset: ImageDataset
+    splits: Splits
+    teachers: tuple
+    share: float = 0.9
+    temperature: float = 1.0
+    notes: Path | None = None
+
+    @cached_property
+    def named(self):
+        """The data set under the name of what its soft labels follow from, an ImageDataset.
+
+        So a kept training is found without asking the teachers about every training image.
+        """
+        told = [self.share, self.temperature], *map(model_digest, self.teachers)
+        return replace(self.dataset, fingerprint=digest(self.dataset.fingerprint, *told))
+
+    @cached_property
+    def softened(self):
+        """:attr:`named`, with labels float32 in [0, 1]: the teachers are asked once."""
+        rows = self.splits.train
+        logits = self._answers(rows) / self.temperature
+        labels = self.dataset.labels.astype(np.float32)
+        labels[rows] = self.share / (1 + np.exp(-logits)) + (1 - self.share) * labels[rows]
+        return self.named.relabelled(labels)
+
+    def _answers(self, rows):
+        """The teachers' mean logits of images and mirror images, (n,) float64."""
+        path = None
+        if self.notes is not None:
+            asked = digest(self.dataset.fingerprint, rows, *map(model_digest, self.teachers))
+            path = self.notes / f"answers-{asked[:16]}.npy"
+            if path.is_file():
+                return np.load(path, allow_pickle=False)
+        logits = np.zeros(len(rows))
+        for teacher in self.teachers:
+            for step in (1, -1):
+                logits += predict_logits(teacher, self.dataset.images[:, :, ::step], rows)
+        logits /= 2 * len(self.teachers)
+        if path is not None:
+            with settings.atomic_file(path) as temporary:
+                np.save(temporary, logits)
+        return logits
+
+
+def fit(network, lesson, recipe, seed, label, look_in=None, **options):
+    """Train a network on the teachers' probabilities in place of bare labels.
+
+    Parameters
+    ----------
+    network, recipe, seed, label, look_in, **options
+        As for :func:`realfake_lib.training.kept.fit`.
+    lesson : Lesson
+
+    Returns
+    -------
+    FitResult
+    """
     if look_in is not None:
-        named = _named(dataset, teachers, share, temperature)
-        found = kept.find(network, named, splits, recipe, seed, look_in, label)
+        found = kept.find(network, lesson.named, lesson.splits, recipe, seed, look_in, label)
         if found is not None:
             return found
-    softened = soften(dataset, splits, teachers, share, temperature)
-    return loop.fit(network, softened, splits, recipe, seed=seed, label=label, **options)
+    arguments = (network, lesson.softened, lesson.splits, recipe)
+    return loop.fit(*arguments, seed=seed, label=label, **options)
 
 
-def identity(network, dataset, splits, recipe, seed, teachers, share=0.9, temperature=1.0):
+def fit_seeds(network, lesson, recipe, seeds, label, look_in=None, otherwise=None, **options):
+    """Trainings by one lesson that differ in their seed alone, kept ones where there are any.
+
+    Parameters
+    ----------
+    network, lesson, recipe, label, look_in, **options
+        As for :func:`fit`.
+    seeds, otherwise
+        As for :func:`realfake_lib.training.kept.fit_seeds`.
+
+    Returns
+    -------
+    dict of int to FitResult
+        By seed.
+    """
+    arguments = (network, lesson.named, lesson.splits, recipe)
+    recipe, seeds = kept.what_to_train(*arguments, seeds, label, look_in, otherwise)
+    return {seed: fit(network, lesson, recipe, seed, label, look_in, **options) for seed in seeds}
+
+
+def identity(network, lesson, recipe, seed):
     """:func:`realfake_lib.training.kept.identity` of a distillation; parameters as for :func:`fit`.
 
     Returns
     -------
     str
     """
-    named = _named(dataset, teachers, share, temperature)
-    return kept.identity(network, named, splits, recipe, seed)
-
-
-def _named(dataset, teachers, share, temperature):
-    """The data set under the name of what its soft labels follow from.
-
-    So a kept training is found without asking the teachers about every training image.
-    """
-    told = [share, temperature], *(model_digest(teacher) for teacher in teachers)
-    return replace(dataset, fingerprint=digest(dataset.fingerprint, *told))
-
-
-def soften(dataset, splits, teachers, share=0.9, temperature=1.0):
-    """The data set with the teachers' probability of REAL mixed into the training labels.
-
-    Parameters
-    ----------
-    dataset : ImageDataset
-    splits : Splits
-        The labels of ``train`` are mixed; all others stay 0 or 1.
-    teachers, share, temperature
-        As for :func:`fit`.
-
-    Returns
-    -------
-    ImageDataset
-        Its labels are float32 in [0, 1].
-    """
-    rows = splits.train
-    logits = np.zeros(len(rows))
-    for teacher in teachers:
-        for step in (1, -1):
-            logits += predict_logits(teacher, dataset.images[:, :, ::step], rows)
-    logits /= 2 * len(teachers) * temperature
-    labels = dataset.labels.astype(np.float32)
-    labels[rows] = share / (1 + np.exp(-logits)) + (1 - share) * labels[rows]
-    return _named(dataset, teachers, share, temperature).relabelled(labels)
+    return kept.identity(network, lesson.named, lesson.splits, recipe, seed)

@@ -87,18 +87,30 @@ def fit_seeds(
     dict of int to FitResult
         By seed.
     """
-    if otherwise is not None:
-        arguments = (network, dataset, splits, recipe)
-        found = [
-            seed
-            for seed in seeds
-            if look_in is not None and find(*arguments, seed, look_in, label) is not None
-        ]
-        recipe, seeds = (recipe, found) if found else otherwise
+    arguments = (network, dataset, splits, recipe)
+    recipe, seeds = what_to_train(*arguments, seeds, label, look_in, otherwise)
     return {
         seed: fit(network, dataset, splits, recipe, seed, label, look_in, **options)
         for seed in seeds
     }
+
+
+def what_to_train(network, dataset, splits, recipe, seeds, label, look_in=None, otherwise=None):
+    """Recipe and seeds that :func:`fit_seeds` trains or finds; parameters as for it.
+
+    Returns
+    -------
+    recipe, seeds
+    """
+    if otherwise is None:
+        return recipe, seeds
+    found = [
+        seed
+        for seed in seeds
+        if look_in is not None
+        and find(network, dataset, splits, recipe, seed, look_in, label) is not None
+    ]
+    return (recipe, found) if found else otherwise
 
 
 def path_of(folder, label, seed):

@@ -192,6 +192,7 @@ RECIPES = {
     "compact_full": _MUON.replace(epochs=30),
     "compact_smoke": _MUON.replace(epochs=3, batch_size=32),
     "best_full": _NAMING.replace(epochs=24),
+    "best_taught": _NAMING.replace(epochs=36),
     "best_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
     "fast_full": _NAMING.replace(epochs=36),
     "fast_smoke": _NAMING.replace(epochs=4, batch_size=32, prune=0.0),

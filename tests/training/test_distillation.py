@@ -15,7 +15,7 @@ def teacher(task, recipe):
 
 def test_training_labels_are_mixed_and_all_others_stay(task, teacher):
     dataset, splits = task
-    soft = distillation.soften(dataset, splits, [teacher], share=0.5)
+    soft = distillation.Lesson(dataset, splits, (teacher,), share=0.5).softened
     elsewhere = np.setdiff1d(np.arange(len(dataset.images)), splits.train)
     assert np.array_equal(soft.labels[elsewhere], dataset.labels[elsewhere])
     images = np.asarray(dataset.images)[splits.train]
@@ -26,9 +26,9 @@ def test_training_labels_are_mixed_and_all_others_stay(task, teacher):
 
 
 def test_a_high_temperature_makes_teachers_less_sure(task, teacher):
-    dataset, splits = task
+    splits = task[1]
     sure, unsure = (
-        distillation.soften(dataset, splits, [teacher], 1.0, temperature).labels[splits.train]
+        distillation.Lesson(*task, (teacher,), 1.0, temperature).softened.labels[splits.train]
         for temperature in (1, 10)
     )
     assert np.all(np.abs(unsure - 0.5) <= np.abs(sure - 0.5) + 1e-6)
@@ -41,10 +41,10 @@ def test_a_student_follows_its_teacher_against_the_labels(task, recipe):
     contrary = keras.Model(inputs, keras.layers.Dense(1, name="logit")(mean))
     contrary.set_weights([np.full((3, 1), -0.2, "float32"), np.array([72.0], "float32")])
     longer = recipe.replace(epochs=8, learning_rate=2e-2, augment="none")
-    arguments = ("tiny_cnn", dataset, splits, longer, 4, "fast", [contrary])
     images, truth = dataset.images[splits.train], dataset.labels[splits.train] > 0
     for share, right in ((1.0, False), (0.0, True)):
-        student = distillation.fit(*arguments, share=share).model
+        lesson = distillation.Lesson(dataset, splits, (contrary,), share)
+        student = distillation.fit("tiny_cnn", lesson, longer, 4, "fast").model
         agrees = np.mean((training.predict_logits(student, images) > 0) == truth)
         assert (agrees > 0.8) if right else (agrees < 0.2)
 
@@ -52,12 +52,34 @@ def test_a_student_follows_its_teacher_against_the_labels(task, recipe):
 def test_a_kept_student_is_found_without_asking_the_teacher(
     task, recipe, teacher, tmp_path, monkeypatch
 ):
-    arguments = ("tiny_cnn", *task, recipe, 4, "fast")
-    first = distillation.fit(*arguments, [teacher], checkpoint_dir=tmp_path / "checkpoints")
-    key = distillation.identity(*arguments[:5], [teacher])
+    lesson = distillation.Lesson(*task, (teacher,))
+    options = {"checkpoint_dir": tmp_path / "checkpoints"}
+    first = distillation.fit("tiny_cnn", lesson, recipe, 4, "fast", **options)
+    key = distillation.identity("tiny_cnn", lesson, recipe, 4)
     kept.keep(first, tmp_path, "fast", 4, key)
     monkeypatch.setattr(distillation, "predict_logits", None)
-    again = distillation.fit(*arguments, [teacher], look_in=tmp_path)
+    lesson = distillation.Lesson(*task, (teacher,))
+    again = distillation.fit("tiny_cnn", lesson, recipe, 4, "fast", tmp_path)
     assert again.epochs_run == 0 and "not trained here" in again.reason
+    several = distillation.fit_seeds(
+        "tiny_cnn", lesson, recipe, [3, 4], "fast", tmp_path, (recipe, [5])
+    )
+    assert list(several) == [4] and several[4].epochs_run == 0
     other = training.fit("tiny_cnn", *task, recipe, seed=9).model
-    assert distillation.identity(*arguments[:5], [other]) != key
+    of_another = distillation.Lesson(*task, (other,))
+    assert distillation.identity("tiny_cnn", of_another, recipe, 4) != key
+
+
+def test_teachers_are_asked_once_for_all_seeds(task, recipe, teacher, monkeypatch):
+    asked = []
+
+    def ask(*arguments):
+        asked.append(arguments)
+        return training.predict_logits(*arguments)
+
+    monkeypatch.setattr(distillation, "predict_logits", ask)
+    lesson = distillation.Lesson(*task, (teacher,))
+    short = recipe.replace(epochs=1)
+    fits = distillation.fit_seeds("tiny_cnn", lesson, short, [1, 2], "taught")
+    assert [fits[seed].epochs_run for seed in (1, 2)] == [1, 1]
+    assert len(asked) == 2  # each image and its mirror image
