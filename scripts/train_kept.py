@@ -1,8 +1,8 @@
 """Make the long trainings that the repository keeps, one after the other.
 
 Each training that is not in ``experiments/trainings`` yet is run, or carried on where a kill left
-it, and kept there when it is done. The taught and the fast network come after the best: they learn
-from them.
+it, and kept there when it is done. The best and the fast network come after the deep ones, which
+teach them.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from realfake_lib.training import distillation, kept
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "build" / "trainings"
-BEST, FAST, BACKBONE = "deep_cnn", "folded_small", "mobilenet"
-KINDS = ("best", "taught", "fast", "backbone")
+DEEP, FAST, BACKBONE = "deep_cnn", "folded_small", "mobilenet"
+KINDS = ("deep", "best", "fast", "backbone")
 SEEDS = (0, 1, 2, 3, 4)
-TEACHERS = 3
-"""How many of the best teach the fast network."""
+OF_FAST = 3
+"""How many of the deep networks teach the fast one; all of them teach the best."""
 
 
 def main(kinds=KINDS, seeds=SEEDS):
@@ -29,26 +29,26 @@ def main(kinds=KINDS, seeds=SEEDS):
     task = (dataset, data.make_splits(dataset, seed=0))
     folder = kept.folder()
     origin = {"commit": provenance.git_state(ROOT)["commit"], "machine": machine()}
-    if {"best", "taught", "fast"} & set(kinds):
-        best = [train_best(seed, task, folder, origin).model for seed in SEEDS]
-    if "taught" in kinds:
-        lesson = distillation.Lesson(*task, tuple(best), notes=CHECKPOINTS)
+    if {"deep", "best", "fast"} & set(kinds):
+        deep = [train_deep(seed, task, folder, origin).model for seed in SEEDS]
+    if "best" in kinds:
+        lesson = distillation.Lesson(*task, tuple(deep), notes=CHECKPOINTS)
         for seed in seeds:
-            train_taught(BEST, lesson, "best_taught", seed, "best_taught", folder, origin)
+            train_taught(DEEP, lesson, "best_full", seed, "best", folder, origin)
     if "fast" in kinds:
-        lesson = distillation.Lesson(*task, tuple(best[:TEACHERS]), notes=CHECKPOINTS)
+        lesson = distillation.Lesson(*task, tuple(deep[:OF_FAST]), notes=CHECKPOINTS)
         train_taught(FAST, lesson, "fast_full", 0, "fast", folder, origin)
     if "backbone" in kinds:
         train_backbone(task, folder, origin)
 
 
-def train_best(seed, task, folder, origin):
-    """One seed of the best network."""
-    arguments = (BEST, *task, "best_full", seed)
-    fit = kept.fit(*arguments, "best", folder, checkpoint_dir=CHECKPOINTS)
-    report(f"{BEST}, seed {seed}", fit)
+def train_deep(seed, task, folder, origin):
+    """One seed of the deep network, untaught."""
+    arguments = (DEEP, *task, "deep_full", seed)
+    fit = kept.fit(*arguments, "deep", folder, checkpoint_dir=CHECKPOINTS)
+    report(f"{DEEP}, seed {seed}", fit)
     if not fit.origin:
-        kept.keep(fit, folder, "best", seed, kept.identity(*arguments), **origin)
+        kept.keep(fit, folder, "deep", seed, kept.identity(*arguments), **origin)
     return fit
 
 
@@ -91,6 +91,6 @@ def machine():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="train_kept.py", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND")
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of the taught network")
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of the best network")
     options = parser.parse_args()
     main(options.only, options.seeds)

@@ -216,6 +216,25 @@ def predict(model, dataset, splits, unseen=None, mirrored=False):
     )
 
 
+def predict_each(fits, dataset, splits, unseen=None, mirrored=False):
+    """:func:`predict` for several trainings; one that has two names is asked once.
+
+    Parameters
+    ----------
+    fits : dict of str to FitResult
+    dataset, splits, unseen, mirrored
+        As for :func:`predict`.
+
+    Returns
+    -------
+    dict of str to Logits
+        By the same names.
+    """
+    models = {id(fit): fit.model for fit in fits.values()}
+    said = {key: predict(model, dataset, splits, unseen, mirrored) for key, model in models.items()}
+    return {name: said[id(fit)] for name, fit in fits.items()}
+
+
 def score(model, dataset, splits, unseen=None, seed=0):
     """Score a final model, once, on everything that it was not trained on.
 

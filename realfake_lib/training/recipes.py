@@ -191,12 +191,14 @@ RECIPES = {
     "compact_standard": _MUON.replace(epochs=12),
     "compact_full": _MUON.replace(epochs=30),
     "compact_smoke": _MUON.replace(epochs=3, batch_size=32),
-    "best_full": _NAMING.replace(epochs=24),
-    "best_taught": _NAMING.replace(epochs=36),
+    "deep_full": _NAMING.replace(epochs=24),
+    "deep_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
+    # Taught by several trainings of deep_full.
+    "best_full": _NAMING.replace(epochs=36),
     "best_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
     "fast_full": _NAMING.replace(epochs=36),
     "fast_smoke": _NAMING.replace(epochs=4, batch_size=32, prune=0.0),
-    # For the benchmark of time to an accuracy: one pass over windows, and half of best_full.
+    # For the benchmark of time to an accuracy: one pass over windows, and half of deep_full.
     "sprint": _NAMING.replace(epochs=1, prune=0.0),
     "race": _NAMING.replace(epochs=12),
     "comparison": Recipe(epochs=4, batch_size=64),

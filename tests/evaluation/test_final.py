@@ -190,3 +190,18 @@ def test_seeds_are_summed_up_by_mean_lowest_and_highest(brightness_detector, pic
     accuracies = [one.test.accuracy for one in scored]
     assert name == "accuracy" and mean == pytest.approx(np.mean(accuracies))
     assert (low, high) == (min(accuracies), max(accuracies)) and low < high
+
+
+def test_a_training_of_two_names_is_asked_once(brightness_detector, pictures, monkeypatch):
+    one, other = (SimpleNamespace(model=brightness_detector) for _ in range(2))
+    asked = []
+
+    def predict(model, *arguments):
+        asked.append(arguments)
+        return len(asked)
+
+    monkeypatch.setattr(final, "predict", predict)
+    fits = {"best": one, "deep": other, "best, seed 0": one}
+    said = final.predict_each(fits, *pictures, mirrored=True)
+    assert said == {"best": 1, "deep": 2, "best, seed 0": 1}
+    assert all(arguments[-1] is True for arguments in asked)

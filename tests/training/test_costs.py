@@ -65,3 +65,26 @@ def test_the_speed_of_inference_is_that_of_the_fastest_round(monkeypatch):
     clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 24.0])
     monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
     assert costs.inference_speed("tiny_cnn", 16, images=8) == 8 / 2
+
+
+@pytest.fixture
+def several():
+    """Three trainings of two epochs; the second has the lowest loss at last, the third before."""
+    losses = {0: [0.5, 0.3], 1: [0.6, 0.1], 2: [0.05, 0.2]}
+    return {
+        seed: SimpleNamespace(
+            history=pd.DataFrame({"val_loss": loss, "val_accuracy": [0.5, 1 - loss[-1]]})
+        )
+        for seed, loss in losses.items()
+    }
+
+
+def test_the_training_that_ends_best_is_chosen(several):
+    assert costs.lowest_val_loss(several) == 1
+
+
+def test_seeds_are_summed_up_by_how_they_end(several):
+    assert costs.last_over_seeds(several.values()) == [
+        ("accuracy", pytest.approx(0.8), (0.7, 0.9)),
+        ("loss", pytest.approx(0.2), (0.1, 0.3)),
+    ]
