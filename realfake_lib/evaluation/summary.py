@@ -34,7 +34,9 @@ def overview(metrics, models):
     """
     columns = {
         "accuracy": "test.accuracy",
+        "at its threshold": "test_at_threshold.accuracy",
         "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
+        "REAL called fake": "test_at_threshold.false_alarm_rate",
         "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
         "without twins": "test_dedup.accuracy",
         "AUROC": "test.auroc",
@@ -93,7 +95,8 @@ def against_published(metrics, models, published, titles=None):
     -------
     pandas.DataFrame
         Columns name, accuracy, low, high (NaN for published figures, whose interval is not
-        given), parameters, source, ours (bool); the highest accuracy first.
+        given), parameters, source, note (text, NaN for our own), ours (bool); the highest
+        accuracy first.
     """
     rows = [
         {
@@ -101,6 +104,7 @@ def against_published(metrics, models, published, titles=None):
             "accuracy": entry["accuracy"],
             "parameters": entry.get("params"),
             "source": entry["source"],
+            "note": " ".join(entry.get("note", "").split()),
             "ours": False,
         }
         for key, entry in published.items()
