@@ -9,6 +9,21 @@ import pandas as pd
 TOGETHER = "all"
 """Name under which the fakes of all unseen generators are scored together."""
 
+FORMATS = {
+    "accuracy": "{:.2%}",
+    "at its threshold": "{:.2%}",
+    "unseen: fakes found": "{:.2%}",
+    "REAL called fake": "{:.2%}",
+    "unseen: AUROC": "{:.2f}",
+    "without twins": "{:.2%}",
+    "AUROC": "{:.4f}",
+    "TPR at 1 % FPR": "{:.2%}",
+    "ECE": "{:.2%}",
+    "parameters": "{:,.0f}",
+    "training, s": "{:,}",
+}
+"""How the columns of :func:`overview` are shown."""
+
 # Published for their robustness; their clean accuracy is not what they set out to raise.
 _OTHER_QUESTION = frozenset({"fgsm", "fgsm_trained", "corruptions", "robust_augmentation"})
 
