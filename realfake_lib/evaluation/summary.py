@@ -20,7 +20,7 @@ FORMATS = {
     "TPR at 1 % FPR": "{:.2%}",
     "ECE": "{:.2%}",
     "parameters": "{:,.0f}",
-    "training, s": "{:,}",
+    "training, s": "{:,.0f}",
 }
 """How the columns of :func:`overview` are shown."""
 
@@ -66,7 +66,7 @@ def overview(metrics, models):
     }
     frame = pd.DataFrame.from_dict(rows, orient="index").dropna(axis="columns", how="all")
     if "training, s" in frame:
-        frame["training, s"] = frame["training, s"].astype(float).round().astype("Int64")
+        frame["training, s"] = frame["training, s"].astype(float).round()
     return frame.rename_axis("model")
 
 
@@ -190,7 +190,7 @@ def against_original(original, training, transfer, robustness, comparison):
         (
             "Grad-CAM",
             "ImageNet's VGG16 and a bird",
-            "the trained detectors, both classes, tested against random weights",
+            "a trained detector, both classes, tested against random weights",
         ),
         (
             "comparison",
