@@ -16,18 +16,11 @@ from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_point
 from realfake_lib.settings import FAKE, REAL
 
-_SHARES = (
-    "accuracy",
-    "without twins",
-    "precision",
-    "recall",
-    "F1",
-    "unseen recall",
-    "REAL called fake",
-)
+_AT_ONE_HALF = ("precision", "recall", "F1")
+_AT_THRESHOLD = ("unseen recall", "REAL called fake")
 _AT_LOW_FPR = ("TPR at 1 % FPR", "TPR at 5 % FPR")
 
-_FORMATS = dict.fromkeys(_SHARES + _AT_LOW_FPR, "{:.1%}")
+_FORMATS = dict.fromkeys(_AT_ONE_HALF + _AT_THRESHOLD + _AT_LOW_FPR, "{:.1%}")
 _FORMATS |= {"AUROC": "{:.4f}", "ECE": "{:.2%}", "unseen AUROC": "{:.2f}"}
 # Good detectors differ in tenths of a point, and the interval of 20,000 images has a third of one.
 _FORMATS |= dict.fromkeys(("accuracy", "at its threshold", "without twins"), "{:.2%}")

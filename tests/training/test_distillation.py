@@ -83,3 +83,12 @@ def test_teachers_are_asked_once_for_all_seeds(task, recipe, teacher, monkeypatc
     fits = distillation.fit_seeds("tiny_cnn", lesson, short, [1, 2], "taught")
     assert [fits[seed].epochs_run for seed in (1, 2)] == [1, 1]
     assert len(asked) == 2  # each image and its mirror image
+
+
+def test_answers_are_noted_for_the_next_process(task, teacher, tmp_path, monkeypatch):
+    first = distillation.Lesson(*task, (teacher,), notes=tmp_path).softened.labels
+    monkeypatch.setattr(distillation, "predict_logits", None)
+    again = distillation.Lesson(*task, (teacher,), notes=tmp_path).softened.labels
+    assert np.array_equal(first, again)
+    with pytest.raises(TypeError):  # another question has other answers: the teacher is asked
+        _ = distillation.Lesson(*task, (teacher, teacher), notes=tmp_path).softened
