@@ -1,13 +1,18 @@
 """Where commands write: checks before the work begins, and the folder of explanations."""
 
+import hashlib
 import json
 import os
 import tempfile
+import unicodedata
 from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.data import layout
 from realfake_lib.errors import UserError
+
+LONGEST = 140
+"""Bytes in the name of a picture or of a folder around it: most disks take 255, eCryptfs 143."""
 
 RECORD = "realfake-explanations.json"
 """Lies in a folder of explanations and says which files in it were made, and from what."""
@@ -26,7 +31,10 @@ def check_place(option, path):
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{option} {path} is a folder.", "Name a file.")
-    _check_folder(option, path, path.parent)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UserError(f"{option} {path} is write-protected.", "Name another file.")
+    if not settings.is_special(path) and settings.own_descriptor(path) is None:
+        _check_folder(option, path, Path(os.path.realpath(path)).parent)
 
 
 def _check_folder(option, path, folder):
@@ -124,18 +132,35 @@ def picture_names(files):
     Returns
     -------
     dict
-        File to relative path with forward slashes, all different whatever the letter case.
+        File to relative path with forward slashes: text that every disk takes, no part longer than
+        :data:`LONGEST`, all different whatever the letter case. The same for the same files.
     """
     names, taken = {}, set()
     for file in files:
         path = os.path.normpath(file)
         if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
             path = os.path.abspath(path)
-        path = Path(path).relative_to(Path(path).anchor).as_posix()
-        name, number = f"{path}.png", 1
-        while name.casefold() in taken:
+        path = Path(path).relative_to(Path(path).anchor)
+        *folders, stem = (_shortened(os.fsencode(part)) for part in path.parts)
+        number = 1
+        while True:
+            end = ".png" if number == 1 else f"-{number}.png"
+            name = "/".join([*folders, stem + end])
+            # Two names are one where a disk knows no letter case, or only one form of an accent.
+            same = unicodedata.normalize("NFC", name).casefold()
+            if same not in taken:
+                break
             number += 1
-            name = f"{path}-{number}.png"
-        taken.add(name.casefold())
+        taken.add(same)
         names[file] = name
     return names
+
+
+def _shortened(name):
+    """Text for one part of a path: its beginning and a hash where it is too long for all of it."""
+    text = name.decode("utf-8", "replace")
+    if len(text.encode()) <= LONGEST - len("-999999.png"):
+        return text
+    mark = "-" + hashlib.sha256(name).hexdigest()[:12]
+    kept = LONGEST - len("-999999.png") - len(mark)
+    return text.encode()[:kept].decode("utf-8", "ignore").rstrip() + mark

@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import shutil
+import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -56,19 +59,76 @@ def experiments_dir():
 
 @contextlib.contextmanager
 def atomic_file(path):
-    """Yield a temporary path beside ``path`` that takes its place only when the block succeeds.
+    """Yield the path of a temporary file that becomes ``path`` only when the block succeeds.
 
     A reader, or a run that follows a kill, therefore sees the old file or the new one, never half.
+    A link stays, and what it leads to is replaced. A file that is replaced keeps its mode and
+    owner; a new one gets those that the umask and the folder give. What is no plain file (a device,
+    a pipe, ``/dev/stdout``) stays what it is, and the content is written to it.
+    """
+    descriptor = own_descriptor(path)
+    path = Path(os.path.realpath(path))
+    through = descriptor is not None or is_special(path)
+    if not through:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # The name stays: Keras and NumPy choose the file format by it, and a prefix would make a long
+    # one too long.
+    folder = tempfile.TemporaryDirectory(prefix=".realfake-", dir=None if through else path.parent)
+    with folder as folder:
+        temporary = Path(folder, "content" if through else path.name)
+        yield temporary
+        if not through and _take_after(temporary, path):
+            os.replace(temporary, path)
+            return
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what was printed before comes first, whatever the descriptor
+        with (
+            open(temporary, "rb") as content,
+            open(path if descriptor is None else os.dup(descriptor), "wb") as stream,
+        ):
+            shutil.copyfileobj(content, stream)
+
+
+def own_descriptor(path):
+    """Number of the open descriptor of this process that a path stands for, or None.
+
+    ``/dev/stdout``, ``/dev/fd/N``, ``/proc/self/fd/N`` and links to them. On Linux, opening such a
+    path anew would begin at the start of the file behind it, and so overwrite what was printed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: Keras and NumPy choose the file format by it.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    for _ in range(40):  # links that the kernel follows
+        path = Path(os.path.realpath(path.parent), path.name)
+        if path.parent == Path(f"/proc/{os.getpid()}/fd") and path.name.isdigit():
+            return int(path.name)
+        if not path.is_symlink():
+            break
+        path = path.parent / os.readlink(path)
+    return None
+
+
+def is_special(path):
+    """Whether something is at ``path`` that is neither a plain file nor a folder."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def _take_after(temporary, path):
+    """Give a file the mode and owner of the one that it shall replace.
+
+    FAT, SMB and S3 refuse to change them, but give every file the same.
+
+    Returns
+    -------
+    bool
+        False where the old file can be written, but no other can be made like it.
+    """
     try:
-        yield temporary
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock other users out of a shared cache
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        old = os.stat(path)
+    except FileNotFoundError:
+        return True
+    with contextlib.suppress(OSError):
+        os.chown(temporary, old.st_uid, old.st_gid)
+    with contextlib.suppress(OSError):
+        os.chmod(temporary, stat.S_IMODE(old.st_mode))
+    new = os.stat(temporary)
+    alike = (new.st_uid, new.st_gid, new.st_mode) == (old.st_uid, old.st_gid, old.st_mode)
+    return alike or not os.access(path, os.W_OK)

@@ -35,6 +35,27 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         outputs.check_place("--csv", tmp_path / "t.csv")
 
 
+def test_what_is_no_plain_file_is_a_place_that_a_check_leaves_alone(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opened by a check, its reader would see the end
+    (tmp_path / "link").symlink_to(os.devnull)
+    for place in (tmp_path / "pipe", tmp_path / "link", "/dev/null", "/dev/stdout"):
+        outputs.check_place("--csv", place)
+
+
+def test_a_link_is_checked_where_it_leads(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link.csv").symlink_to("file/t.csv")
+    with pytest.raises(UserError, match="not a folder"):
+        outputs.check_place("--csv", tmp_path / "link.csv")
+
+
+def test_a_write_protected_file_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").touch(0o444)
+    monkeypatch.setattr(os, "access", lambda path, _: False)  # root may write everything
+    with pytest.raises(UserError, match="t.csv is write-protected"):
+        outputs.check_place("--csv", tmp_path / "t.csv")
+
+
 def test_names_are_the_paths_as_given_and_all_different(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = ["a/x.jpg", "a/x.png", "b/x.jpg", "./c/../b/x.jpg", "B/X.jpg", "/p/x.jpg", "../q/x.jpg"]
@@ -51,6 +72,31 @@ def test_names_are_the_paths_as_given_and_all_different(tmp_path, monkeypatch):
             f"{tmp_path.parent}/q/x.jpg.png"[1:],
         ]
     )
+
+
+def test_long_names_are_shortened_and_stay_different_and_the_same():
+    prompt = "masterpiece, best quality, portrait of a woman in the rain, neon lights, " * 4
+    files = [Path(f"{prompt[:length]}{end}.png") for length in (120, 150, 251) for end in "ab"]
+    files += [Path("é" * 125 + ".jpg"), Path(prompt[:200], "x.jpg"), Path(prompt[:200], "y.jpg")]
+    names = outputs.picture_names(files)
+    assert names == outputs.picture_names(files) and len(set(names.values())) == len(files)
+    assert all(
+        names[file] == outputs.picture_names([file])[file] for file in files
+    )  # whatever else is judged
+    parts = [part for name in names.values() for part in name.split("/")]
+    assert max(len(part.encode()) for part in parts) <= outputs.LONGEST
+    assert names[files[0]] == f"{files[0]}.png" and names[files[2]].startswith(prompt[:100])
+    assert Path(names[files[-1]]).parent == Path(names[files[-2]]).parent
+
+
+def test_names_that_are_no_text_or_equal_to_a_disk_are_kept_apart():
+    raw = [os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png", b"A.png", b"a.png")]
+    raw += ["cafe\u0301.jpg", "caf\u00e9.jpg"]
+    names = outputs.picture_names(map(Path, raw))
+    assert list(names.values()) == [
+        "caf\ufffd.png.png", "caf\ufffd.png-2.png", "A.png.png", "a.png-2.png",
+        "cafe\u0301.jpg.png", "caf\u00e9.jpg-2.png",
+    ]  # fmt: skip
 
 
 def filled(folder, *files):

@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import filelock
@@ -144,7 +143,8 @@ def _unfinished_folder(parent):
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.glob(".unfinished-*"):  # of a killed run: the lock makes this one alone
         shutil.rmtree(left, ignore_errors=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+    unfinished = parent / f".unfinished-{os.getpid()}"
+    unfinished.mkdir()
     try:
         yield unfinished
     finally:
