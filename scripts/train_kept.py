@@ -16,7 +16,9 @@ from realfake_lib.training import distillation, kept
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "build" / "trainings"
-DEEP, FAST, BACKBONE = "deep_cnn", "folded_small", "mobilenet"
+DEEP, FAST, BACKBONE = "deep_cnn", "folded_small", "efficientnet_lite0"
+CUT = "block5c_add"
+"""Last layer of the backbone that is used."""
 KINDS = ("deep", "best", "fast", "backbone")
 SEEDS = (0, 1, 2, 3, 4)
 OF_FAST = 3
@@ -62,9 +64,9 @@ def train_taught(network, lesson, recipe, seed, label, folder, origin):
 
 
 def train_backbone(task, folder, origin):
-    """ImageNet's MobileNet, all of it trained further on all training images."""
-    weights = transfer.find_weights(BACKBONE).path
-    network = transfer_study.thawed_backbone(BACKBONE, weights, stem_stride=1)
+    """A backbone with ImageNet weights, every layer trained further on all training images."""
+    weights = transfer.find_weights(BACKBONE, CUT).path
+    network = transfer_study.thawed_backbone(BACKBONE, weights, CUT, stem_stride=1)
     label = f"{BACKBONE}_finetuned"
     arguments = (network, *task, "fine_tune_full", 0)
     fit = kept.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS)

@@ -162,7 +162,7 @@ def against_original(original, training, transfer, robustness, comparison):
     recipe = training["seed_cnn_original_recipe.test.accuracy"]
     compact = training["compact_cnn.test.accuracy"]
     attack = robustness["compact_cnn.pgd_1.accuracy"]
-    tuned = _value(transfer, "mobilenet_finetuned.test.accuracy")
+    tuned = _value(transfer, "efficientnet_lite0_finetuned.test.accuracy")
     low, high = figures["val_accuracy_worst"], figures["val_accuracy_best"]
     first, second = figures["comparison_accuracy"]
     compared = _value(comparison, "trainings")
@@ -180,7 +180,7 @@ def against_original(original, training, transfer, robustness, comparison):
         (
             "transfer learning",
             "“significantly enhanced”; never trained",
-            f"MobileNet fine-tuned: {tuned:.1%}" if tuned else "ImageNet weights not to be had",
+            f"EfficientNet-Lite0 fine-tuned: {tuned:.1%}" if tuned else "ImageNet weights not available",
         ),
         (
             "attacks",
