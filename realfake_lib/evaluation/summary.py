@@ -180,7 +180,9 @@ def against_original(original, training, transfer, robustness, comparison):
         (
             "transfer learning",
             "“significantly enhanced”; never trained",
-            f"EfficientNet-Lite0 fine-tuned: {tuned:.1%}" if tuned else "ImageNet weights not available",
+            f"EfficientNet-Lite0 fine-tuned: {tuned:.1%}"
+            if tuned
+            else "ImageNet weights not available",
         ),
         (
             "attacks",

@@ -206,10 +206,11 @@ RECIPES = {
     "fine_tune": Recipe(
         epochs=3, batch_size=64, learning_rate=1e-3, augment="flip", precision="float32"
     ),
-    # For all training images and BatchNorm trained with the rest (loop.fine_tune's norm). MobileNet,
-    # two epochs on 10,000 images: Muon and that were two points ahead of AdamW and frozen
-    # BatchNorm. EfficientNet-Lite0, four epochs on 20,000, without pruning and windows: 97.3 % of
-    # validation images with `objects` at 0, 97.8 % at 0.15 (and 96.4 % cut at block3b_add, at 0).
+    # For all training images and BatchNorm trained with the rest (loop.fine_tune's norm).
+    # MobileNet, two epochs on 10,000 images: Muon and that were two points ahead of AdamW and
+    # frozen BatchNorm. EfficientNet-Lite0, four epochs on 20,000 images, without pruning and
+    # windows: 97.3 % of validation images with `objects` at 0, 97.8 % at 0.15 (96.4 % with
+    # `objects` at 0 where it is cut at block3b_add).
     "fine_tune_full": Recipe(
         epochs=20,
         batch_size=64,
