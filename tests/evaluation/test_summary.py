@@ -83,9 +83,9 @@ def test_original_and_own_results_stand_in_one_row(metrics):
     frame = summary.against_original(original, metrics, {}, robustness, {}).set_index("part")
     assert "75.3% to 87.8%" in frame.loc["its network, its recipe", "original report"]
     assert "85.0%" in frame.loc["its network, its recipe", "this report"]
-    assert "not to be had" in frame.loc["transfer learning", "this report"]
+    assert "not available" in frame.loc["transfer learning", "this report"]
     assert "82.0%" in frame.loc["attacks", "this report"]
-    transfer = {"mobilenet_finetuned.test.accuracy": record(0.96)}
+    transfer = {"efficientnet_lite0_finetuned.test.accuracy": record(0.96)}
     grid = {"trainings": record(45)}
     frame = summary.against_original(original, metrics, transfer, robustness, grid)
     frame = frame.set_index("part")
