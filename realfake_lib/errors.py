@@ -1,5 +1,9 @@
 """The one exception that stands for a user's mistake, and bad files gathered into one of it."""
 
+from pathlib import Path
+
+from realfake_lib import settings
+
 
 class UserError(Exception):
     """A mistake in the input or the settings, told without a stack trace.
@@ -29,13 +33,17 @@ class BadFiles:
     ----------
     where : path-like
         Folder or archive that holds the files.
+    cache : path-like, optional
+        Folder for a list of them all, should the message be too short for it; by default
+        ``settings.cache_dir()``.
     """
 
     SHOWN = 20
-    """Files that the message names; of the others it gives the number."""
+    """Files that the message names; where there are more, it says in which file all are listed."""
 
-    def __init__(self, where):
+    def __init__(self, where, cache=None):
         self.where = where
+        self.cache = cache
         self.lines = []
 
     def add(self, line):
@@ -47,11 +55,24 @@ class BadFiles:
         if not self.lines:
             return
         count = len(self.lines)
-        shown = [f"  {line}" for line in sorted(self.lines)[: self.SHOWN]]
-        if count > self.SHOWN:
-            shown.append(f"  … and {count - self.SHOWN:,} more")
+        lines = sorted(self.lines)
+        written = count > self.SHOWN and self._write(lines)
+        shown = [f"  {line}" for line in (lines[: self.SHOWN] if written else lines)]
+        if written:
+            shown.append(f"  … and {count - self.SHOWN:,} more; all are listed in {written}")
         files = "1 file" if count == 1 else f"{count:,} files"
         raise UserError(
             "\n".join([f"{self.where} holds {files} that cannot be used:", *shown]),
             "Repair or remove what is named; nothing was kept.",
         )
+
+    def _write(self, lines):
+        """Path of the file that lists them all, or None where none can be written."""
+        folder = Path(self.cache or settings.cache_dir()) / "bad_files"
+        path = folder / f"{Path(self.where).resolve().name or 'files'}.txt"
+        try:
+            with settings.atomic_file(path) as file:
+                file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        except OSError:
+            return None
+        return path

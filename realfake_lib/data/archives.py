@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from realfake_lib.data import layout
 from realfake_lib.errors import UserError
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.xz", ".tar.bz2")
@@ -91,12 +92,12 @@ def read_files(path, wanted=None, bad=None):
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-_ODD = re.compile(r"\.\.|[\\:]")  # spares honest names the closer look
+_ODD = re.compile(r"\.\.|:|^/")  # spares honest names the closer look
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def _climbs(name):
-    parts = name.replace("\\", "/").split("/")
-    return ".." in parts or ":" in parts[0]
+    return name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name)
 
 
 class _Budget:
@@ -108,7 +109,9 @@ class _Budget:
         self.files = 0
 
     def admit(self, name, size, is_link=False):
-        if name.startswith(("/", "\\")) or (_ODD.search(name) and _climbs(name)):
+        """The entry's name with forward slashes, which Windows' own packers don't write."""
+        name = name.replace("\\", "/")
+        if _ODD.search(name) and _climbs(name):
             self._refuse(f"its entry {name!r} climbs out of its folder")
         if is_link:
             self._refuse(f"its entry {name!r} is a link or a device, not a file")
@@ -118,6 +121,7 @@ class _Budget:
             self._refuse(f"its entry {name!r} claims {size / 2**20:,.0f} MB")
         if self.bytes > MAX_TOTAL_BYTES or self.files > MAX_FILES:
             self._refuse(f"it unpacks to more than {MAX_TOTAL_BYTES / 2**30:,.0f} GB")
+        return name
 
     def _refuse(self, why):
         raise UserError(
@@ -132,15 +136,15 @@ def _read_folder(path, wanted, bad):
 
     def refuse(full, why):
         if bad is None:
-            raise UserError(f"{full} {why}")
-        bad.add(f"{inside(full)} {why}")
+            raise UserError(f"{layout.as_text(full)} {why}")
+        bad.add(f"{layout.as_text(inside(full))} {why}")
 
     def unreadable(error):
         why = "a link to nothing" if os.path.islink(error.filename) else error.strerror
         refuse(error.filename, f"cannot be read: {why}")
 
     for folder, folders, files in os.walk(path, onerror=unreadable):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not layout.is_hidden(name))
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
             # Not followed, since links can run in circles; but never passed over in silence.
             if wanted(f"{inside(linked)}/any.jpg"):
@@ -169,11 +173,11 @@ def _read_zip(path, wanted, budget):
         for entry in archive.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
             odd = kind not in (0, stat.S_IFREG, stat.S_IFDIR)
-            budget.admit(entry.filename, entry.file_size, is_link=odd)
-            if entry.is_dir() or not wanted(entry.filename):
+            name = budget.admit(entry.filename, entry.file_size, is_link=odd)
+            if name.endswith("/") or not wanted(name):
                 continue
             # zipfile stops at the declared size and checks the CRC, so a lie ends as BadZipFile.
-            yield entry.filename, archive.read(entry)
+            yield name, archive.read(entry)
 
 
 def _open_decompressed(path):
@@ -192,14 +196,15 @@ def _read_tar(path, wanted, budget):
         for entry in archive:
             if entry.name in ("", "."):
                 continue
-            budget.admit(entry.name, entry.size, is_link=not (entry.isfile() or entry.isdir()))
-            if not entry.isfile() or entry.issparse() or not wanted(entry.name):
+            link = not (entry.isfile() or entry.isdir())
+            name = budget.admit(entry.name, entry.size, is_link=link)
+            if not entry.isfile() or entry.issparse() or not wanted(name):
                 continue
             stream.seek(entry.offset_data)  # extractfile() would take half as long again in all
             content = stream.read(entry.size)
             if len(content) != entry.size:
                 raise EOFError(f"{entry.name} has {len(content)} of {entry.size} bytes")
-            yield entry.name, content
+            yield name, content
         _check_end(stream, archive.offset)
 
 

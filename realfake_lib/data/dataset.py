@@ -126,7 +126,8 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
     data : str or path-like
         ``"auto"`` (``REALFAKE_DATA``, else the cache, else a download, else the demo set, said in
         ``notices``), ``"cifake"`` (never falls back), ``"demo"``, or the path of a folder or
-        archive (tar, tar.gz, zip) with ``[train|test/]REAL|FAKE`` in it.
+        archive (tar, tar.gz, zip) with ``[train|test/]REAL|FAKE`` in it, or with other names for
+        them that :mod:`realfake_lib.data.layout` knows.
     image_size : int, optional
         Side in pixels to bring all images to; by default they keep theirs, which has to be one.
     cache : path-like, optional
@@ -231,7 +232,7 @@ def fingerprint_of(data="auto", cache=None, allow_download=True):
     content = memo.get(found.path)
     if content is None:
         seen = fingerprint.stamp(found.path)
-        _, content = fingerprint.scan(found.path)
+        _, content = fingerprint.scan(found.path, cache)
         with store.writing(cache):
             memo.put(found.path, content, seen)
     return _identity(found, content)
@@ -260,6 +261,15 @@ def _identity(found, content, one_class=False):
         notices.append(
             "Files in the class folders that were left out, being of no kind read here: "
             f"{layout.counted(content.left_out)}."
+        )
+    if not content.is_cifake and content.outside:
+        notices.append(
+            "Images in folders whose names say no class were left out: "
+            f"{layout.counted(content.outside)}."
+        )
+    if len(content.roots) > 1:
+        notices.append(
+            f"The images of {len(content.roots)} folders are taken together, as one set."
         )
     name = "CIFAKE" if content.is_cifake else archives.stem(found.path.resolve())
     resolved = "cifake" if found.must_be_cifake else str(found.path)

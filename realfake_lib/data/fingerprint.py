@@ -41,6 +41,8 @@ class Content:
     splits: dict = field(default_factory=dict)
     folders: tuple = ()
     left_out: dict = field(default_factory=dict)
+    outside: dict = field(default_factory=dict)
+    roots: tuple = ()
 
     @property
     def is_cifake(self):
@@ -87,11 +89,15 @@ def _tree_digest(files):
 
 @dataclass
 class Listing:
-    """What :func:`read` noted of each image file, in the order of reading."""
+    """What :func:`read` noted of each image file, in the order of reading.
+
+    ``rows`` are (name, place, blob id, size in bytes, number of its JPEG header). ``left_out``
+    counts files of no kind read here by kind, ``outside`` images in no class folder by folder.
+    """
 
     rows: list = field(default_factory=list)
-    roots: dict = field(default_factory=dict)
     left_out: Counter = field(default_factory=Counter)
+    outside: Counter = field(default_factory=Counter)
 
 
 def read(path, bad, sink=None):
@@ -115,25 +121,25 @@ def read(path, bad, sink=None):
     names, contents, held = [], [], 0
 
     def wanted(name):
-        if layout.place(name) is not None:
+        place = layout.place(name)
+        if place is not None and place.label is None:
+            raise UserError(
+                f"{path}: the folders of {layout.as_text(name)!r} name both classes",
+                "Rename one of them, or point at the folder below.",
+            )
+        if place is not None:
             return True
-        kind = layout.left_out(name)
-        if kind:
+        if kind := layout.left_out(name):
             listing.left_out[kind] += 1
+        elif folder := layout.outside(name):
+            listing.outside[folder] += 1
         return False
 
     files = archives.read_files(path, wanted, bad)
     for name, file in progress.track(files, "Reading the images", unit="images"):
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            shown = os.fsencode(name).decode("utf-8", "replace")
-            bad.add(f"{shown} has a name that is not UTF-8; rename it")
-            continue
-        place = layout.place(name)
-        listing.roots.setdefault(place.root, name)
+        name = layout.as_text(name)
         header = headers.setdefault(jpeg_header(file), len(headers))
-        listing.rows.append((place.key, place.split, place.label, blob_id(file), len(file), header))
+        listing.rows.append((name, layout.place(name), blob_id(file), len(file), header))
         if sink is not None:
             names.append(name)
             contents.append(file)
@@ -146,9 +152,9 @@ def read(path, bad, sink=None):
     return listing
 
 
-def scan(path):
+def scan(path, cache=None):
     """Read a data set without decoding it; see :func:`read` and :func:`summary`."""
-    bad = BadFiles(path)
+    bad = BadFiles(path, cache)
     listing = read(path, bad)
     bad.check()
     return summary(path, listing)
@@ -171,16 +177,18 @@ def summary(path, listing):
         No images, or two data sets in one place.
     """
     _check(path, listing)
-    keys, splits, labels, blobs, sizes, encodings = zip(*listing.rows, strict=True)
+    _, places, blobs, sizes, encodings = zip(*listing.rows, strict=True)
+    keys = _keys(path, listing)
+    splits = ["" if place.split is None else layout.joins(place.split) for place in places]
     index = {
         "key": np.array(keys),
-        "split": np.array([split or "" for split in splits]),
-        "label": np.array(labels, np.int8),
+        "split": np.array(splits),
+        "label": np.array([place.label for place in places], np.int8),
         "blob": np.frombuffer(b"".join(blobs), np.uint8).reshape(-1, 20),
         "file_size": np.array(sizes, np.int32),
         "encoding": np.array(encodings, np.int32),
     }
-    return index, _content(keys, splits, blobs, listing.left_out)
+    return index, _content(keys, splits, blobs, listing)
 
 
 def check_classes(path, content):
@@ -188,17 +196,18 @@ def check_classes(path, content):
     classes = defaultdict(set)
     for folder in content.folders:
         above, _, name = folder.rpartition("/")
-        classes[layout.SPLIT_FOLDERS.get(above, "")].add(name)
+        classes[layout.joins(above) if above else ""].add(name)
     for split, names in sorted(classes.items()):
         if len(names) == 1:
             where = f" for {split}" if split else ""
+            others = f"; left out: {layout.counted(content.outside)}" if content.outside else ""
             raise UserError(
-                f"{path} holds only {names.pop()} images{where}",
-                "Both classes are needed: REAL and FAKE.",
+                f"{path} holds only {names.pop()} images{where}{others}",
+                f"Both classes are needed. {layout.EXPECTED}",
             )
 
 
-def _content(keys, splits, blobs, left_out=()):
+def _content(keys, splits, blobs, listing):
     folders = defaultdict(dict)
     digest = hashlib.sha256()
     for key, blob in sorted(zip(keys, blobs, strict=True)):
@@ -209,32 +218,68 @@ def _content(keys, splits, blobs, left_out=()):
     trees = {folder: tree_id(files) for folder, files in folders.items()}
     counts = Counter(split or "none" for split in splits)
     return Content(
-        digest.hexdigest(), len(keys), trees, dict(counts), tuple(sorted(folders)), dict(left_out)
+        digest.hexdigest(),
+        len(keys),
+        trees,
+        dict(counts),
+        tuple(sorted(folders)),
+        dict(listing.left_out),
+        dict(listing.outside),
+        tuple(_roots(listing)),
     )
 
 
 def _check(path, listing):
-    rows, roots = listing.rows, listing.roots
-    if not rows:
-        others = f" ({layout.counted(listing.left_out)})" if listing.left_out else ""
+    if not listing.rows:
+        others = layout.counted(listing.left_out + listing.outside)
         raise UserError(
-            f"{path} holds no images of the classes REAL and FAKE{others}",
-            "Expected are train/REAL, train/FAKE, test/REAL, test/FAKE, or just REAL and FAKE.",
+            f"{path} holds no images of the classes REAL and FAKE{f' ({others})' * bool(others)}",
+            layout.EXPECTED,
         )
-    if len(roots) > 1:
+    splits = {place.split is None for _, place, *_ in listing.rows}
+    roots = _roots(listing)
+    if len(roots) > 1 and splits != {True}:  # a folder with train and test is a whole data set
         first, second = list(roots.values())[:2]
         raise UserError(
             f"{path} holds more than one data set, e.g. {first!r} and {second!r}",
             "Point at the one to use.",
         )
-    if len({row[1] is None for row in rows}) > 1:
+    if len(splits) > 1:
+        inside, outside = (
+            next(name for name, place, *_ in listing.rows if (place.split is None) == alone)
+            for alone in (False, True)
+        )
         raise UserError(
-            f"{path} mixes images inside and outside of train and test folders",
+            f"{path} mixes images inside and outside of train and test folders, e.g. {inside!r} "
+            f"and {outside!r}",
             "Put all of them into train and test, or none.",
         )
-    (key, times), *_ = Counter(row[0] for row in rows).most_common(1)
-    if times > 1:
-        raise UserError(f"{path} holds {key!r} {times} times (letter case aside)")
+
+
+def _roots(listing):
+    """The folders that class folders (or those around them that name a split) lie in, each with the
+    name of a file below it."""
+    roots = {}
+    for name, place, *_ in listing.rows:
+        roots.setdefault(place.root, name)
+    return roots
+
+
+def _keys(path, listing):
+    """Key of each image; several roots are told apart by what their paths don't share."""
+    roots = [root.split("/") for root in _roots(listing)]
+    shared = len(os.path.commonprefix(roots))
+    names = {}
+    for name, place, *_ in listing.rows:
+        below = "/".join(place.root.split("/")[shared:])
+        other = names.setdefault(place.key(below), name)
+        if other is not name:
+            raise UserError(
+                f"{path} holds {place.key(below)!r} 2 times (letter case aside): {other!r} and "
+                f"{name!r}",
+                "Rename one of them.",
+            )
+    return tuple(names)
 
 
 class Memo:
@@ -249,7 +294,8 @@ class Memo:
             entry = json.loads(self._file(path).read_text())
             if entry.pop("stamp") != stamp(path):
                 return None
-            return Content(**{**entry, "folders": tuple(entry["folders"])})
+            tuples = {name: tuple(entry[name]) for name in ("folders", "roots")}
+            return Content(**{**entry, **tuples})
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -267,7 +313,7 @@ class Memo:
 
 def stamp(path):
     """Digest of the sizes and times of an archive, or of all files of a folder."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"%d" % layout.VERSION)
     for name, info in _stats(path):
         line = f"{name}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
@@ -286,15 +332,22 @@ def _stats(path):
     waiting = [str(path)]
     above = len(os.path.join(path, ""))
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                entries = sorted(entries, key=lambda entry: entry.name)
+        except PermissionError:  # reading will name it
+            yield folder, os.stat(folder)
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if not layout.is_hidden(entry.name):
                     waiting.append(entry.path)
-                    continue
-                # Below the data set only: what the folders above it are called means nothing.
-                name = entry.path[above:].replace(os.sep, "/")
-                if layout.place(name) is not None or layout.left_out(name):
-                    try:
-                        yield entry.path, entry.stat()
-                    except FileNotFoundError:  # a link to nothing, which reading will name
-                        yield entry.path, entry.stat(follow_symlinks=False)
+                continue
+            # Below the data set only: what the folders above it are called means nothing.
+            name = entry.path[above:].replace(os.sep, "/")
+            if layout.place(name) or layout.left_out(name) or layout.outside(name):
+                try:
+                    yield entry.path, entry.stat()
+                except FileNotFoundError:  # a link to nothing, which reading will name
+                    yield entry.path, entry.stat(follow_symlinks=False)

@@ -155,17 +155,20 @@ def _dataset_at(path, setting):
     if not found:
         raise UserError(
             f"{setting}: {path} holds neither an archive nor folders named REAL and FAKE",
-            "Expected are train/REAL, train/FAKE, test/REAL, test/FAKE, or just REAL and FAKE.",
+            layout.EXPECTED,
         )
     return found[0]
 
 
-def _has_class_folder(path, depth=4):
+def _has_class_folder(path, depth=6):
     folders = []
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir() and not entry.name.startswith("."):
-                if entry.name.lower() in layout.CLASS_FOLDERS:
-                    return True
-                folders.append(entry.path)
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir() and not layout.is_hidden(entry.name):
+                    if layout.says_class(entry.name):
+                        return True
+                    folders.append(entry.path)
+    except OSError:  # one of many folders: where it matters, reading will name it
+        return False
     return depth > 1 and any(_has_class_folder(folder, depth - 1) for folder in folders)

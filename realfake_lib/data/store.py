@@ -66,7 +66,7 @@ def build(path, image_size, cache, one_class=False):
         Bad files are named together, once all have been looked at.
     """
     parent = Path(cache) / "decoded"
-    bad = BadFiles(path)
+    bad = BadFiles(path, cache)
     with writing(cache), _unfinished_folder(parent) as unfinished:
         with (
             open(unfinished / "images.npy", "wb") as stream,

@@ -32,7 +32,10 @@ def test_unwanted_files_are_not_read(tmp_path):
         assert not list(archives.read_files(path, wanted=lambda name: False))
 
 
-CLIMBING = ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "..\\x.jpg", "C:/x.jpg", "\\x.jpg"]
+CLIMBING = [
+    "../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "..\\x.jpg", "C:/x.jpg", "\\x.jpg", "C:\\x.jpg",
+    "a\\..\\..\\x.jpg", "a/..\\..\\x.jpg", "c:x.jpg", "\\\\server\\share\\x.jpg",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CLIMBING)
@@ -44,9 +47,18 @@ def test_a_climbing_path_is_refused(tmp_path, write, name):
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
 
 
-def test_two_dots_inside_a_name_are_no_climb(tmp_path):
-    path = write_tar(tmp_path / "a.tar", {"train/REAL/a..b.jpg": b"x"}, "w")
-    assert [name for name, _ in archives.read_files(path)] == ["train/REAL/a..b.jpg"]
+def test_two_dots_or_a_colon_inside_a_name_are_no_climb(tmp_path):
+    files = {"train/REAL/a..b.jpg": b"x", "at 12:30/REAL/x.jpg": b"y"}
+    assert dict(archives.read_files(write_tar(tmp_path / "a.tar", files, "w"))) == files
+
+
+def test_a_zip_by_powershell_whose_names_have_backslashes_is_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in (FILES | {"train/": b""}).items():
+            entry = zipfile.ZipInfo("x")
+            entry.filename, entry.create_system = name.replace("/", "\\"), 0
+            archive.writestr(entry, content)
+    assert dict(archives.read_files(tmp_path / "a.zip")) == FILES
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
@@ -182,6 +194,26 @@ def test_the_suffix_is_cut_from_a_name():
         ("REAL/a.jpg", "REAL/a.jpg"),
         ("REAL/scan.PPM", "REAL/scan.PPM"),
         ("FAKE/from the web.jfif", "FAKE/from the web.jfif"),
+        ("Dataset/Validation/Fake/a.jpg", "validation/FAKE/a.jpg"),
+        ("Train set/Real Images/a.jpg", "train set/REAL/Real Images/a.jpg"),
+        ("dev/AI-generated/a.jpg", "dev/FAKE/AI-generated/a.jpg"),
+        ("sd4/train/nature/a.jpg", "train/REAL/nature/a.jpg"),
+        ("train/progan/0_real/a.jpg", "train/REAL/progan/0_real/a.jpg"),
+        ("REAL/train/a.jpg", "train/REAL/a.jpg"),
+        ("training_fake/a.jpg", "train/FAKE/training_fake/a.jpg"),
+        ("AiArtData/a.jpg", "FAKE/AiArtData/a.jpg"),
+        ("rEaL/a.jpg", "REAL/a.jpg"),
+        ("real_vs_fake/real-vs-fake/valid/real/a.jpg", "valid/REAL/a.jpg"),
+        ("FAKE/nature/a.jpg", "FAKE/nature/a.jpg"),
+        ("generated/REAL/a.jpg", "REAL/a.jpg"),
+        ("test/train/1_fake/a.jpg", "test/FAKE/train/1_fake/a.jpg"),
+        ("FAKE/real_esrgan/a.jpg", "FAKE/real_esrgan/a.jpg"),
+        ("not_real/a.jpg", None),
+        ("sd_fakes/a.jpg", None),
+        ("0/a.jpg", None),
+        ("REAL/@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", None),
+        ("lost+found/REAL/a.jpg", None),
+        ("REAL/.ipynb_checkpoints/a-checkpoint.jpg", None),
         ("README.md", None),
         ("train/FAKE/Thumbs.db", None),
         ("train/FAKE/.hidden.jpg", None),
@@ -192,7 +224,27 @@ def test_the_suffix_is_cut_from_a_name():
 )
 def test_a_path_says_split_and_class(name, key):
     place = layout.place(name)
-    assert (place and place.key) == key
+    assert (place and place.key()) == key
+
+
+@pytest.mark.parametrize("name", ["REAL/fake/a.jpg", "nature/ai/a.jpg", "fake/x/Real images/a.jpg"])
+def test_a_path_that_names_both_classes_has_no_label(name):
+    assert layout.place(name).label is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [("train", "train"), ("Training_set", "train"), ("VAL", "train"), ("valid", "train"),
+     ("Validation", "train"), ("dev", "train"), ("val2017", "train"), ("Test Images", "test")],
+)  # fmt: skip
+def test_every_word_for_a_split_is_understood_and_validation_joins_training(folder, split):
+    assert layout.joins(layout.place(f"{folder}/REAL/a.jpg").split) == split
+
+
+def test_counts_in_words_stay_short():
+    kinds = {f".{number}": 20 - number for number in range(13)}
+    assert layout.counted({"a": 1, "b": 2}) == "2 b, 1 a"
+    assert layout.counted(kinds).endswith("11 .9, 27 others")
 
 
 def test_file_names_carry_the_object_class_as_cifake_numbers_them():

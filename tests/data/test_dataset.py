@@ -134,9 +134,146 @@ def test_a_data_set_without_test_part_gets_one_that_says_so(tmp_path):
     assert loaded.index["key"][0] == "FAKE/0.jpg"
 
 
-def test_a_validation_folder_joins_training(tmp_path):
-    path = write_folder(tmp_path / "own", tiny_files(splits=("train", "valid", "test")))
+@pytest.mark.parametrize("word", ["valid", "val", "Validation", "dev"])
+def test_a_validation_folder_joins_training(tmp_path, word):
+    path = write_folder(tmp_path / "own", tiny_files(splits=("train", word, "test")))
     assert data.load(path).index["split"].value_counts().to_dict() == {"train": 16, "test": 8}
+
+
+def test_a_validation_folder_of_one_class_is_noticed(tmp_path):
+    files = tiny_files() | {"Validation/Real/a.jpg": picture(1)}
+    assert data.load(write_folder(tmp_path / "own", files)).n == 17  # it joins training
+    files = {key: content for key, content in files.items() if not key.startswith("train/FAKE")}
+    with pytest.raises(UserError, match="only REAL images for train"):
+        data.load(write_folder(tmp_path / "other", files))
+
+
+def renamed(names, files=None):
+    """Files whose folders have other names, by path as CIFAKE has it."""
+    for old, new in names.items():
+        files = {key.replace(old, new): file for key, file in (files or tiny_files()).items()}
+    return files
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"train/": "Train/", "test/": "Test/", "REAL": "Real", "FAKE": "Fake"},
+        {"REAL": "nature", "FAKE": "ai"},
+        {"REAL": "progan/0_real", "FAKE": "progan/1_fake"},
+        {"train/REAL": "REAL/train", "train/FAKE": "FAKE/train", "test/REAL": "REAL/test",
+         "test/FAKE": "FAKE/test"},
+        {"train/": "training_set/", "test/": "testing_set/", "REAL": "Real Images",
+         "FAKE": "AI-generated images"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("write", [write_folder, write_zip])
+def test_layouts_of_well_known_data_sets_give_the_same_images(tmp_path, tiny, names, write):
+    loaded = data.load(write(tmp_path / "own.zip", renamed(names)))
+    columns = ["split", "label", "blob"]
+    same = [one.index[columns].sort_values(columns).values.tolist() for one in (loaded, tiny)]
+    assert same[0] == same[1] and not loaded.notices
+
+
+def test_folders_by_generator_in_class_folders_are_looked_into(tmp_path):
+    files = {f"FAKE/{by}/{n}.jpg": picture([n, at]) for at, by in enumerate(("sd", "dalle"))
+             for n in range(5)} | {f"REAL/{n}.jpg": picture(n) for n in range(10)}  # fmt: skip
+    loaded = data.load(write_folder(tmp_path / "own", files))
+    assert set(loaded.index["key"]) == set(files)
+
+
+def test_class_folders_below_several_others_are_one_set_that_says_so(tmp_path):
+    files = {f"objects/{of}/{kind}/{n}.jpg": picture([n, at, len(kind)])
+             for at, of in enumerate(("car", "cat")) for kind in ("0_real", "1_fake")
+             for n in range(5)}  # fmt: skip
+    loaded = data.load(write_folder(tmp_path / "own", files))
+    assert loaded.index["key"][0] == "FAKE/car/1_fake/0.jpg" and loaded.n == 20
+    assert "The images of 2 folders are taken together" in " ".join(loaded.notices)
+    assert "2 folders" in " ".join(data.fingerprint_of(tmp_path / "own").notices)
+
+
+def test_images_in_folders_that_say_no_class_are_counted_and_said(tmp_path):
+    path = write_folder(tmp_path / "own", tiny_files() | {"more/sdxl/a.jpg": picture(1)})
+    age(path)
+    for _ in range(2):  # read, then remembered
+        assert "say no class were left out: 1 in 'more/sdxl'" in " ".join(data.load(path).notices)
+
+
+def test_folders_with_names_of_their_own_are_named_where_a_class_is_missing(tmp_path):
+    files = {f"{name}/{n}.jpg": picture(n) for name in ("REAL", "sdxl_fakes") for n in range(3)}
+    with pytest.raises(UserError, match="only REAL images; left out: 3 in 'sdxl_fakes'") as caught:
+        data.load(write_folder(tmp_path / "own", files))
+    assert "folders REAL and FAKE" in caught.value.hint
+
+
+def test_a_path_that_names_both_classes_is_a_question(tmp_path):
+    files = tiny_files() | {"train/FAKE/real images/a.jpg": picture(1)}
+    with pytest.raises(UserError, match="train/FAKE/real images/a.jpg' name both classes"):
+        data.load(write_folder(tmp_path / "own", files))
+
+
+def test_what_systems_put_among_files_is_no_part_of_a_data_set(tmp_path, tiny, monkeypatch):
+    litter = ("lost+found", "__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN", "#recycle",
+              "System Volume Information")  # fmt: skip
+    files = tiny_files() | {f"{at}{name}/REAL/a.jpg": b"x" for name in litter
+                            for at in ("", "train/", "train/REAL/")}  # fmt: skip
+    files |= {"train/REAL/Thumbs.db": b"x", "test/FAKE/desktop.ini": b"x"}
+    path = write_folder(tmp_path / "own", files)
+    forbid(monkeypatch, *path.rglob("lost+found"))
+    loaded = data.load(path)
+    assert loaded.fingerprint == tiny.fingerprint and not loaded.notices
+
+
+def forbid(monkeypatch, *paths):
+    """Make folders and files unreadable, for root, too."""
+    import builtins
+
+    forbidden = set(map(str, paths))
+
+    def guarded(opened):
+        def guard(path, *args, **kwargs):
+            if str(path) in forbidden:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return opened(path, *args, **kwargs)
+
+        return guard
+
+    monkeypatch.setattr(os, "scandir", guarded(os.scandir))
+    monkeypatch.setattr(builtins, "open", guarded(open))
+
+
+def test_unreadable_folders_and_files_among_good_ones_are_named(tmp_path, monkeypatch):
+    files = tiny_files() | {"FAKE more/a.jpg": picture(1), "test/REAL/mine.jpg": picture(2)}
+    path = write_folder(tmp_path / "own", files)
+    forbid(monkeypatch, path / "FAKE more", path / "test/REAL/mine.jpg")
+    with pytest.raises(UserError, match="2 files that cannot be used") as caught:
+        data.load(path)
+    assert "FAKE more cannot be read: Permission denied" in caught.value.message
+    assert "test/REAL/mine.jpg cannot be read: Permission denied" in caught.value.message
+
+
+def test_of_very_many_bad_files_a_list_is_written_and_named(tmp_path, cache):
+    files = tiny_files() | {f"train/REAL/cut{n:03}.jpg": picture(n)[:-40] for n in range(300)}
+    path = write_folder(tmp_path / "own", files)
+    for ask in (data.load, lambda path: data.load(path, cache=tmp_path / "given")):
+        with pytest.raises(UserError, match="300 files that cannot be used") as caught:
+            ask(path)
+        lines = caught.value.message.splitlines()
+        listed = lines[-1].rpartition("all are listed in ")[2]
+        with open(listed, encoding="utf-8") as stream:
+            names = [line.split()[0] for line in stream]
+        assert names == sorted(key for key in files if "cut" in key) and len(lines) == 22
+    assert listed == str(tmp_path / "given" / "bad_files" / "own.txt")
+
+
+def test_where_no_list_can_be_written_the_message_names_them_all(tmp_path):
+    (tmp_path / "file").write_text("")
+    bad = BadFiles("own", tmp_path / "file")
+    for number in range(300):
+        bad.add(f"{number} is odd")
+    with pytest.raises(UserError) as caught:
+        bad.check()
+    assert len(caught.value.message.splitlines()) == 301
 
 
 def test_subset_keeps_rows_together_and_has_its_own_fingerprint(tiny):
@@ -210,10 +347,19 @@ def test_every_bad_file_is_named_in_one_message(tmp_path, cache, monkeypatch):
     assert not list((cache / "decoded").iterdir())
 
 
-def test_a_name_that_is_no_text_is_named(tmp_path):
+@pytest.mark.parametrize("write", [write_folder, write_tar])
+def test_a_name_that_is_no_text_is_read_like_any_other(tmp_path, write):
+    odd = [os.fsdecode(name) for name in (b"caf\xe9.jpg", b"caf\xe8.jpg", b"\xff/a.jpg")]
+    files = {f"train/REAL/{name}": picture(at) for at, name in enumerate(odd)}
+    keys = data.load(write(tmp_path / "own.tar.gz", tiny_files() | files)).index["key"]
+    assert {r"train/REAL/caf\xe9.jpg", r"train/REAL/caf\xe8.jpg"} < set(keys) and len(keys) == 19
+
+
+def test_a_bad_file_whose_name_is_no_text_is_named(tmp_path):
     path = write_folder(tmp_path / "own", tiny_files())
-    (path / "train/REAL" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture(5))
-    with pytest.raises(UserError, match="caf\ufffd.jpg has a name that is not UTF-8"):
+    (path / "train/REAL" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"")
+    (path / "train/REAL" / os.fsdecode(b"\xe8.jpg")).symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"\\xe8.jpg cannot be read[^\\]*\\xe9.jpg is empty"):
         data.load(path)
 
 

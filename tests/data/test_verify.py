@@ -29,9 +29,8 @@ def published(monkeypatch):
     """Lets a tiny data set stand for the published one."""
     files = tiny_files()
     keys = sorted(files)
-    trees = fingerprint._content(
-        keys, [None] * 16, [fingerprint.blob_id(files[key]) for key in keys]
-    ).trees
+    blobs = [fingerprint.blob_id(files[key]) for key in keys]
+    trees = fingerprint._content(keys, [None] * 16, blobs, fingerprint.Listing()).trees
     monkeypatch.setattr(fingerprint, "CIFAKE_TREES", trees)
     monkeypatch.setattr(verification, "CIFAKE_TREES", trees)
     monkeypatch.setattr(verification, "cifake_keys", lambda: keys)
