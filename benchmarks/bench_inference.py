@@ -122,7 +122,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks inference", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--models", type=Path, default=ROOT / "reports" / "models")
+    parser.add_argument("--models", type=Path, default=ROOT / "realfake_lib" / "detectors")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="images at a time")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="least duration of a round")

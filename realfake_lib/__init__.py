@@ -1,15 +1,35 @@
-"""Data, model, metric and report code behind the real-or-AI-generated report.
+"""Tell real photographs from AI-generated images, and report how far that can be trusted.
 
-Importing this package does no work and does not import TensorFlow; the subpackages do what their
-names say: ``data``, ``models``, ``training``, ``evaluation``, ``robustness``, ``explain``,
-``plots`` and ``report``.
+``load_detector`` and ``predict`` judge images, ``train`` makes a detector from labelled images, and
+``evaluate`` measures one on them. Importing this package does no work and imports neither
+TensorFlow nor NumPy. The code behind the report is in the subpackages ``data``, ``models``,
+``training``, ``evaluation``, ``robustness``, ``explain``, ``plots`` and ``report``.
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from realfake_lib.lazy import exports
+
+if TYPE_CHECKING:  # the same names for readers of the code, people and programs
+    from realfake_lib.detector import Detector, load_detector
+    from realfake_lib.detector_evaluation import Evaluation, evaluate
+    from realfake_lib.detector_training import train
+    from realfake_lib.errors import UserError
+    from realfake_lib.prediction import Prediction, predict
 
 try:
     __version__ = version("realfake-lib")
 except PackageNotFoundError:  # a checkout on sys.path that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__"]
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "detector": "Detector load_detector",
+        "detector_evaluation": "Evaluation evaluate",
+        "detector_training": "train",
+        "errors": "UserError",
+        "prediction": "Prediction predict",
+    },
+)

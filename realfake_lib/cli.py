@@ -6,7 +6,6 @@ mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 
 
 import errno
 import functools
-import json
 import os
 import signal
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from realfake_lib.errors import UserError
+from realfake_lib import extras
+from realfake_lib.errors import StageFailed, UserError
 
 app = typer.Typer(
     name="realfake",
@@ -51,15 +51,14 @@ _USERS_OWN = {
 }  # fmt: skip
 
 
-def told(command):
+def handle_errors(command):
     """Turn what may go wrong in ``command`` into words and an exit code."""
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
-        from realfake_lib.report.run import StageFailed
-
         try:
-            code = command(*args, **kwargs)
+            with extras.needed_for(command.__name__.replace("_", " ")):
+                code = command(*args, **kwargs)
         except UserError as error:
             typer.echo(f"realfake: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
@@ -82,7 +81,7 @@ def told(command):
 
 
 @report_app.command("run")
-@told
+@handle_errors
 def report_run(
     profile: Profile = "standard",
     data: Data = "auto",
@@ -114,7 +113,7 @@ def report_run(
 
 
 @report_app.command("status")
-@told
+@handle_errors
 def report_status(
     profile: Profile = "standard", data: Data = "auto", seed: Seed = 0, changes: Changes = ()
 ):
@@ -126,7 +125,7 @@ def report_status(
 
 
 @report_app.command("render")
-@told
+@handle_errors
 def report_render(profile: Profile = "standard", data: Data = "auto", seed: Seed = 0):
     """Render the report from the results that there are, without running anything."""
     from realfake_lib.report import run
@@ -135,7 +134,7 @@ def report_render(profile: Profile = "standard", data: Data = "auto", seed: Seed
 
 
 @report_app.command("pdf")
-@told
+@handle_errors
 def report_pdf(profile: Profile = "standard"):
     """Print the rendered report to PDF with an installed Chromium."""
     from realfake_lib.report import pdf, plan
@@ -148,7 +147,7 @@ def report_pdf(profile: Profile = "standard"):
 
 
 @data_app.command("fetch")
-@told
+@handle_errors
 def data_fetch():
     """Download CIFAKE into the cache, unless it is there."""
     from realfake_lib import data
@@ -157,7 +156,7 @@ def data_fetch():
 
 
 @data_app.command("verify")
-@told
+@handle_errors
 def data_verify(data: Data = "cifake"):
     """Check CIFAKE file by file against its author's repository."""
     from realfake_lib import data as library
@@ -168,7 +167,7 @@ def data_verify(data: Data = "cifake"):
 
 
 @data_app.command("info")
-@told
+@handle_errors
 def data_info(data: Data = "auto", image_size: ImageSize = None):
     """Describe a data set: where it comes from, its classes, its duplicates."""
     from realfake_lib import data as library
@@ -183,69 +182,11 @@ def data_info(data: Data = "auto", image_size: ImageSize = None):
     typer.echo(f"pairs of byte-identical images: {twins.pairs:,}")
 
 
-# --- models -------------------------------------------------------------------------------------
-
-
-def _check_data(data):
-    """Raise UserError where ``--data`` leads nowhere; nothing is read or downloaded yet."""
-    from realfake_lib import settings
-    from realfake_lib.data import sources
-
-    if data not in ("auto", "cifake") or settings.env(sources.VARIABLE):
-        sources.locate(data, settings.cache_dir(), allow_download=False)
-
-
-def _load(data, **options):
-    """Load a data set, its progress and its notices on standard error."""
-    from realfake_lib import console
-    from realfake_lib import data as library
-
-    with console.progress_bar():
-        dataset = library.load(data, **options)
-    for notice in dataset.notices:
-        typer.echo(f"note: {notice}", err=True)
-    return dataset
-
-
-def _check_output(output):
-    from realfake_lib import outputs
-
-    if output.suffix != ".keras":
-        raise UserError(f"--output {output}: the name must end in .keras")
-    for file in (output, output.with_suffix(".json")):  # the model, and what says what it is
-        if os.path.lexists(file):
-            raise UserError(
-                f"--output {output}: {file} exists", "Name another file, or remove this one first."
-            )
-    outputs.check_place("--output", output)
-
-
-def _check_enough(dataset, splits):
-    """Raise UserError where the images cannot train a network and choose its threshold."""
-    from realfake_lib.data.dataset import MIN_IMAGE_SIZE
-    from realfake_lib.settings import CLASS_NAMES
-
-    if dataset.image_size < MIN_IMAGE_SIZE:
-        raise UserError(
-            f"{dataset.name} has images of {dataset.image_size} pixels a side; the networks need "
-            f"at least {MIN_IMAGE_SIZE}.",
-            "Enlarge them with --image-size 32.",
-        )
-    for label, name in enumerate(CLASS_NAMES):
-        train, val = (
-            int((dataset.labels[part] == label).sum()) for part in (splits.train, splits.val)
-        )
-        if not train or not val:
-            raise UserError(
-                f"{dataset.name} has too few {name} images: {train} to train on and {val} to "
-                "choose the threshold by.",
-                f"Add {name} images to {dataset.source}: at least 10 different ones are needed, "
-                "not counting those of a test folder.",
-            )
+# --- detectors ----------------------------------------------------------------------------------
 
 
 @app.command()
-@told
+@handle_errors
 def train(
     output: Annotated[Path, typer.Option(help="File for the trained model, ending in .keras.")],
     data: Data = "auto",
@@ -266,50 +207,26 @@ def train(
     Temperature, threshold and uncertain band are chosen on validation images and saved with the
     model. An interrupted training carries on with the same command.
     """
-    from realfake_lib import console, settings
-    from realfake_lib import data as library
-    from realfake_lib.data.dataset import check_image_size
+    import realfake_lib
+    from realfake_lib import console
 
-    _check_output(output)
-    check_image_size(image_size)
-    _check_data(data)
-    console.import_tensorflow()
-    from realfake_lib import models, training
-    from realfake_lib.evaluation.verdict import choose_operating_point
-
-    known = models.available()
-    if model not in known:
-        raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
-    # seed_cnn flattens its features, so it cannot train on windows of the images.
-    recipe = recipe or ("seed_plain" if model == "seed_cnn" else "compact_standard")
-    changes = {"epochs": epochs, "batch_size": batch_size}
-    chosen = training.get_recipe(recipe).replace(
-        **{name: value for name, value in changes.items() if value is not None}
+    with console.notes(), console.progress_bar():
+        detector = realfake_lib.train(
+            data,
+            output,
+            model=model,
+            recipe=recipe,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            n_train=n_train,
+            seed=seed,
+        )
+    reached = detector.meta["validation"]
+    typer.echo(
+        f"{output}: validation accuracy {reached['accuracy']:.1%} on {reached['n']:,} images"
     )
-    dataset = _load(data, image_size=image_size)
-    splits = library.make_splits(dataset, seed=seed, n_train=n_train)
-    _check_enough(dataset, splits)
-    checkpoints = settings.cache_dir() / "training"
-    if epochs is None and batch_size is None:
-        chosen = chosen.for_images(len(splits.train))
-    with console.progress_bar():
-        fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
-    logits = training.predict_logits(fit.model, dataset.images, splits.val)
-    point = choose_operating_point(dataset.labels[splits.val], logits)
-    trained_on = {
-        "data": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "n": len(splits.train),
-        "recipe": recipe,
-        "epochs": chosen.epochs,
-        "seed": seed,
-    }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    models.save(fit.model, output, point.meta() | {"trained_on": trained_on})
-    accuracy = fit.history["val_accuracy"].iloc[-1]
-    typer.echo(f"{output}: validation accuracy {accuracy:.1%} on {len(splits.val):,} images")
-    share = max((dataset.labels[splits.val] == label).mean() for label in (0, 1))
-    if accuracy <= share + 0.02:
+    if reached["accuracy"] <= reached["largest_class"] + 0.02:
         typer.echo(
             "realfake: warning: that is no better than always giving the same answer. "
             "More images or more --epochs are needed.",
@@ -318,7 +235,7 @@ def train(
 
 
 @app.command()
-@told
+@handle_errors
 def evaluate(
     model: Annotated[str, typer.Option(help="Model file, or a trained detector's name.")],
     data: Data = "auto",
@@ -337,74 +254,16 @@ def evaluate(
 
     Of fakes alone the recall is given, of photographs alone the false-alarm rate.
     """
-    from realfake_lib import console, predict
+    import realfake_lib
+    from realfake_lib import console, listing
 
-    if part not in (None, "test", "all"):
-        raise UserError(f"--part {part}: use test or all")
-    predict.check_threshold(threshold)
-    path = predict.find_model(model)
-    _check_data(data)
-    console.import_tensorflow()
-    import numpy as np
-    import pandas as pd
-
-    from realfake_lib import data as library
-
-    detector = predict.load_detector(path)
-    dataset = _load(data, image_size=detector.image_size, one_class=True)
-    if part is None:
-        part = "test" if len(set(dataset.labels)) > 1 else "all"
-    rows = np.arange(dataset.n) if part == "all" else library.make_splits(dataset).test
-    if not len(rows):
-        raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")
-    threshold = detector.threshold if threshold is None else threshold
-    with console.progress_bar():
-        p_fake = _p_fake(detector, dataset.images, rows)
-    measures, words = _measures(dataset.labels[rows], p_fake, threshold, seed)
-    if json_output:
-        measured = {name: {"value": value, "ci": ci} for name, value, ci in measures}
-        facts = {"model": str(detector.path), "data": dataset.name, "n": len(rows)}
-        typer.echo(json.dumps(facts | {"threshold": threshold, "measures": measured}, indent=1))
-        return
-    table = pd.DataFrame(
-        [(name, value, *ci) for name, value, ci in measures],
-        columns=["measure", "value", "ci_low", "ci_high"],
-    ).set_index("measure")
-    typer.echo(f"{detector.path} on {len(rows):,} images of {dataset.name} ({part})")
-    typer.echo(f"FAKE from p(fake) = {threshold:.3f} on; {words}\n")
-    typer.echo(table.to_string(float_format="{:.4f}".format))
-
-
-def _p_fake(detector, images, rows, step=1024):
-    """Probabilities of many images, a part at a time, so that progress can be shown."""
-    import numpy as np
-
-    from realfake_lib import progress
-
-    parts = []
-    for start in range(0, len(rows), step):
-        parts.append(detector.p_fake(images, rows[start : start + step]))
-        progress.report("Scoring", min(start + step, len(rows)), len(rows), "images")
-    return np.concatenate(parts)
-
-
-def _measures(labels, p_fake, threshold, seed):
-    """``(name, value, interval)`` of each measure that the classes at hand allow, and a remark."""
-    from realfake_lib.evaluation import metrics
-    from realfake_lib.settings import CLASS_NAMES, FAKE
-
-    classes = set(labels.tolist())
-    if len(classes) > 1:
-        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
-        return list(scores.items()), "precision, recall and F1 are for FAKE"
-    (label,) = classes
-    name = "recall" if label == FAKE else "false_alarm_rate"
-    words = f"all are {CLASS_NAMES[label]}; accuracy, AUROC and the rest need both classes"
-    return [(name, *metrics.called_fake(p_fake, threshold))], words
+    with console.notes(), console.progress_bar():
+        found = realfake_lib.evaluate(model, data, part=part, threshold=threshold, seed=seed)
+    typer.echo(listing.evaluation_as_json(found) if json_output else listing.evaluation(found))
 
 
 @app.command()
-@told
+@handle_errors
 def export(
     output: Annotated[Path, typer.Option(help="File to write, ending in .onnx.")],
     model: Annotated[
@@ -416,9 +275,10 @@ def export(
     The file is kept only if its logits equal Keras's. What must be known of it, threshold and
     temperature among it, lies beside it as JSON.
     """
-    from realfake_lib import console, predict
+    from realfake_lib import console
+    from realfake_lib.detector import find_model
 
-    path = predict.find_model(model)
+    path = find_model(model, keras=True)
     _check_export(path, output)
     console.import_tensorflow()
     from realfake_lib import models
@@ -428,7 +288,7 @@ def export(
     told_of = to_onnx(network, output, meta)["onnx"]
     typer.echo(
         f"{output}: input {told_of['input']}; output {told_of['output']}\n"
-        f"On {told_of['compared_on']} pictures logits differ from Keras's by up to "
+        f"On {told_of['compared_on']} images logits differ from Keras's by up to "
         f"{told_of['max_abs_difference']:.1e}; {output.with_suffix('.json').name} says the rest"
     )
 
@@ -454,14 +314,14 @@ def _check_export(model, output):
 
 
 @app.command()
-@told
+@handle_errors
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model file (.keras or .onnx), or a trained detector's name: best, fast, …; by "
-            "default the best that there is."
+            help="Model file, whose name ends in .keras or .onnx, or a trained detector's name: "
+            "best, fast, …; by default the best that there is."
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -473,19 +333,55 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at a time.")] = 256,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
 ):
-    """A verdict for each picture: probability of FAKE, verdict, and whether it is uncertain."""
-    from realfake_lib.predict import command
+    """A verdict for each image: probability of FAKE, verdict, and whether it is uncertain.
 
-    return command(
-        paths,
-        model=model,
-        json_output=json_output,
-        csv=csv,
-        explain=explain,
-        threshold=threshold,
-        batch_size=batch_size,
-        recursive=recursive,
-    )
+    The exit code is 2 where a file or folder was found that could not be read.
+    """
+    import realfake_lib
+    from realfake_lib import console, detector, listing, prediction, settings
+
+    # All that can be wrong without a network is found before one is loaded, which takes seconds.
+    detector.check_threshold(threshold)
+    file = detector.find_model(model, keras=explain is not None)
+    if csv is not None:
+        _check_csv(csv)
+    if explain is not None:
+        prediction.check_explanations(file, explain)
+    images, left_out = prediction.find_images(paths, recursive)
+    if left_out:
+        typer.echo(f"realfake: {listing.left_out(left_out)}", err=True)
+    loaded = realfake_lib.load_detector(file, gradients=explain is not None)
+    loaded = loaded.with_threshold(threshold)
+    with console.progress_bar():
+        found = realfake_lib.predict(images, loaded, batch_size=batch_size, explain=explain)
+    explained = explain is not None
+    if json_output:
+        typer.echo(listing.as_json(loaded, found, left_out, explained))
+    else:
+        listing.print_table(loaded, found)
+    if csv is not None:
+        with settings.atomic_file(csv) as temporary:
+            with open(temporary, "w", encoding="utf-8", newline="") as stream:
+                listing.write_csv(stream, found, explained)
+    if explained:
+        typer.echo(f"Explanations are in {explain}", err=True)
+    unread = sum(bool(one.error) for one in found)
+    if unread:
+        where = f"{csv} says" if csv is not None else "--csv FILE writes down"
+        typer.echo(
+            f"realfake: {unread:,} of {len(found):,} images could not be read; {where} why",
+            err=True,
+        )
+    return 2 if left_out or unread else 0
+
+
+def _check_csv(csv):
+    from realfake_lib import outputs
+    from realfake_lib.data import layout
+
+    if layout.is_image(str(csv)):
+        raise UserError(f"--csv {csv} has the name of an image.", "End it in .csv.")
+    outputs.check_place("--csv", csv)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake, and bad files gathered into one of it."""
+"""What ends a command in words: a user's mistake, bad files gathered into one, a failed stage."""
 
 from pathlib import Path
 
@@ -24,6 +24,21 @@ class UserError(Exception):
         super().__init__(message if hint is None else f"{message}\n{hint}")
         self.message = message
         self.hint = hint
+
+
+class StageFailed(Exception):
+    """A stage did not succeed; the run ends with exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, stage, error, cell=None, notebook=None, page=None, log=None):
+        where = f", cell {cell}" if cell else ""
+        lines = [f"{stage}{where}: {error}"]
+        lines += [f"  notebook: {notebook}"] if notebook else []
+        lines += [f"  as a page: {page}"] if page else []
+        lines += [f"  output of the process: {log}"] if log else []
+        super().__init__("\n".join(lines))
+        self.stage = stage
 
 
 class BadFiles:

@@ -5,6 +5,7 @@ that TensorFlow takes to be imported, so verdicts on a few pictures come from he
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def load(path, threads=None):
     """
     path = Path(path)
     meta = sidecars.read(path)
-    if not is_described(meta):
+    if not sidecars.describes_onnx(meta):
         raise UserError(
             f"{sidecars.path_of(path)} does not describe an ONNX file.",
             f"Export it again: realfake export --model FILE.keras --output {path.name}",
@@ -125,11 +126,6 @@ def load(path, threads=None):
     refuse_foreign(content, path)
     # The very bytes that were checked, so that no other file can take their place meanwhile.
     return OnnxNetwork(session(content, path, threads), path), meta
-
-
-def is_described(meta):
-    """Whether what lies beside a model file tells of an ONNX file that belongs to it."""
-    return isinstance(meta.get("onnx"), dict)
 
 
 def session(content, name, threads=None):
@@ -146,6 +142,8 @@ def session(content, name, threads=None):
     -------
     onnxruntime.InferenceSession
     """
+    # From version 1.32 on it would report its use to its maker, and write a device id into HOME.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

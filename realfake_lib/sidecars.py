@@ -64,6 +64,11 @@ def write(model_file, meta):
         temporary.write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
 
 
+def describes_onnx(meta):
+    """Whether what lies beside a model file tells of an ONNX file that belongs to it."""
+    return isinstance(meta.get("onnx"), dict)
+
+
 def check_hash(model_file, found, expected):
     """Raise UserError unless a model file's hash is the one that its description gives."""
     if found != expected:

@@ -1,10 +1,11 @@
-"""Make ``reports/`` from a finished build: publish.py BUILD, e.g. build/standard.
+"""Publish a finished build: publish.py BUILD, e.g. build/standard.
 
-Takes the report, its metrics, its figures by stage and the detectors that ``realfake predict``
-uses, and refuses what was not made from clean commits on CIFAKE. Each detector gets its ONNX form
-and its model card. Then sets the README's figures anew.
+Puts the report, its metrics and its figures by stage into ``reports/``, the detectors that
+``realfake predict`` uses into ``realfake_lib/detectors/``, and refuses what was not made from clean
+commits on CIFAKE. Each detector gets its ONNX form and its model card. Then sets the README's
+figures anew.
 
-publish.py --models makes ONNX forms and cards anew, of the detectors that lie in ``reports/``.
+publish.py --models makes ONNX forms and cards of the published detectors anew.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "reports"
+FOLDER = ROOT / "realfake_lib" / "detectors"
 DETECTORS = ("best", "fast", "compact_cnn")
 """Trained detectors that are published, as far as a build has them."""
 REPORTED_AS = {"best": "best_single"}
@@ -32,8 +35,9 @@ def refusal(metrics):
     return None
 
 
-def publish(build, target):
-    """Copy the parts of ``build`` that a visitor opens into ``target``, in place of what is there.
+def publish(build, reports, detectors):
+    """Copy the parts of ``build`` that a visitor opens into ``reports``, and what judges images
+    into ``detectors``, in place of what is there.
 
     Raises
     ------
@@ -46,21 +50,22 @@ def publish(build, target):
     reason = refusal(metrics) if names else f"it holds none of {', '.join(DETECTORS)}"
     if reason:
         raise SystemExit(f"{build} cannot become the reference report: {reason}.")
-    shutil.rmtree(target, ignore_errors=True)
+    for folder in (reports, detectors):
+        shutil.rmtree(folder, ignore_errors=True)
     for stage in metrics["provenance"]["stages"]:
         figures = build / "stages" / stage / "figures"
         for picture in sorted(figures.glob("*.png")):
-            copy(picture, target / "figures" / stage / picture.name)
+            copy(picture, reports / "figures" / stage / picture.name)
     for file in ("report.html", "metrics.json"):
-        copy(build / file, target / file)
+        copy(build / file, reports / file)
     for name in names:
         for suffix in (".keras", ".json"):
-            copy(kept / f"{name}{suffix}", target / "models" / f"{name}{suffix}")
-    complete_models(target)
+            copy(kept / f"{name}{suffix}", detectors / f"{name}{suffix}")
+    complete(detectors, metrics)
 
 
-def complete_models(target):
-    """Give each detector in ``target`` its ONNX form, its place in the report, and its card.
+def complete(detectors, metrics):
+    """Give each detector in a folder its ONNX form, its place in the report, and its card.
 
     Raises
     ------
@@ -74,9 +79,8 @@ def complete_models(target):
     from realfake_lib.models.export import to_onnx
     from realfake_lib.report import model_card
 
-    metrics = json.loads((target / "metrics.json").read_text(encoding="utf-8"))
     for name in DETECTORS:
-        file = target / "models" / f"{name}.keras"
+        file = detectors / f"{name}.keras"
         if not file.is_file():
             continue
         model, meta = models.load(file)
@@ -100,7 +104,8 @@ if __name__ == "__main__":
     what.add_argument("--models", action="store_true")
     options = parser.parse_args()
     if options.models:
-        complete_models(ROOT / "reports")
+        published = json.loads((REPORTS / "metrics.json").read_text(encoding="utf-8"))
+        complete(FOLDER, published)
     else:
-        publish(options.build, ROOT / "reports")
+        publish(options.build, REPORTS, FOLDER)
         runpy.run_path(str(ROOT / "scripts" / "update_readme.py"), run_name="__main__")

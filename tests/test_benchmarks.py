@@ -11,7 +11,7 @@ import pytest
 from benchmarks import bench_inference, bench_training_time
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / "reports" / "models"
+MODELS = ROOT / "realfake_lib" / "detectors"
 
 
 def test_an_unknown_benchmark_is_named():

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from realfake_lib import cli, console, data, models, predict, settings, training
+from realfake_lib import cli, console, data, detector_evaluation, models, settings, training
 from realfake_lib.errors import UserError
 from realfake_lib.report import pdf, run
 from realfake_lib.report import plan as planning
@@ -325,15 +325,15 @@ def test_train_names_every_bad_file_at_once(untrained, tmp_path):
 
 @pytest.fixture
 def detector(monkeypatch):
-    """A detector that calls dark pictures FAKE."""
+    """A detector that calls dark images FAKE."""
     found = SimpleNamespace(
         path=Path("some.keras"),
         image_size=16,
         threshold=0.5,
         p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
     )
-    monkeypatch.setattr(predict, "find_model", Path)
-    monkeypatch.setattr(predict, "load_detector", lambda name: found)
+    monkeypatch.setattr(detector_evaluation, "find_model", Path)
+    monkeypatch.setattr(detector_evaluation, "load_detector", lambda path: found)
     return found
 
 
@@ -429,27 +429,3 @@ def test_export_finds_mistakes_before_tensorflow_is_imported(
 
 def test_jobs_must_be_at_least_one(called):
     assert realfake("report", "run", "--jobs", 0).exit_code == 2 and not called
-
-
-def test_predict_hands_every_option_on_and_returns_its_exit_code(monkeypatch):
-    asked = {}
-
-    def command(paths, **options):
-        asked.update(options, paths=paths)
-        return 2
-
-    monkeypatch.setattr(predict, "command", command)
-    options = (
-        "--model m --json --csv t.csv --explain d --threshold .3 --batch-size 8 --no-recursive"
-    )
-    assert realfake("predict", "a.jpg", "b", *options.split()).exit_code == 2
-    assert asked == {
-        "paths": [Path("a.jpg"), Path("b")],
-        "model": "m",
-        "json_output": True,
-        "csv": Path("t.csv"),
-        "explain": Path("d"),
-        "threshold": 0.3,
-        "batch_size": 8,
-        "recursive": False,
-    }

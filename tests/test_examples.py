@@ -1,6 +1,5 @@
 """The example without TensorFlow gives what ``realfake predict`` gives."""
 
-import json
 import re
 import subprocess
 import sys
@@ -10,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realfake_lib import predict
+import realfake_lib
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "predict_without_tensorflow.py"
-MODELS = sorted((ROOT / "reports" / "models").glob("*.onnx"))
+MODELS = sorted((ROOT / "realfake_lib" / "detectors").glob("*.onnx"))
 
 
 @pytest.fixture
@@ -42,20 +41,19 @@ def pictures(tmp_path):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
-def test_the_example_gives_the_probabilities_of_realfake_predict(model, pictures, capsys):
+def test_the_example_gives_the_probabilities_of_realfake_predict(model, pictures):
     done = subprocess.run(
         [sys.executable, str(EXAMPLE), str(model), *map(str, pictures)],
         capture_output=True,
         text=True,
         check=True,
     )
-    predict.command(pictures, model=model, json_output=True)
-    expected = json.loads(capsys.readouterr().out)["results"]
+    expected = realfake_lib.predict(pictures, model)
     assert len(expected) == len(pictures) == len(done.stdout.splitlines())
     for line, row in zip(done.stdout.splitlines(), expected, strict=True):
         p_fake, verdict, path = re.fullmatch(r"(\S+) (.*) (/\S+)", line).groups()
-        assert path == row["path"] and verdict == row["verdict"]
-        assert float(p_fake) == pytest.approx(row["p_fake"], abs=1e-6)
+        assert path == row.path and verdict == row.verdict
+        assert float(p_fake) == pytest.approx(row.p_fake, abs=1e-6)
 
 
 def test_the_example_needs_numpy_pillow_and_onnxruntime_alone():

@@ -1,14 +1,29 @@
 """The set-up files agree with each other and with what the README and CI promise."""
 
+import ast
+import importlib
+import inspect
+import json
+import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
+import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from PIL import Image
+
+import realfake_lib
+from realfake_lib import data, extras
+from realfake_lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = runpy.run_path(str(ROOT / "scripts" / "environment_from_lock.py"))
@@ -52,13 +67,178 @@ def test_stack_that_the_project_is_given_is_there(project):
     assert given | {"scikit-learn"} <= names
 
 
-def test_library_imports_without_tensorflow():
-    code = (
-        "import sys, realfake_lib, realfake_lib.cli, realfake_lib.data, realfake_lib.report;"
-        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+def imported_by(code, **options):
+    """Top-level modules that a program has imported at its end, and what it printed."""
+    code += (
+        "\nimport json, sys\nprint(json.dumps([*{name.partition('.')[0] for name in sys.modules}]))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, **options
+    ).stdout.splitlines()
+    return set(json.loads(out[-1])), "\n".join(out[:-1])
+
+
+def test_importing_the_library_imports_none_of_its_dependencies():
+    modules, _ = imported_by("import realfake_lib")
+    assert not modules & {"numpy", "PIL", "rich", "typer", "onnxruntime", "pandas", "tensorflow"}
+
+
+def test_parts_that_read_settings_and_data_import_no_tensorflow():
+    modules, _ = imported_by(
+        "import realfake_lib.cli, realfake_lib.data.dataset, realfake_lib.report"
+    )
+    assert not modules & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("package", [realfake_lib, data], ids=lambda package: package.__name__)
+def test_a_package_offers_what_it_tells_readers_of_its_code(package):
+    tree = ast.parse(Path(package.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {alias.name: node.module for node in block.body for alias in node.names}
+    assert set(told) == set(package.__all__)
+    for name, module in told.items():
+        assert getattr(package, name) is getattr(importlib.import_module(module), name)
+
+
+def test_the_public_functions_are_documented_and_typed():
+    for name in ("load_detector", "predict", "train", "evaluate"):
+        function = getattr(realfake_lib, name)
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not signature.empty, name
+        for parameter in signature.parameters.values():
+            assert parameter.annotation is not parameter.empty, (name, parameter)
+            assert re.search(rf"^    .*\b{parameter.name}\b.* : ", function.__doc__, re.M), (
+                parameter
+            )
+        assert "Returns\n" in function.__doc__ and "Raises\n" in function.__doc__
+
+
+# --- the light installation ---------------------------------------------------------------------
+
+
+def core(project):
+    """Distributions that `pip install realfake-lib` brings, by what those installed here say."""
+    found, queue = set(), list(project["dependencies"])
+    while queue:
+        wanted = Requirement(queue.pop())
+        name = TOOL["canonical"](wanted.name)
+        if name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        queue += metadata.requires(name) or []
+    return found
+
+
+def test_verdicts_need_the_light_installation_alone(project, tmp_path):
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "photo.jpg")
+    code = (
+        "from realfake_lib import cli\n"
+        "try: cli.app(['predict', 'photo.jpg', '--csv', 'v.csv'])\n"
+        "except SystemExit as end: assert not end.code"
+    )
+    modules, printed = imported_by(code, cwd=tmp_path)
+    homes = metadata.packages_distributions()
+    brought = {TOOL["canonical"](home) for name in modules for home in homes.get(name, ())}
+    # Imported by the interpreter at its start: pytest-cov's hook, and the editable installation.
+    started, _ = imported_by("")
+    brought -= {TOOL["canonical"](home) for name in started for home in homes.get(name, ())}
+    assert brought - {"realfake-lib"} <= core(project)
+    assert "photo.jpg" in printed and (tmp_path / "v.csv").is_file()
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """An environment of its own with the built wheel and what that needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("light")
+    source = folder / "source"  # a build leaves files beside what it builds
+    shutil.copytree(
+        ROOT / "realfake_lib", source / "realfake_lib", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    venv.create(folder / "venv", symlinks=True)
+    pip("wheel", "--no-deps", "--wheel-dir", folder, source)
+    (wheel,) = folder.glob("*.whl")
+    python = folder / "venv" / "bin" / "python"
+    pip("--python", python, "install", "--constraint", ROOT / "requirements.lock", wheel)
+    return folder / "venv"
+
+
+def pip(*arguments):
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and re.search("ConnectionError|Failed to establish|timed out", done.stderr):
+        pytest.skip("needs a package index")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def elsewhere(light, tmp_path):
+    """Run a command of that environment in a folder with one photograph, far from any checkout."""
+    home, place = tmp_path / "home", tmp_path / "place"
+    home.mkdir()
+    place.mkdir()
+    Image.new("RGB", (40, 30), "white").save(place / "photo.jpg")
+
+    def run(program, *arguments):
+        variables = {"HOME": str(home), "PATH": os.defpath}
+        command = [light / "bin" / program, *arguments]
+        done = subprocess.run(command, cwd=place, env=variables, capture_output=True, text=True)
+        assert not list(home.iterdir())
+        return done
+
+    return run
+
+
+def test_the_light_installation_gives_a_verdict_anywhere_within_2_seconds(elsewhere):
+    seconds = []
+    for _ in range(3):  # the first compiles what was installed
+        begun = time.monotonic()
+        done = elsewhere("realfake", "predict", "photo.jpg", "--json")
+        seconds.append(time.monotonic() - begun)
+        assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert Path(record["model"]).name == "best.onnx"
+    assert record["results"][0]["verdict"] and min(seconds) <= 2, seconds
+
+
+def test_the_light_installation_has_the_fast_detector_for_python_too(elsewhere):
+    code = "import realfake_lib as r; print(r.predict('photo.jpg', 'fast')[0].p_fake)"
+    done = elsewhere("python", "-c", code)
+    assert done.returncode == 0 and 0 <= float(done.stdout) <= 1, done.stderr
+
+
+def test_the_light_installation_takes_at_most_350_megabytes(light):
+    files = [path for path in light.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_size for path in files) <= 350e6
+
+
+@pytest.mark.parametrize(
+    ("command", "subject"),
+    [
+        ("train --output x.keras", "train"),
+        ("evaluate --model best", "evaluate"),
+        ("export --output x.onnx", "export"),
+        ("report run", "report run"),
+        ("report pdf", "report pdf"),
+        ("data info", "data info"),
+        ("predict photo.jpg --explain why", "--explain"),
+    ],
+)
+def test_a_command_says_in_one_line_which_extra_it_needs(elsewhere, command, subject):
+    done = elsewhere("realfake", *command.split())
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"realfake: {subject} needs the extra report (")
+    assert line.endswith('pip install "realfake-lib[report]"')
+
+
+def test_a_missing_module_of_the_library_itself_is_no_missing_extra():
+    with pytest.raises(ModuleNotFoundError), extras.needed_for("x"):
+        importlib.import_module("realfake_lib.no_such")
+    with pytest.raises(UserError, match=r"x needs the extra cluster .*realfake-lib\[cluster\]"):
+        with extras.needed_for("x"):
+            raise ModuleNotFoundError("No module named 'dask'", name="dask.config")
 
 
 def test_make_alone_prints_every_target():

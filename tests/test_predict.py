@@ -1,16 +1,46 @@
 """Verdicts on one's own pictures: what is found, what is said, and what bad input gets."""
 
+import csv
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
-from realfake_lib import models, predict
+import realfake_lib
+from realfake_lib import cli, console, detector, models, prediction, progress
 from realfake_lib.errors import UserError
+
+
+def realfake_predict(*paths, **options):
+    """Run ``realfake predict``: the finished command, with exit_code, stdout and stderr."""
+    arguments = ["predict", *map(str, paths)]
+    for name, value in options.items():
+        name = f"--{name.replace('_', '-')}"
+        arguments += [name] if value is True else [name, str(value)]
+    result = CliRunner().invoke(cli.app, arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def as_json(*paths, **options):
+    """What ``realfake predict --json`` prints."""
+    result = realfake_predict(*paths, json=True, **options)
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
+
+
+def refusal(*paths, **options):
+    """What ``realfake predict`` says of a mistake."""
+    result = realfake_predict(*paths, **options)
+    assert result.exit_code == 2 and not result.stdout
+    return result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +83,49 @@ def pictures(tmp_path):
     (folder / "deeper").mkdir(parents=True)
     Image.new("RGB", (40, 30), "white").save(folder / "bright.png")
     Image.new("RGB", (16, 16), "black").save(folder / "deeper" / "dark.jpg")
-    (folder / "notes.txt").write_text("not a picture")
     return folder
 
 
+# --- from Python --------------------------------------------------------------------------------
+
+
 def test_verdicts_follow_the_model_and_keep_the_order_of_the_files(detector_file, pictures):
-    detector = predict.load_detector(detector_file)
-    table = predict.predict(detector, predict.find_images([pictures])[0])
-    assert [path.rsplit("/", 1)[1] for path in table["path"]] == ["bright.png", "dark.jpg"]
-    assert list(table["verdict"]) == ["REAL", "FAKE"]
-    assert (table["width"][0], table["height"][0]) == (40, 30)
-    assert table["p_fake"][0] < 0.01 < 0.99 < table["p_fake"][1]
+    bright, dark = realfake_lib.predict(pictures, detector_file)
+    assert (Path(bright.path).name, Path(dark.path).name) == ("bright.png", "dark.jpg")
+    assert (bright.verdict, dark.verdict) == ("REAL", "FAKE")
+    assert (bright.width, bright.height) == (40, 30)
+    assert bright.p_fake < 0.01 < 0.99 < dark.p_fake and not bright.error
 
 
-def test_temperature_divides_the_logit(detector_file, pictures):
-    detector = predict.load_detector(detector_file)
+def test_images_come_as_files_folders_arrays_or_from_pillow(detector_file, pictures):
+    loaded = realfake_lib.load_detector(detector_file)
+    white = np.full((40, 40, 3), 255, "uint8")
+    clear = Image.new("RGBA", (20, 30), (0, 0, 0, 0))  # white shows through
+    images = [str(pictures / "bright.png"), white, clear, pictures / "deeper", white[:, :20]]
+    found = realfake_lib.predict(images, loaded)
+    assert [one.verdict for one in found] == ["REAL", "REAL", "REAL", "FAKE", "REAL"]
+    assert [bool(one.path) for one in found] == [True, False, False, True, False]
+    assert (found[2].width, found[2].height) == (20, 30)
+    (alone,) = realfake_lib.predict(white, loaded)
+    assert alone == realfake_lib.predict(Image.fromarray(white), loaded)[0] == found[1]
+
+
+@pytest.mark.parametrize("array", [np.zeros((8, 8, 3)), np.zeros((8, 8), "uint8")])
+def test_an_array_that_is_no_image_is_an_error_and_no_verdict(detector_file, array):
+    with pytest.raises(ValueError, match="uint8"):
+        realfake_lib.predict(array, detector_file)
+
+
+def test_explanations_need_files(detector_file, tmp_path):
+    with pytest.raises(ValueError, match="give paths"):
+        realfake_lib.predict(np.zeros((16, 16, 3), "uint8"), detector_file, explain=tmp_path)
+
+
+def test_temperature_divides_the_logit(detector_file):
+    loaded = realfake_lib.load_detector(detector_file)
     image = np.full((1, 16, 16, 3), 130, "uint8")
-    logit = float(np.asarray(detector.model(image.astype("float32")))[0, 0])
-    assert detector.p_fake(image)[0] == pytest.approx(1 / (1 + np.exp(logit / 2.0)), rel=1e-5)
+    logit = float(np.asarray(loaded.model(image.astype("float32")))[0, 0])
+    assert loaded.p_fake(image)[0] == pytest.approx(1 / (1 + np.exp(logit / 2.0)), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -85,65 +140,178 @@ def test_temperature_divides_the_logit(detector_file, pictures):
     ],
 )
 def test_verdict_uses_the_calibrated_threshold_and_names_uncertainty(p_fake, verdict, tmp_path):
-    detector = predict.Detector(None, tmp_path, 16, 1.0, 0.6, (0.4, 0.8))
-    assert detector.verdict(p_fake) == verdict
+    made = detector.Detector(None, tmp_path, 16, 1.0, 0.6, (0.4, 0.8))
+    assert made.verdict(p_fake) == verdict
 
 
 def test_results_do_not_depend_on_the_batch_size(detector_file, pictures):
     for number in range(5):
         Image.new("RGB", (20, 20), (number * 50,) * 3).save(pictures / f"grey{number}.png")
-    detector = predict.load_detector(detector_file)
-    files, _ = predict.find_images([pictures])
-    one, many = (predict.predict(detector, files, batch_size=size) for size in (2, 64))
-    np.testing.assert_allclose(one["p_fake"], many["p_fake"], rtol=1e-5)
+    loaded = realfake_lib.load_detector(detector_file)
+    one, many = (
+        [found.p_fake for found in realfake_lib.predict(pictures, loaded, batch_size=size)]
+        for size in (2, 64)
+    )
+    assert len(one) == 7
+    np.testing.assert_allclose(one, many, rtol=1e-5)
 
 
 def test_progress_counts_every_file(detector_file, pictures, tmp_path, monkeypatch):
     (pictures / "cut.jpg").write_bytes(b"\xff\xd8")
-    monkeypatch.setenv(predict.progress.VARIABLE, str(tmp_path / "lines"))
-    detector = predict.load_detector(detector_file)
-    predict.predict(detector, predict.find_images([pictures])[0], batch_size=2)
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "lines"))
+    realfake_lib.predict(pictures, detector_file, batch_size=2)
     told = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
-    assert told[-1]["total"] == 3 and told[0]["message"] == "Looking at the pictures"
+    assert told[-1]["total"] == 3 and told[0]["message"] == "Looking at the images"
 
 
-def test_an_unreadable_picture_gets_a_row_and_exit_code_2(detector_file, pictures, capsys):
+def test_a_link_to_nothing_gets_a_record(detector_file, pictures):
+    (pictures / "gone.jpg").symlink_to("nowhere")
+    found = realfake_lib.predict(pictures, detector_file)
+    assert [one.error for one in found] == ["", "", "is a link to nothing"]
+    assert found[2].p_fake is None and found[2].verdict == ""
+
+
+def test_an_onnx_file_gives_the_verdicts_of_its_keras_file(detector_file, onnx_file, pictures):
+    for number in range(5):
+        Image.new("RGB", (20, 20), (number * 50,) * 3).save(pictures / f"grey{number}.png")
+    ours, theirs = (
+        realfake_lib.predict(pictures, file, batch_size=3) for file in (detector_file, onnx_file)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.p_fake == pytest.approx(other.p_fake, abs=1e-5)
+        assert replace(one, p_fake=other.p_fake) == other
+
+
+def test_everything_that_is_known_of_a_detector_comes_with_its_onnx_file(detector_file, onnx_file):
+    ours, theirs = map(realfake_lib.load_detector, (detector_file, onnx_file))
+    for fact in ("image_size", "temperature", "threshold", "uncertain_band"):
+        assert getattr(theirs, fact) == getattr(ours, fact)
+    assert theirs.caveat() == ours.caveat()
+    assert ours.has_gradients and not theirs.has_gradients
+
+
+def test_an_onnx_file_explains_nothing(onnx_file, pictures, tmp_path):
+    for given in (onnx_file, realfake_lib.load_detector(onnx_file)):
+        with pytest.raises(UserError, match="need.* the gradients of .*bright.onnx has none"):
+            realfake_lib.predict(pictures, given, explain=tmp_path / "why")
+    assert not (tmp_path / "why").exists()
+
+
+def test_the_published_detector_says_what_it_was_trained_on():
+    words = realfake_lib.load_detector().caveat()
+    assert "Trained on CIFAKE at 32×32" in words and "never measured" in words
+    assert "generators that it never saw" in words and "DEMO" not in words
+
+
+# --- which detector -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(detector_file, onnx_file, tmp_path, monkeypatch):
+    """Two published detectors, "best" as ONNX, too."""
+    folder = tmp_path / "detectors"
+    folder.mkdir(parents=True)
+    for name in ("best", "compact_cnn"):
+        for source in (detector_file, detector_file.with_suffix(".json")):
+            shutil.copy(source, folder / f"{name}{source.suffix}")
+    for suffix in (".onnx", ".json"):  # the description of both forms
+        shutil.copy(onnx_file.with_suffix(suffix), folder / f"best{suffix}")
+    monkeypatch.setattr(detector, "FOLDER", folder)
+    monkeypatch.setattr(detector.settings, "project_root", lambda: tmp_path / "project")
+    return folder
+
+
+def test_the_best_detector_is_taken_where_none_is_named_and_else_the_compact_one(trained):
+    assert detector.find_model(keras=True) == trained / "best.keras"
+    (trained / "best.keras").unlink()
+    assert detector.find_model() == trained / "compact_cnn.keras"
+    assert detector.find_model("compact_cnn") == trained / "compact_cnn.keras"
+    with pytest.raises(UserError, match="No trained detector 'fast' found"):
+        detector.find_model("fast")
+
+
+def test_the_form_that_starts_sooner_is_taken_unless_another_is_needed(trained):
+    assert detector.find_model() == trained / "best.onnx"
+    assert detector.find_model("best") == trained / "best.onnx"
+    assert detector.find_model("best", keras=True) == trained / "best.keras"
+    assert detector.find_model(trained / "best.keras") == trained / "best.keras"
+    assert detector.find_model("compact_cnn") == trained / "compact_cnn.keras"
+
+
+def test_an_onnx_file_that_an_earlier_detector_left_is_not_taken(trained):
+    shutil.copy(trained / "best.onnx", trained / "compact_cnn.onnx")
+    assert detector.find_model("compact_cnn").suffix == ".keras"
+
+
+def test_a_detectors_name_means_the_detector_whatever_lies_in_the_folder(
+    trained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best").mkdir()
+    (tmp_path / "compact_cnn").touch()
+    for name in ("best", "compact_cnn"):
+        assert detector.find_model(name).parent == trained
+
+
+@pytest.mark.parametrize("path", ["./best", "some/best", "best/"])
+def test_a_path_is_no_name_and_ends_as_model_files_do(trained, path):
+    with pytest.raises(UserError, match="ends in .keras or .onnx"):
+        detector.find_model(path)
+
+
+# --- realfake predict ---------------------------------------------------------------------------
+
+
+def test_an_unreadable_image_gets_a_row_and_exit_code_2(detector_file, pictures):
     (pictures / "broken.png").write_bytes(b"\x89PNG no more")
-    code = predict.command([pictures], model=detector_file, json_output=True)
-    record = json.loads(capsys.readouterr().out)
-    broken = next(row for row in record["results"] if row["path"].endswith("broken.png"))
-    assert code == 2
+    result = realfake_predict(pictures, model=detector_file, json=True)
+    rows = json.loads(result.stdout)["results"]
+    broken = next(row for row in rows if row["path"].endswith("broken.png"))
+    assert result.exit_code == 2
     # The path stands in its own column; the error does not repeat it.
     assert broken["p_fake"] is None and broken["error"].startswith("is not an image")
-    assert sum(row["error"] == "" for row in record["results"]) == 2
+    assert sum(row["error"] == "" for row in rows) == 2
 
 
-def test_json_carries_threshold_and_caveat(detector_file, pictures, capsys):
-    assert predict.command([pictures], model=detector_file, json_output=True) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["threshold"] == 0.6
+def test_json_carries_threshold_and_caveat(detector_file, pictures):
+    result = realfake_predict(pictures, model=detector_file, json=True)
+    record = json.loads(result.stdout)
+    assert result.exit_code == 0 and record["threshold"] == 0.6
     assert "2% to 5%" in record["caveat"] and "CIFAKE" in record["caveat"]
 
 
-def test_table_and_csv_and_explanations_are_written(detector_file, pictures, tmp_path, capsys):
-    csv, folder = tmp_path / "out" / "v.csv", tmp_path / "why"
-    assert predict.command([pictures], model=detector_file, csv=csv, explain=folder) == 0
-    out = capsys.readouterr().out
-    assert "bright.png" in out and "FAKE" in out and "40×30" in out
-    assert csv.read_text().startswith("path,p_fake,verdict")
+def test_table_and_csv_and_explanations_are_written(detector_file, pictures, tmp_path):
+    table, folder = tmp_path / "out" / "v.csv", tmp_path / "why"
+    result = realfake_predict(pictures, model=detector_file, csv=table, explain=folder)
+    assert result.exit_code == 0, result.stderr
+    for text in ("bright.png", "FAKE", "40×30"):
+        assert text in result.stdout
+    rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+    assert list(rows[0])[:3] == ["path", "p_fake", "verdict"] and len(rows) == 2
+    assert Path(rows[1]["explanation"]).is_file() and float(rows[1]["p_fake"]) > 0.99
     assert {path.name for path in folder.rglob("*.png")} == {"bright.png.png", "dark.jpg.png"}
     with Image.open(next(folder.rglob("dark.jpg.png"))) as picture:
         assert picture.width == 2 * picture.height >= 512
 
 
+def test_the_csv_lists_every_file_that_could_not_be_read(detector_file, pictures, tmp_path):
+    for number in range(300):
+        (pictures / f"bad{number:03d}.jpg").write_bytes(b"<html>404</html>")
+    result = realfake_predict(pictures, model=detector_file, csv=tmp_path / "v.csv")
+    rows = list(csv.DictReader((tmp_path / "v.csv").read_text("utf-8").splitlines()))
+    bad = [row for row in rows if row["error"]]
+    assert result.exit_code == 2 and len(rows) == 302 and len(bad) == 300
+    assert bad[0]["p_fake"] == "" and bad[0]["verdict"] == ""
+    assert "300 of 302 images could not be read" in result.stderr
+
+
 def test_explanations_are_named_after_the_paths_given(
-    detector_file, pictures, tmp_path, monkeypatch, capsys
+    detector_file, pictures, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (16, 16), "white").save(pictures / "deeper" / "bright.png")
     (pictures / "cut.jpg").write_bytes(b"\xff\xd8")
-    predict.command(["pictures"], model=detector_file, explain="why", json_output=True)
-    results = json.loads(capsys.readouterr().out)["results"]
+    results = as_json("pictures", model=detector_file, explain="why")["results"]
     assert {row["path"]: row["explanation"] for row in results} == {
         "pictures/bright.png": "why/pictures/bright.png.png",
         "pictures/cut.jpg": "",
@@ -153,168 +321,113 @@ def test_explanations_are_named_after_the_paths_given(
     assert all(Path(row["explanation"]).is_file() for row in results if row["explanation"])
 
 
-def test_explanations_of_an_earlier_run_are_replaced_and_never_judged(
-    detector_file, pictures, tmp_path
-):
+def test_explanations_of_an_earlier_run_are_replaced_and_never_judged(detector_file, pictures):
     why = pictures / "why"
-    predict.command([pictures], model=detector_file, explain=why)
+    realfake_predict(pictures, model=detector_file, explain=why)
     (pictures / "bright.png").unlink()
-    predict.command([pictures], model=detector_file, explain=why)
+    realfake_predict(pictures, model=detector_file, explain=why)
     assert [path.name for path in why.rglob("*.png")] == ["dark.jpg.png"]
-    assert len(predict.find_images([pictures])[0]) == 1
+    assert len(prediction.find_images([pictures])[0]) == 1
 
 
 def test_a_folder_of_other_things_is_never_filled_with_explanations(detector_file, pictures):
     before = sorted(pictures.rglob("*"))
-    with pytest.raises(UserError, match="--explain .* is not empty"):
-        predict.command([pictures], model=detector_file, explain=pictures)
+    words = refusal(pictures, model=detector_file, explain=pictures)
+    assert "--explain" in words and "is not empty" in words
     assert sorted(pictures.rglob("*")) == before
 
 
-def test_an_onnx_file_gives_the_verdicts_of_its_keras_file(detector_file, onnx_file, pictures):
-    for number in range(5):
-        Image.new("RGB", (20, 20), (number * 50,) * 3).save(pictures / f"grey{number}.png")
-    files, _ = predict.find_images([pictures])
-    ours, theirs = (
-        predict.predict(predict.load_detector(file), files, batch_size=3)
-        for file in (detector_file, onnx_file)
-    )
-    np.testing.assert_allclose(theirs.pop("p_fake"), ours.pop("p_fake"), atol=1e-5, rtol=0)
-    assert theirs.equals(ours)
-
-
-def test_everything_that_is_known_of_a_detector_comes_with_its_onnx_file(detector_file, onnx_file):
-    ours, theirs = predict.load_detector(detector_file), predict.load_detector(onnx_file)
-    for fact in ("image_size", "temperature", "threshold", "uncertain_band"):
-        assert getattr(theirs, fact) == getattr(ours, fact)
-    assert predict.caveat(theirs) == predict.caveat(ours)
-
-
 def test_explanations_need_the_keras_file(onnx_file, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(predict.console, "import_tensorflow", None)
-    with pytest.raises(UserError, match="--explain needs .*bright.onnx has none"):
-        predict.command([pictures], model=onnx_file, explain=tmp_path / "why")
+    monkeypatch.setattr(console, "import_tensorflow", None)
+    words = refusal(pictures, model=onnx_file, explain=tmp_path / "why")
+    assert "--explain needs" in words and "bright.onnx has none" in words
     assert not (tmp_path / "why").exists()
 
 
-@pytest.fixture
-def trained(detector_file, onnx_file, tmp_path, monkeypatch):
-    """A project whose report holds two detectors, "best" as ONNX, too."""
-    folder = tmp_path / "project" / "reports" / "models"
-    folder.mkdir(parents=True)
-    for name in ("best", "compact_cnn"):
-        for source in (detector_file, detector_file.with_suffix(".json")):
-            shutil.copy(source, folder / f"{name}{source.suffix}")
-    for suffix in (".onnx", ".json"):  # the description of both forms
-        shutil.copy(onnx_file.with_suffix(suffix), folder / f"best{suffix}")
-    monkeypatch.setattr(predict.settings, "project_root", lambda: tmp_path / "project")
-    return folder
-
-
-def test_the_best_detector_is_taken_where_none_is_named_and_else_the_compact_one(trained):
-    assert predict.find_model() == trained / "best.keras"
-    (trained / "best.keras").unlink()
-    assert predict.find_model() == trained / "compact_cnn.keras"
-    assert predict.find_model("compact_cnn") == trained / "compact_cnn.keras"
-    with pytest.raises(UserError, match="No trained detector 'fast' found"):
-        predict.find_model("fast")
-
-
-def used(capsys, *arguments, **options):
-    predict.command(*arguments, json_output=True, **options)
-    return Path(json.loads(capsys.readouterr().out)["model"])
-
-
-def test_the_form_that_starts_sooner_is_taken_unless_another_is_needed(
-    trained, pictures, tmp_path, capsys
-):
-    assert used(capsys, [pictures]) == trained / "best.onnx"
-    assert used(capsys, [pictures], model="best") == trained / "best.onnx"
-    assert used(capsys, [pictures], model=trained / "best.keras") == trained / "best.keras"
-    assert used(capsys, [pictures], explain=tmp_path / "why") == trained / "best.keras"
-    assert used(capsys, [pictures], model="compact_cnn") == trained / "compact_cnn.keras"
-
-
-def test_an_onnx_file_that_an_earlier_detector_left_is_not_taken(trained, pictures, capsys):
-    shutil.copy(trained / "best.onnx", trained / "compact_cnn.onnx")
-    assert used(capsys, [pictures], model="compact_cnn").suffix == ".keras"
-
-
-def test_the_committed_detector_says_what_it_was_trained_on():
-    detector = predict.load_detector()
-    words = predict.caveat(detector)
-    assert "Trained on CIFAKE at 32×32" in words and "never measured" in words
-    assert "generators that it never saw" in words and "DEMO" not in words
-
-
-def test_own_threshold_moves_the_verdict_and_drops_the_band(detector_file, pictures, capsys):
-    predict.command([pictures], model=detector_file, threshold=0.0, json_output=True)
-    record = json.loads(capsys.readouterr().out)
-    assert {row["verdict"] for row in record["results"]} == {"FAKE"}
+def test_own_threshold_moves_the_verdict_and_drops_the_band(detector_file, pictures):
+    results = as_json(pictures, model=detector_file, threshold=0.0)["results"]
+    assert {row["verdict"] for row in results} == {"FAKE"}
 
 
 def test_folders_are_searched_deeply_only_when_asked(pictures):
-    assert len(predict.find_images([pictures], recursive=True)[0]) == 2
-    assert len(predict.find_images([pictures], recursive=False)[0]) == 1
+    assert len(prediction.find_images([pictures], recursive=True)[0]) == 2
+    assert len(prediction.find_images([pictures], recursive=False)[0]) == 1
 
 
-def test_what_is_left_out_of_a_folder_is_counted_and_said(detector_file, pictures, capsys):
-    for name in ("a.heic", "b.HEIC", "LICENSE", ".hidden.jpg", "Thumbs.db"):
+def test_what_is_left_out_of_a_folder_is_counted_and_said(detector_file, pictures):
+    for name in ("a.xcf", "b.XCF", "notes.txt", "LICENSE", ".hidden.jpg", "Thumbs.db"):
         (pictures / name).write_bytes(b"x")
     (pictures / "again").symlink_to(pictures / "deeper")
     Image.new("L", (16, 16)).save(pictures / "scan.ppm")
-    files, left_out = predict.find_images([pictures])
+    files, left_out = prediction.find_images([pictures])
     assert [file.name for file in files] == ["bright.png", "dark.jpg", "scan.ppm"]
-    assert left_out == {".heic": 2, ".txt": 1, "without suffix": 1, "linked folder(s)": 1}
-    predict.command([pictures], model=detector_file, json_output=True)
-    printed = capsys.readouterr()
-    assert json.loads(printed.out)["left_out"][".heic"] == 2
-    assert "left out 5 files of no kind read here: 2 .heic, 1 .txt" in printed.err
+    assert left_out == {".xcf": 2, ".txt": 1, "without suffix": 1, "linked folder(s)": 1}
+    result = realfake_predict(pictures, model=detector_file, json=True)
+    assert json.loads(result.stdout)["left_out"][".xcf"] == 2
+    assert "left out 5 files of no kind read here: 2 .xcf, 1 .txt" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_one_file_of_an_unread_kind_among_good_ones_makes_the_exit_code_2(detector_file, pictures):
+    assert realfake_predict(pictures, model=detector_file).exit_code == 0
+    (pictures / "layers.psd").write_bytes(b"8BPS")
+    assert realfake_predict(pictures, model=detector_file).exit_code == 2
+
+
+@pytest.mark.parametrize("top", [".", "pictures"])
+def test_a_folder_that_cannot_be_read_makes_the_exit_code_2(
+    detector_file, pictures, monkeypatch, top
+):
+    closed = str(pictures / "deeper")
+    scandir = os.scandir
+
+    def guarded(path):
+        if os.path.abspath(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.chdir(pictures.parent)
+    monkeypatch.setattr(os, "scandir", guarded)  # root may read everything
+    result = realfake_predict(top, model=detector_file)
+    assert result.exit_code == 2 and "1 unreadable folder(s)" in result.stderr
+    assert "bright.png" in result.stdout
 
 
 def test_a_folder_of_other_kinds_only_says_which(tmp_path):
-    (tmp_path / "a.heic").touch()
-    with pytest.raises(UserError, match=r"No images in .* \(1 \.heic\)"):
-        predict.find_images([tmp_path])
+    (tmp_path / "a.xcf").touch()
+    with pytest.raises(UserError, match=r"No images in .* \(1 \.xcf\)"):
+        prediction.find_images([tmp_path])
 
 
-def test_a_link_to_nothing_gets_a_row(detector_file, pictures):
-    (pictures / "gone.jpg").symlink_to("nowhere")
-    table = predict.predict(
-        predict.load_detector(detector_file), predict.find_images([pictures])[0]
-    )
-    assert list(table["error"]) == ["", "", "is a link to nothing"]
-
-
-def test_a_name_that_is_no_text_can_be_printed(detector_file, pictures, capsys):
+def test_a_name_that_is_no_text_can_be_printed(detector_file, pictures):
     (pictures / "bright.png").rename(pictures / os.fsdecode(b"caf\xe9.png"))
-    assert predict.command([pictures], model=detector_file, csv=pictures / "t.csv") == 0
-    assert "caf\ufffd.png" in capsys.readouterr().out
+    result = realfake_predict(pictures, model=detector_file, csv=pictures / "t.csv")
+    assert result.exit_code == 0 and "caf\ufffd.png" in result.stdout
 
 
 def test_a_file_named_twice_is_scored_once(pictures):
-    assert len(predict.find_images([pictures, pictures / "bright.png"])[0]) == 2
+    assert len(prediction.find_images([pictures, pictures / "bright.png"])[0]) == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("path", "options", "message"),
     [
-        (dict(paths=["nowhere.jpg"]), "nowhere.jpg"),
-        (dict(paths=["."], recursive=False), "No images"),
-        (dict(paths=["pictures"], threshold=1.5), "--threshold"),
-        (dict(paths=["pictures"], batch_size=0), "--batch-size"),
-        (dict(paths=["pictures"], model="no_such"), "no_such"),
-        (dict(paths=["pictures"], model="gone.keras"), "gone.keras"),
-        (dict(paths=["pictures"], model="gone.onnx"), "gone.onnx"),
-        (dict(paths=["pictures"], csv="pictures"), "--csv pictures is a folder"),
-        (dict(paths=["pictures"], csv="pictures/bright.png"), "name of a picture"),
-        (dict(paths=["pictures"], explain="pictures/bright.png"), "--explain .* not a folder"),
+        ("nowhere.jpg", {}, "nowhere.jpg"),
+        (".", dict(no_recursive=True), "No images"),
+        ("pictures", dict(threshold=1.5), "--threshold"),
+        ("pictures", dict(batch_size=0), "--batch-size"),
+        ("pictures", dict(model="no_such"), "no_such"),
+        ("pictures", dict(model="gone.keras"), "gone.keras"),
+        ("pictures", dict(model="gone.onnx"), "gone.onnx"),
+        ("pictures", dict(csv="pictures"), "--csv pictures is a folder"),
+        ("pictures", dict(csv="pictures/bright.png"), "name of an image"),
+        ("pictures", dict(explain="pictures/bright.png"), "is not a folder"),
     ],
 )
 def test_mistakes_are_named_before_tensorflow_is_imported(
-    arguments, message, pictures, monkeypatch
+    path, options, message, pictures, monkeypatch
 ):
     monkeypatch.chdir(pictures.parent)
-    monkeypatch.setattr(predict.console, "import_tensorflow", None)
-    with pytest.raises(UserError, match=message):
-        predict.command(**arguments)
+    monkeypatch.setattr(console, "import_tensorflow", None)
+    monkeypatch.setattr(realfake_lib, "load_detector", None, raising=False)
+    assert message in refusal(path, **options)

@@ -15,7 +15,8 @@ from realfake_lib.report import model_card
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = runpy.run_path(str(ROOT / "scripts" / "publish.py"))
 FORMS = ("keras", "onnx", "json", "md")
-COMMITTED = sorted(file.stem for file in (ROOT / "reports" / "models").glob("*.keras"))
+DETECTORS = ROOT / "realfake_lib" / "detectors"
+COMMITTED = sorted(file.stem for file in DETECTORS.glob("*.keras"))
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +49,20 @@ def write(build, name="CIFAKE", clean=True, stage_clean=True):
 
 def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
     write(build)
-    target = tmp_path / "reports"
-    (target / "figures").mkdir(parents=True)
-    (target / "figures" / "stale.png").touch()
-    TOOL["publish"](build, target)
-    found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    assert found == {
-        "report.html",
-        "metrics.json",
-        "figures/training/a.png",
-        *(f"models/{name}.{kind}" for name in ("fast", "compact_cnn") for kind in FORMS),
+    reports, detectors = tmp_path / "reports", tmp_path / "detectors"
+    for stale in (reports / "figures" / "stale.png", detectors / "stale.keras"):
+        stale.parent.mkdir(parents=True)
+        stale.touch()
+    TOOL["publish"](build, reports, detectors)
+    found = {path.relative_to(reports).as_posix() for path in reports.rglob("*") if path.is_file()}
+    assert found == {"report.html", "metrics.json", "figures/training/a.png"}
+    assert {path.name for path in detectors.iterdir()} == {
+        f"{name}.{kind}" for name in ("fast", "compact_cnn") for kind in FORMS
     }
-    assert "min 15" in (target / "models" / "fast.md").read_text()
+    assert "min 15" in (detectors / "fast.md").read_text()
     for name in ("fast", "compact_cnn"):
         (_, ours), (_, theirs) = (
-            load(target / "models" / f"{name}.{kind}")
+            load(detectors / f"{name}.{kind}")
             for load, kind in ((models.load, "keras"), (onnx_files.load, "onnx"))
         )
         assert ours == theirs and ours["data"] == name
@@ -72,7 +72,7 @@ def test_a_build_without_a_detector_is_refused(build, tmp_path):
     write(build)
     shutil.rmtree(build / "stages" / "training" / "models")
     with pytest.raises(SystemExit, match="holds none of best, fast, compact_cnn"):
-        TOOL["publish"](build, tmp_path / "reports")
+        TOOL["publish"](build, tmp_path / "reports", tmp_path / "detectors")
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_build_without_a_detector_is_refused(build, tmp_path):
 def test_a_demo_or_a_dirty_run_is_refused(build, tmp_path, facts, words):
     write(build, **facts)
     with pytest.raises(SystemExit, match=words):
-        TOOL["publish"](build, tmp_path / "reports")
-    assert not (tmp_path / "reports").exists()
+        TOOL["publish"](build, tmp_path / "reports", tmp_path / "detectors")
+    assert not (tmp_path / "reports").exists() and not (tmp_path / "detectors").exists()
 
 
 def test_the_committed_reference_is_one_that_would_be_published():
@@ -103,8 +103,8 @@ def test_the_committed_reference_is_one_that_would_be_published():
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_card_is_what_would_be_written(name):
-    meta = json.loads((ROOT / "reports" / "models" / f"{name}.json").read_text(encoding="utf-8"))
-    card = (ROOT / "reports" / "models" / f"{name}.md").read_text(encoding="utf-8")
+    meta = json.loads((DETECTORS / f"{name}.json").read_text(encoding="utf-8"))
+    card = (DETECTORS / f"{name}.md").read_text(encoding="utf-8")
     assert card == model_card.render(meta, name)
 
 
@@ -112,7 +112,7 @@ def test_a_committed_card_is_what_would_be_written(name):
 def test_what_a_committed_card_says_is_what_the_committed_report_says(name):
     """The figures of a card that nobody may overlook, found again in another file."""
     metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
-    meta = json.loads((ROOT / "reports" / "models" / f"{name}.json").read_text(encoding="utf-8"))
+    meta = json.loads((DETECTORS / f"{name}.json").read_text(encoding="utf-8"))
     reported = TOOL["REPORTED_AS"].get(name, name)
     accuracy = metrics["metrics"][f"training.{reported}.test.accuracy"]
     assert meta["test"]["accuracy"] == accuracy["value"]
@@ -121,7 +121,7 @@ def test_what_a_committed_card_says_is_what_the_committed_report_says(name):
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_detector_and_its_onnx_form_give_the_same_logits(name):
-    file = ROOT / "reports" / "models" / f"{name}.keras"
+    file = DETECTORS / f"{name}.keras"
     model, meta = models.load(file)
     network, same = onnx_files.load(file.with_suffix(".onnx"))
     images = export.probes(network.image_size, 32)
@@ -130,7 +130,7 @@ def test_a_committed_detector_and_its_onnx_form_give_the_same_logits(name):
 
 
 def test_the_committed_detectors_take_a_few_megabytes():
-    files = (ROOT / "reports" / "models").iterdir()
+    files = DETECTORS.iterdir()
     assert COMMITTED and sum(file.stat().st_size for file in files) < 20e6
 
 

@@ -1,4 +1,4 @@
-"""Every command of the README runs, and every figure in it is the reference report's."""
+"""Every command and program of the README runs, and its figures are the reference report's."""
 
 import json
 import os
@@ -23,6 +23,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 # What a command needs beyond a copy of the project, so that it ends in seconds.
 SMALL = {"PROFILE": "smoke"}
@@ -85,6 +86,19 @@ def test_command_of_the_readme_runs(command, place, tmp_path):
         timeout=2400,
     )
     assert outcome.returncode == 0, f"{outcome.stdout[-3000:]}\n{outcome.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_python_of_the_readme_runs(program, place):
+    done = subprocess.run(
+        [place / ".venv" / "bin" / "python", "-c", program],
+        cwd=place,
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0 and done.stdout, done.stderr
 
 
 def _starts_a_server(place, variables):

@@ -1,40 +1,39 @@
 """Where images come from, what is known about them, and how they reach a network."""
 
-from realfake_lib.data.cleaning import Duplicates, duplicates
-from realfake_lib.data.dataset import (
-    DataIdentity,
-    ImageDataset,
-    describe,
-    fingerprint_of,
-    load,
-)
-from realfake_lib.data.fingerprint import CIFAKE_TREES
-from realfake_lib.data.generators import UnseenGenerators, load_unseen
-from realfake_lib.data.images import load_image, resize
-from realfake_lib.data.input import batches
-from realfake_lib.data.shortcuts import shortcut_auroc
-from realfake_lib.data.sources import fetch_cifake
-from realfake_lib.data.splits import Splits, make_splits
-from realfake_lib.data.verification import VerifyReport, verify
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "CIFAKE_TREES",
-    "DataIdentity",
-    "Duplicates",
-    "ImageDataset",
-    "Splits",
-    "UnseenGenerators",
-    "VerifyReport",
-    "batches",
-    "describe",
-    "duplicates",
-    "fetch_cifake",
-    "fingerprint_of",
-    "load",
-    "load_image",
-    "load_unseen",
-    "make_splits",
-    "resize",
-    "shortcut_auroc",
-    "verify",
-]
+from realfake_lib.lazy import exports
+
+if TYPE_CHECKING:  # the same names for readers of the code, people and programs
+    from realfake_lib.data.cleaning import Duplicates, duplicates
+    from realfake_lib.data.dataset import (
+        DataIdentity,
+        ImageDataset,
+        describe,
+        fingerprint_of,
+        load,
+    )
+    from realfake_lib.data.fingerprint import CIFAKE_TREES
+    from realfake_lib.data.generators import UnseenGenerators, load_unseen
+    from realfake_lib.data.images import load_image, resize
+    from realfake_lib.data.input import batches
+    from realfake_lib.data.shortcuts import shortcut_auroc
+    from realfake_lib.data.sources import fetch_cifake
+    from realfake_lib.data.splits import Splits, make_splits
+    from realfake_lib.data.verification import VerifyReport, verify
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "cleaning": "Duplicates duplicates",
+        "dataset": "DataIdentity ImageDataset describe fingerprint_of load",
+        "fingerprint": "CIFAKE_TREES",
+        "generators": "UnseenGenerators load_unseen",
+        "images": "load_image resize",
+        "input": "batches",
+        "shortcuts": "shortcut_auroc",
+        "sources": "fetch_cifake",
+        "splits": "Splits make_splits",
+        "verification": "VerifyReport verify",
+    },
+)

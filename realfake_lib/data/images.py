@@ -64,6 +64,11 @@ def decode(content, name, size=None):
     return resize(np.asarray(image), size) if size else np.array(image)
 
 
+def from_pillow(image, name):
+    """Pixels of a Pillow image as :func:`load_image` gives them; ``name`` stands in messages."""
+    return np.array(_to_rgb(ImageOps.exif_transpose(image), name))
+
+
 def resize(images, size):
     """Cut the largest central square and resample it with an antialiased bicubic filter.
 

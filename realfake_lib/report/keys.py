@@ -5,7 +5,8 @@ that an edit to one plot function runs only the stages that draw that plot. The 
 imported. What counts:
 
 - definitions that the notebook names, and those that they name, through imports of every form,
-  also inside functions and through re-exports;
+  also inside functions and through re-exports, those below ``if TYPE_CHECKING`` among them: what
+  a package imports only when it is used;
 - of a class without foreign bases, the methods whose name is used anywhere in what is reached, and
   the special methods; of any other class all of it, since a framework may call any method;
 - statements that do something when a reached module is imported, and functions with a decorator
@@ -226,6 +227,7 @@ class _Module:
     is_package: bool
     pieces: dict = field(default_factory=dict)
     imports: dict = field(default_factory=dict)
+    offered: dict = field(default_factory=dict)  # names that a package imports when they are used
     top: _Piece = None
     decorated: list = field(default_factory=list)  # pieces with what decorates them
     whole: _Piece = None
@@ -300,6 +302,9 @@ class Library:
         """Put one top-level statement where it belongs."""
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             module.imports.update(_imports([node], module.package))
+            return
+        if isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING":
+            module.offered.update(_imports(node.body, module.package))  # none of it runs
             return
         if isinstance(node, _DEFINITIONS):
             piece = _add(module, node.name, node)
@@ -502,10 +507,11 @@ class _Closure:
             self._reach_whole(target)  # the module itself is passed on: anything may be used
             return
         name, rest = chain[0], chain[1:]
+        imports = {**module.offered, **module.imports}
         if name in module.pieces:
             self._reach(module.pieces[name])
-        elif module.imports.get(name, (target, name)) != (target, name):
-            source, inner = module.imports[name]
+        elif imports.get(name, (target, name)) != (target, name):
+            source, inner = imports[name]
             self._resolve(source, rest if inner is None else (inner, *rest))
         elif self.library.module(f"{target}.{name}"):
             self._resolve(f"{target}.{name}", rest)

@@ -79,7 +79,7 @@ def with_report(meta, name, metrics, attacked_as=None):
     return meta | {"report": {key: value for key, value in report.items() if value}}
 
 
-def render(meta, title, folder="reports/models"):
+def render(meta, title, folder="realfake_lib/detectors"):
     """The card of a detector, as Markdown.
 
     Parameters

@@ -19,7 +19,7 @@ import psutil
 
 from realfake_lib import cluster as clusters
 from realfake_lib import progress, settings
-from realfake_lib.errors import UserError
+from realfake_lib.errors import StageFailed, UserError
 from realfake_lib.report import keys, provenance
 from realfake_lib.report import plan as planning
 from realfake_lib.report.processes import end_family
@@ -29,21 +29,6 @@ from realfake_lib.report.terminal import Terminal
 SCHEMA = 1
 EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
 _POLL = 0.1  # seconds
-
-
-class StageFailed(Exception):
-    """A stage did not succeed; the run ends with exit code 1."""
-
-    exit_code = 1
-
-    def __init__(self, stage, error, cell=None, notebook=None, page=None, log=None):
-        where = f", cell {cell}" if cell else ""
-        lines = [f"{stage}{where}: {error}"]
-        lines += [f"  notebook: {notebook}"] if notebook else []
-        lines += [f"  as a page: {page}"] if page else []
-        lines += [f"  output of the process: {log}"] if log else []
-        super().__init__("\n".join(lines))
-        self.stage = stage
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,27 @@ def test_a_package_that_imports_its_own_submodules_is_followed(package):
     assert set(package.reached(use)) == {"sub/inner.py: work", "sub/other.py: work"}
 
 
+def test_what_a_package_imports_when_it_is_used_is_found_and_touches_nothing_else(package):
+    package.write(
+        "sub/__init__.py",
+        """
+        if TYPE_CHECKING:
+            from realfake_lib.sub.inner import work
+            from realfake_lib.sub.other import play
+        __getattr__, __dir__, __all__ = exports(__name__, {"inner": "work", "other": "play"})
+        """,
+    )
+    package.write("sub/inner.py", "def work(): pass\n")
+    package.write("sub/other.py", "register()\ndef play(): pass\n")
+    for use in (
+        "from realfake_lib.sub import work; work()",
+        "from realfake_lib import sub; sub.work()",
+    ):
+        assert set(package.reached(use)) == {"sub/inner.py: work"}
+    played = package.reached("from realfake_lib import sub; sub.play()")
+    assert {"sub/other.py: play", "sub/other.py: top level"} <= set(played)
+
+
 def test_a_module_that_is_passed_on_counts_as_a_whole(package):
     package.write("plots.py", "def curves(): pass\ndef other(): pass\n")
     assert "plots.py" in package.reached("from realfake_lib import plots\nprint(plots)")

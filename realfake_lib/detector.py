@@ -1,0 +1,248 @@
+"""Trained detectors: where they lie, loading one, and what anyone who uses it must know."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realfake_lib import console, extras, settings, sidecars
+from realfake_lib.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDER = Path(__file__).parent / "detectors"
+"""The published detectors, a part of the installed package."""
+
+DEFAULT = ("best", "compact_cnn")
+"""The trained detectors that are taken where none is named, the first that there is."""
+
+SUFFIXES = (".keras", ".onnx")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained model with the operating point that was chosen for it on validation data.
+
+    Attributes
+    ----------
+    model : keras.Model or realfake_lib.onnx_files.OnnxNetwork
+        Pixels (n, image_size, image_size, 3) in [0, 255] to one logit for REAL.
+    path : pathlib.Path or None
+        The file that it came from.
+    image_size : int
+        Side of the square, in pixels, that images are resized to.
+    temperature : float
+        Divides the logit, so that ``p_fake`` is calibrated (Guo et al., 2017).
+    threshold : float in [0, 1]
+        FAKE from this ``p_fake`` on.
+    uncertain_band : (low, high)
+        Between these a verdict is marked as uncertain.
+    meta : dict
+        Everything else that the JSON file beside the model file says.
+    """
+
+    model: object
+    path: Path | None
+    image_size: int
+    temperature: float = 1.0
+    threshold: float = 0.5
+    uncertain_band: tuple[float, float] = (0.5, 0.5)
+    meta: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: object, path: Path | None, image_size: int, meta: dict) -> Detector:
+        """A detector with the operating point that a model's metadata record."""
+        return cls(
+            model=model,
+            path=path,
+            image_size=image_size,
+            temperature=float(meta.get("temperature", 1.0)),
+            threshold=float(meta.get("threshold", 0.5)),
+            uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
+            meta=meta,
+        )
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether the model can explain its verdicts: a Keras model can, an ONNX file cannot."""
+        from realfake_lib.onnx_files import OnnxNetwork
+
+        return not isinstance(self.model, OnnxNetwork)
+
+    def p_fake(
+        self, images: np.ndarray, indices: np.ndarray | None = None, batch_size: int = 256
+    ) -> np.ndarray:
+        """Calibrated probability of FAKE.
+
+        Parameters
+        ----------
+        images : (n, image_size, image_size, 3) uint8 array
+        indices : (m,) int array, optional
+            Only these images, in this order; memory-mapped others stay where they are.
+        batch_size : int
+
+        Returns
+        -------
+        (n,) or (m,) float64 array in [0, 1]
+        """
+        import numpy as np
+
+        if self.has_gradients:
+            from realfake_lib.training import predict_logits
+
+            logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
+        else:
+            logits = self.model.logits(np.asarray(images), indices, batch_size)
+        return 1.0 / (1.0 + np.exp(np.asarray(logits, "float64") / self.temperature))
+
+    def verdict(self, p_fake: float) -> str:
+        """``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it inside the uncertain band."""
+        low, high = self.uncertain_band
+        word = "FAKE" if p_fake >= self.threshold else "REAL"
+        return f"{word} (uncertain)" if low < p_fake < high else word
+
+    def with_threshold(self, threshold: float | None) -> Detector:
+        """The same detector with a threshold of one's own, which has no calibrated band around it.
+
+        None leaves the detector as it is.
+
+        Raises
+        ------
+        UserError
+            If the threshold is outside [0, 1].
+        """
+        if threshold is None:
+            return self
+        check_threshold(threshold)
+        return replace(self, threshold=threshold, uncertain_band=(threshold, threshold))
+
+    def caveat(self) -> str:
+        """What anyone who reads a verdict must know, in one paragraph, from the model's record."""
+        size = f"{self.image_size}×{self.image_size}"
+        facts = self.meta | (self.meta.get("trained_on") or {})
+        data = facts.get("data", "an unnamed data set")
+        lines = [
+            f"Trained on {data} at {size} pixels. Of other pictures the central square is brought "
+            "to that size; how often a verdict on those is right was never measured."
+        ]
+        if data == "demo":
+            lines.append("TRAINED ON THE EMBEDDED DEMO DATA: this detector knows two photographs.")
+        unseen = self.meta.get("unseen") or {}
+        recalls = [found["fake_recall"] for found in unseen.values()]
+        if recalls:
+            lines.append(
+                f"Of fakes by {len(unseen)} generators that it never saw, it found "
+                f"{min(recalls):.0%} to {max(recalls):.0%}: REAL means only “not of the kind it "
+                "knows”."
+            )
+        lines.append("Never the only ground for a decision about a person or a picture.")
+        return " ".join(lines)
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise UserError unless a threshold on p(fake) is None or lies in [0, 1]."""
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UserError(f"--threshold is {threshold}, but a probability lies between 0 and 1.")
+
+
+def load_detector(
+    model: str | os.PathLike[str] | None = None, *, gradients: bool = False
+) -> Detector:
+    """Load a trained detector.
+
+    Parameters
+    ----------
+    model : str or path-like, optional
+        A model file, whose name ends in ``.keras`` or ``.onnx``, or the name of a trained
+        detector: ``"best"``, ``"fast"``, … By default the best that there is.
+    gradients : bool
+        Take the Keras form of a detector that is named: it can explain its verdicts, and needs
+        TensorFlow. Otherwise the ONNX form is taken, which gives the same probabilities.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, of another version, or not a model of this library, or if
+        it needs an extra that is not installed.
+    """
+    path = find_model(model, keras=gradients)
+    if path.suffix == ".onnx":
+        if gradients:
+            raise UserError(
+                f"Explanations need the gradients of a .keras file, and {path} has none.",
+                "Name the .keras file that it was made from.",
+            )
+        from realfake_lib import onnx_files
+
+        network, meta = onnx_files.load(path)
+        return Detector.of(network, path, network.image_size, meta)
+    with extras.needed_for("--explain" if gradients else path.name):
+        console.import_tensorflow()
+        from realfake_lib import models
+
+        network, meta = models.load(path)
+    return Detector.of(network, path, int(meta.get("image_size") or network.input_shape[1]), meta)
+
+
+def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False) -> Path:
+    """Path of a model file: a path as given, or a trained detector's name looked up.
+
+    What ends in ``.keras`` or ``.onnx`` is a path; anything else is a name, whatever lies in the
+    current folder. A name is looked for among the published detectors, whose figures are in the
+    reference report, then in what ``make report`` built here.
+
+    Parameters
+    ----------
+    model : str or path-like, optional
+        By default the first of :data:`DEFAULT` that there is.
+    keras : bool
+        Of a detector that is named take the Keras form. Otherwise the ONNX form is taken where
+        there is one, since it starts without TensorFlow.
+
+    Raises
+    ------
+    UserError
+        If there is no such file.
+    """
+    if model is not None and Path(model).suffix in SUFFIXES:
+        if not Path(model).is_file():
+            raise UserError(f"No model file {model}.", "Give the path of a .keras or .onnx file.")
+        return Path(model)
+    if model is not None and Path(model).name != str(model):
+        raise UserError(
+            f"{model} is neither a model file nor a detector's name.",
+            "A model file's name ends in .keras or .onnx.",
+        )
+    root = settings.project_root() or Path.cwd()
+    # The demo detector of the smoke profile knows two photographs, so it never serves by default.
+    builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
+    folders = [FOLDER, *(build / "models" for build in builds)]
+    names = DEFAULT if model is None else (str(model),)
+    candidates = [folder / f"{name}.keras" for folder in folders for name in names]
+    found = [path for path in candidates if path.is_file()]
+    if not found:
+        looked = ", ".join(str(path) for path in candidates)
+        raise UserError(
+            f"No trained detector{f' {model!r}' if model else ''} found (looked for {looked}).",
+            "Run `make report` first, or name a file: realfake predict --model FILE.keras …",
+        )
+    return found[0] if keras else prefer_onnx(found[0])
+
+
+def prefer_onnx(path: Path) -> Path:
+    """The ONNX file of the same detector, which starts without TensorFlow, or ``path`` itself.
+
+    Both give the same logits: an export is kept only if they were found equal.
+    """
+    onnx = path.with_suffix(".onnx")
+    # One that the description does not tell of was left behind by an earlier detector.
+    if onnx.is_file() and sidecars.describes_onnx(sidecars.read(path)):
+        return onnx
+    return path

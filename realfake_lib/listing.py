@@ -1,0 +1,123 @@
+"""How verdicts and measures are shown: tables on the terminal, JSON, CSV."""
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+
+from realfake_lib.data import layout
+
+
+def columns(explained):
+    """Names of a row's values, in the order of a file."""
+    names = ["path", "p_fake", "verdict", "width", "height", "error"]
+    return [*names, "explanation"] if explained else names
+
+
+def write_csv(stream, predictions, explained=False):
+    """Write a table with a header line; ``stream`` was opened with ``newline=""``.
+
+    Parameters
+    ----------
+    stream : text file
+    predictions : iterable of Prediction
+    explained : bool
+        Whether each row names its explanation.
+    """
+    writer = csv.DictWriter(stream, columns(explained), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, predictions))
+
+
+def as_json(detector, predictions, left_out, explained=False):
+    """The verdicts with what must be known of them, as text.
+
+    Parameters
+    ----------
+    detector : Detector
+    predictions : iterable of Prediction
+    left_out : dict of str to int
+        Number of files that were not looked at, by kind.
+    explained : bool
+        Whether each record names its explanation.
+
+    Returns
+    -------
+    str
+    """
+    names = columns(explained)
+    record = {
+        "model": str(detector.path),
+        "threshold": detector.threshold,
+        "uncertain_band": list(detector.uncertain_band),
+        "caveat": detector.caveat(),
+        "left_out": dict(left_out),
+        "results": [{name: getattr(one, name) for name in names} for one in predictions],
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def print_table(detector, predictions):
+    """Print a line for each image, and below them what must be known of the verdicts."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Piped output keeps each row on one line; a terminal gets its own width.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    view = Table(box=None, pad_edge=False)
+    view.add_column("picture", overflow="fold")
+    view.add_column("size", justify="right")
+    view.add_column("p(fake)", justify="right")
+    view.add_column("verdict")
+    colours = {"FAKE": "red", "REAL": "green"}
+    for one in predictions:
+        if one.error:
+            view.add_row(Text(one.path), "", "", Text(f"not read: {one.error}", style="yellow"))
+            continue
+        style = "yellow" if "uncertain" in one.verdict else colours[one.verdict]
+        size = f"{one.width}×{one.height}"
+        view.add_row(Text(one.path), size, f"{one.p_fake:.3f}", Text(one.verdict, style=style))
+    console.print(view)
+    console.print(Text(f"\nFAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"))
+
+
+def left_out(kinds):
+    """A sentence on files that were found in folders and not looked at, counted by kind."""
+    files = "1 file" if kinds.total() == 1 else f"{kinds.total():,} files"
+    return (
+        f"left out {files} of no kind read here: {layout.counted(kinds)}. "
+        "Images among them need to be saved as JPEG or PNG first."
+    )
+
+
+def evaluation_as_json(found):
+    """An Evaluation as text for programs."""
+    record = {
+        "model": str(found.detector.path),
+        "data": found.data,
+        "n": found.n,
+        "threshold": found.threshold,
+        "measures": {
+            name: {"value": value, "ci": [low, high]}
+            for name, (value, low, high) in found.measures.items()
+        },
+    }
+    return json.dumps(record, indent=1)
+
+
+def evaluation(found):
+    """An Evaluation as a table for people."""
+    if found.only is None:
+        remark = "precision, recall and F1 are for FAKE"
+    else:
+        remark = f"all are {found.only}; accuracy, AUROC and the rest need both classes"
+    lines = [
+        f"{found.detector.path} on {found.n:,} images of {found.data} ({found.part})",
+        f"FAKE from p(fake) = {found.threshold:.3f} on; {remark}",
+        "",
+        f"{'measure':<20} {'value':>7}   95 % interval",
+    ]
+    for name, (value, low, high) in found.measures.items():
+        lines.append(f"{name:<20} {value:>7.4f}   {low:.4f} to {high:.4f}")
+    return "\n".join(lines)

@@ -1,0 +1,281 @@
+"""Verdicts on people's own images: files, folders, arrays or Pillow images."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from realfake_lib import extras, outputs, progress, settings
+from realfake_lib.data import images as reading
+from realfake_lib.data import layout
+from realfake_lib.detector import Detector, load_detector
+from realfake_lib.errors import UserError
+
+if TYPE_CHECKING:
+    Picture = str | os.PathLike[str] | np.ndarray | Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The verdict on one image, or why there is none.
+
+    Attributes
+    ----------
+    path : str
+        The file; ``""`` for an image that came from memory.
+    p_fake : float in [0, 1] or None
+        Calibrated probability of FAKE; None where the image could not be read.
+    verdict : str
+        ``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it where the detector is unsure;
+        ``""`` where the image could not be read.
+    width, height : int
+        Size of the original in pixels; 0 where it could not be read.
+    error : str
+        What is wrong with the image; ``""`` where nothing is.
+    explanation : str
+        Path of the picture that explains the verdict; ``""`` where none was asked for.
+    """
+
+    path: str
+    p_fake: float | None = None
+    verdict: str = ""
+    width: int = 0
+    height: int = 0
+    error: str = ""
+    explanation: str = ""
+
+
+def predict(
+    images: Picture | Iterable[Picture],
+    detector: Detector | str | os.PathLike[str] | None = None,
+    *,
+    batch_size: int = 256,
+    explain: str | os.PathLike[str] | None = None,
+) -> list[Prediction]:
+    """Judge images.
+
+    Parameters
+    ----------
+    images : path-like, array, Pillow image, or an iterable of these
+        A folder stands for the images in it and in its folders. An array is uint8, (h, w, 3).
+    detector : Detector, str or path-like, optional
+        By default, and for a name or a file, what :func:`realfake_lib.load_detector` gives.
+    batch_size : int
+        Images in memory at a time, so a folder of any size can be judged.
+    explain : path-like, optional
+        Folder for one picture a file: the image and its Grad-CAM for the verdict given. It is
+        new, empty, or one that an earlier call filled, whose pictures are replaced. Needs
+        TensorFlow and a detector with gradients.
+
+    Returns
+    -------
+    list of Prediction
+        One per image, in order. An image that cannot be read ends nothing: its record says why.
+
+    Raises
+    ------
+    UserError
+        If a folder holds no images, or the detector or the folder for the explanations cannot be
+        used.
+    ValueError
+        If an array is no image, or an explanation is asked for of an image without a file.
+    """
+    if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
+        images = [images]
+    pictures = list(_expanded(images))
+    if explain is not None and not all(isinstance(picture, Path) for picture in pictures):
+        raise ValueError("explanations are named after files: give paths")
+    if not isinstance(detector, Detector):
+        detector = load_detector(detector, gradients=explain is not None)
+    if explain is not None:
+        if not detector.has_gradients:
+            check_explanations(detector.path, explain)
+        explain = _Explanations(detector, explain, pictures)
+    found = []
+    counted = iter(progress.track(pictures, "Looking at the images", unit="images"))
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(pictures), batch_size):
+            chunk = pictures[start : start + batch_size]
+            reading = pool.map(lambda picture: _read(picture, detector.image_size), chunk)
+            read = [item for item, _ in zip(reading, counted, strict=False)]
+            found += _judged(detector, read, batch_size, explain)
+    return found
+
+
+def _expanded(images):
+    """Each image by itself: a Path, an array or a Pillow image."""
+    for image in images:
+        if isinstance(image, str | os.PathLike):
+            path = Path(image)
+            if path.is_dir():
+                yield from find_images([path])[0]
+            else:
+                yield path
+        elif isinstance(image, Image.Image):
+            yield image
+        else:
+            yield _checked(np.asarray(image))
+
+
+def _checked(array):
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(f"an image is a (h, w, 3) uint8 array, not {array.shape} of {array.dtype}")
+    return array
+
+
+@dataclass
+class _Read:
+    """One image on its way: where it comes from, its record, its pixels or None."""
+
+    picture: Path | np.ndarray | Image.Image
+    record: Prediction
+    pixels: np.ndarray | None = None
+
+
+def _read(picture, size):
+    # A name need not be text: what cannot be printed is replaced.
+    path = os.fsencode(picture).decode("utf-8", "replace") if isinstance(picture, Path) else ""
+    try:
+        if isinstance(picture, Path):
+            pixels = reading.load_image(picture)
+        elif isinstance(picture, Image.Image):
+            pixels = reading.from_pillow(picture, "the image")
+        else:
+            pixels = picture
+    except UserError as error:
+        # The path has a place of its own.
+        return _Read(picture, Prediction(path, error=error.message.removeprefix(f"{picture} ")))
+    height, width = pixels.shape[:2]
+    record = Prediction(path, width=width, height=height)
+    return _Read(picture, record, reading.resize(pixels, size))
+
+
+def _judged(detector, read, batch_size, explain):
+    """The records of a batch, completed where there is something to judge."""
+    good = [item for item in read if item.pixels is not None]
+    if good:
+        pixels = np.stack([item.pixels for item in good])
+        scores = detector.p_fake(pixels, batch_size=batch_size)
+        drawn = explain.draw(good, pixels, scores) if explain is not None else [""] * len(good)
+        for item, p_fake, explanation in zip(good, scores.tolist(), drawn, strict=True):
+            verdict = detector.verdict(p_fake)
+            item.record = replace(
+                item.record, p_fake=p_fake, verdict=verdict, explanation=explanation
+            )
+    return [item.record for item in read]
+
+
+def check_explanations(model_file: Path, folder: str | os.PathLike[str]) -> None:
+    """Raise UserError where a model has no gradients, or where ``folder`` cannot be used."""
+    if model_file.suffix == ".onnx":
+        raise UserError(
+            f"--explain needs the gradients of a .keras file, and {model_file} has none.",
+            "Name the .keras file that it was made from, or leave --explain out.",
+        )
+    outputs.Explanations(folder).check()
+
+
+class _Explanations:
+    """The folder of explanations of one call."""
+
+    def __init__(self, detector, folder, files):
+        self.detector, self.folder = detector, outputs.Explanations(folder)
+        self.folder.check()
+        self.folder.begin(files)
+
+    def draw(self, read, pixels, scores):
+        """Draw what was judged beside Grad-CAM for the verdict; the paths of the pictures."""
+        with extras.needed_for("--explain"):
+            from realfake_lib import explain
+        fake = np.asarray(scores) >= self.detector.threshold
+        targets = np.where(fake, settings.FAKE, settings.REAL)
+        overlays = explain.overlay(
+            pixels, explain.grad_cam(self.detector.model, pixels, target=targets)
+        )
+        return [
+            self._save(item.picture, np.concatenate([image, overlay], axis=1))
+            for item, image, overlay in zip(read, pixels, overlays, strict=True)
+        ]
+
+    def _save(self, file, pair):
+        pair = Image.fromarray(pair)
+        scale = max(1, 256 // self.detector.image_size)
+        pair = pair.resize((pair.width * scale, pair.height * scale), Image.Resampling.NEAREST)
+        target = self.folder.target(file)
+        with settings.atomic_file(target) as temporary:
+            pair.save(temporary)
+        return os.fsencode(target).decode("utf-8", "replace")
+
+
+def find_images(
+    paths: Iterable[str | os.PathLike[str]], recursive: bool = True
+) -> tuple[list[Path], Counter[str]]:
+    """List the image files that ``paths`` name, folders searched, each file once, in order.
+
+    A file named outright is taken whatever it is called. In a folder what has an image's suffix
+    is, a link to nothing too, whose record will say so; hidden files and the pictures that
+    ``--explain`` made are none that a user means.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+    recursive : bool
+        Search the folders inside folders.
+
+    Returns
+    -------
+    files : list of pathlib.Path
+    left_out : collections.Counter
+        Number of files in the folders that are of no kind read here, by suffix, and of links to
+        folders and folders that cannot be read.
+
+    Raises
+    ------
+    UserError
+        If a path does not exist, or nothing in all of them is an image.
+    """
+    files, left_out = [], Counter()
+    for path in map(Path, paths):
+        if path.is_dir():
+            files += sorted(_search(path, recursive, left_out))
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"No such file or folder: {path}")
+    if not files:
+        others = f" ({layout.counted(left_out)})" if left_out else ""
+        kinds = ", ".join(sorted(layout.IMAGE_SUFFIXES))
+        raise UserError(
+            f"No images in {', '.join(map(str, paths))}{others}.",
+            f"Files of these kinds count: {kinds}",
+        )
+    return list(dict.fromkeys(files)), left_out
+
+
+def _search(top, recursive, left_out):
+    def unreadable(_):
+        left_out["unreadable folder(s)"] += 1
+
+    for folder, folders, names in os.walk(top, onerror=unreadable):
+        if outputs.RECORD in names and Path(folder) != top:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if recursive and not layout.is_hidden(name)]
+        links = sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+        if links:
+            left_out["linked folder(s)"] += links
+        for name in names:
+            if layout.is_hidden(name):
+                continue
+            if layout.is_image(name):
+                yield Path(folder, name)
+            else:
+                left_out[layout.kind(name)] += 1
