@@ -51,7 +51,7 @@ notebooks: $(READY) ## open the notebooks in JupyterLab
 status: $(READY) ## what a run would execute, why, and how long it would take
 	@$(REALFAKE) report status --profile $(PROFILE) $(CHOICE)
 
-bench: $(READY) ## measure speed: BENCH=input, training or inference, by default all
+bench: $(READY) ## measure speed: BENCH=input, training, inference or predict, by default all
 	@$(PYTHON) -m benchmarks $(BENCH)
 
 trials: $(READY) ## run the trials in experiments/trials.yml that have no outcome yet (hours)

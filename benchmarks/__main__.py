@@ -9,6 +9,7 @@ MODULES = {
     "input": "benchmarks.bench_input",
     "training": "benchmarks.bench_training_time",
     "inference": "benchmarks.bench_inference",
+    "predict": "benchmarks.bench_predict",
 }
 
 
