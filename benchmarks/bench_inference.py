@@ -86,7 +86,7 @@ def _scorer(file):
     if file.suffix == ".onnx":
         from realfake_lib import onnx_files
 
-        network, _ = onnx_files.load(file, threads=1)
+        network, _ = onnx_files.load(file)
         return network.image_size, network.logits
     from realfake_lib import console
 

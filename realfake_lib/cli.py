@@ -330,7 +330,9 @@ def predict(
         Path | None, typer.Option(help="Folder for a picture of what spoke for each verdict.")
     ] = None,
     threshold: Threshold = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at a time.")] = 256,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images that a core takes at a time, at most.")
+    ] = 32,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
 ):
     """A verdict for each image: probability of FAKE, verdict, and whether it is uncertain.
@@ -352,7 +354,7 @@ def predict(
         typer.echo(f"realfake: {listing.left_out(left_out)}", err=True)
     loaded = realfake_lib.load_detector(file, gradients=explain is not None)
     loaded = loaded.with_threshold(threshold)
-    with console.progress_bar():
+    with console.notes(), console.progress_bar():
         found = realfake_lib.predict(images, loaded, batch_size=batch_size, explain=explain)
     explained = explain is not None
     if json_output:
@@ -363,7 +365,8 @@ def predict(
         with settings.atomic_file(csv) as temporary:
             with open(temporary, "w", encoding="utf-8", newline="") as stream:
                 listing.write_csv(stream, found, explained)
-    if explained:
+    unexplained = explained and not all(one.explanation or one.error for one in found)
+    if explained and not unexplained:
         typer.echo(f"Explanations are in {explain}", err=True)
     unread = sum(bool(one.error) for one in found)
     if unread:
@@ -372,7 +375,7 @@ def predict(
             f"realfake: {unread:,} of {len(found):,} images could not be read; {where} why",
             err=True,
         )
-    return 2 if left_out or unread else 0
+    return 2 if left_out or unread or unexplained else 0
 
 
 def _check_csv(csv):

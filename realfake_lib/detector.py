@@ -73,7 +73,7 @@ class Detector:
         return not isinstance(self.model, OnnxNetwork)
 
     def p_fake(
-        self, images: np.ndarray, indices: np.ndarray | None = None, batch_size: int = 256
+        self, images: np.ndarray, indices: np.ndarray | None = None, batch_size: int = 64
     ) -> np.ndarray:
         """Calibrated probability of FAKE.
 

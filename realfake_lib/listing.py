@@ -2,8 +2,8 @@
 
 import csv
 import json
-import sys
-from dataclasses import asdict
+import operator
+import textwrap
 
 from realfake_lib.data import layout
 
@@ -24,9 +24,10 @@ def write_csv(stream, predictions, explained=False):
     explained : bool
         Whether each row names its explanation.
     """
-    writer = csv.DictWriter(stream, columns(explained), extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(asdict, predictions))
+    names = columns(explained)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(map(operator.attrgetter(*names), predictions))
 
 
 def as_json(detector, predictions, left_out, explained=False):
@@ -60,26 +61,29 @@ def as_json(detector, predictions, left_out, explained=False):
 def print_table(detector, predictions):
     """Print a line for each image, and below them what must be known of the verdicts."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    # Piped output keeps each row on one line; a terminal gets its own width.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    view = Table(box=None, pad_edge=False)
-    view.add_column("picture", overflow="fold")
-    view.add_column("size", justify="right")
-    view.add_column("p(fake)", justify="right")
-    view.add_column("verdict")
-    colours = {"FAKE": "red", "REAL": "green"}
-    for one in predictions:
-        if one.error:
-            view.add_row(Text(one.path), "", "", Text(f"not read: {one.error}", style="yellow"))
-            continue
-        style = "yellow" if "uncertain" in one.verdict else colours[one.verdict]
-        size = f"{one.width}×{one.height}"
-        view.add_row(Text(one.path), size, f"{one.p_fake:.3f}", Text(one.verdict, style=style))
-    console.print(view)
-    console.print(Text(f"\nFAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"))
+    console = Console()
+    coloured = console.color_system not in (None, "windows") and not console.no_color
+    lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
+    lines += [_line(one, coloured) for one in predictions]
+    print("\n".join(lines), end="\n\n")
+    words = f"FAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"
+    print(textwrap.fill(words, min(console.width, 100)))
+
+
+def _line(one, coloured):
+    # The path comes last: whatever its length and its letters, the columns stay in line.
+    path = one.path if one.path.isprintable() else repr(one.path)[1:-1]
+    if one.error:
+        size, p_fake, verdict, path = "–", "–", "not read", f"{path}: {one.error}"
+    else:
+        size, p_fake, verdict = f"{one.width}×{one.height}", f"{one.p_fake:.3f}", one.verdict
+    start, end = (_COLOURS.get(verdict, _YELLOW), "\033[m") if coloured else ("", "")
+    return f"{size:>11} {p_fake:>8}  {start}{verdict:<16}{end}  {path}"
+
+
+_COLOURS = {"FAKE": "\033[31m", "REAL": "\033[32m"}
+_YELLOW = "\033[33m"
 
 
 def left_out(kinds):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realfake_lib import sidecars
+from realfake_lib import parallel, sidecars
 from realfake_lib.errors import UserError
 
 INPUT, OUTPUT = "pixels", "logit"
@@ -47,8 +47,10 @@ class OnnxNetwork:
         self._session, self._name = session, name
         self.image_size = session.get_inputs()[0].shape[1]
 
-    def logits(self, images, indices=None, batch_size=256):
+    def logits(self, images, indices=None, batch_size=64):
         """Logits for REAL, in the order of ``images`` or of ``indices``.
+
+        Every core computes a batch of its own; may be called from several threads, too.
 
         Parameters
         ----------
@@ -72,10 +74,13 @@ class OnnxNetwork:
             raise ValueError(f"pixels are uint8, 0 to 255, not {images.dtype}")
         count = len(images) if indices is None else len(indices)
         logits = np.empty(count, np.float32)
-        for start in range(0, count, batch_size):
+
+        def score(start):
             window = slice(start, start + batch_size)
             chosen = images[window] if indices is None else images[indices[window]]
             logits[window] = self._run(np.ascontiguousarray(chosen))[:, 0]
+
+        list(parallel.each(score, range(0, count, batch_size)))
         return logits
 
     def _run(self, pixels):
@@ -89,7 +94,7 @@ class OnnxNetwork:
         return found
 
 
-def load(path, threads=None):
+def load(path):
     """Load a network that :func:`realfake_lib.models.export.to_onnx` wrote.
 
     Before ONNX Runtime sees the file, its hash is compared with the one in the JSON file beside it,
@@ -99,8 +104,6 @@ def load(path, threads=None):
     ----------
     path : path-like
         The ``.onnx`` file.
-    threads : int, optional
-        Cores to compute on; by default all.
 
     Returns
     -------
@@ -125,10 +128,10 @@ def load(path, threads=None):
     sidecars.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
     refuse_foreign(content, path)
     # The very bytes that were checked, so that no other file can take their place meanwhile.
-    return OnnxNetwork(session(content, path, threads), path), meta
+    return OnnxNetwork(session(content, path), path), meta
 
 
-def session(content, name, threads=None):
+def session(content, name):
     """Start ONNX Runtime on the processor.
 
     Parameters
@@ -136,7 +139,6 @@ def session(content, name, threads=None):
     content : bytes
     name : path-like
         Stands in messages.
-    threads : int, optional
 
     Returns
     -------
@@ -148,8 +150,9 @@ def session(content, name, threads=None):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; they are told here
-    if threads is not None:
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
+    # One thread a batch and several batches at once: threads that share a batch spend half of
+    # their time in waiting for each other.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a class for each of its errors

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from realfake_lib import extras, outputs, progress, settings
+from realfake_lib import extras, outputs, parallel, progress, settings
 from realfake_lib.data import images as reading
 from realfake_lib.data import layout
 from realfake_lib.detector import Detector, load_detector
@@ -21,6 +23,12 @@ from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
     Picture = str | os.PathLike[str] | np.ndarray | Image.Image
+
+
+_LOG = logging.getLogger(__name__)
+
+BATCH_PIXELS = 2**15
+"""Pixels that a core takes at a time, at most, unless one image has more: 32 images of 32×32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ def predict(
     images: Picture | Iterable[Picture],
     detector: Detector | str | os.PathLike[str] | None = None,
     *,
-    batch_size: int = 256,
+    batch_size: int = 32,
     explain: str | os.PathLike[str] | None = None,
 ) -> list[Prediction]:
     """Judge images.
@@ -69,7 +77,7 @@ def predict(
     detector : Detector, str or path-like, optional
         By default, and for a name or a file, what :func:`realfake_lib.load_detector` gives.
     batch_size : int
-        Images in memory at a time, so a folder of any size can be judged.
+        Images that a core takes at a time, at most.
     explain : path-like, optional
         Folder for one picture a file: the image and its Grad-CAM for the verdict given. It is
         new, empty, or one that an earlier call filled, whose pictures are replaced. Needs
@@ -99,14 +107,22 @@ def predict(
         if not detector.has_gradients:
             check_explanations(detector.path, explain)
         explain = _Explanations(detector, explain, pictures)
+    # TensorFlow spreads one batch over the cores itself.
+    turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
+
+    def judge(some):
+        read = [_read(picture, detector.image_size) for picture in some]
+        with turn:
+            return _judged(detector, read, explain)
+
+    # Few enough for every core to have some, and for its cache to hold what becomes of them.
+    shares = BATCH_PIXELS // detector.image_size**2, len(pictures) // (8 * parallel.cores())
+    step = max(1, min(batch_size, *shares))
+    batches = [pictures[start : start + step] for start in range(0, len(pictures), step)]
     found = []
-    counted = iter(progress.track(pictures, "Looking at the images", unit="images"))
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(pictures), batch_size):
-            chunk = pictures[start : start + batch_size]
-            reading = pool.map(lambda picture: _read(picture, detector.image_size), chunk)
-            read = [item for item, _ in zip(reading, counted, strict=False)]
-            found += _judged(detector, read, batch_size, explain)
+    for records in parallel.each(judge, batches):
+        found += records
+        progress.report("Looking at the images", len(found), len(pictures), "images")
     return found
 
 
@@ -158,12 +174,12 @@ def _read(picture, size):
     return _Read(picture, record, reading.resize(pixels, size))
 
 
-def _judged(detector, read, batch_size, explain):
+def _judged(detector, read, explain):
     """The records of a batch, completed where there is something to judge."""
     good = [item for item in read if item.pixels is not None]
     if good:
         pixels = np.stack([item.pixels for item in good])
-        scores = detector.p_fake(pixels, batch_size=batch_size)
+        scores = detector.p_fake(pixels)
         drawn = explain.draw(good, pixels, scores) if explain is not None else [""] * len(good)
         for item, p_fake, explanation in zip(good, scores.tolist(), drawn, strict=True):
             verdict = detector.verdict(p_fake)
@@ -190,9 +206,19 @@ class _Explanations:
         self.detector, self.folder = detector, outputs.Explanations(folder)
         self.folder.check()
         self.folder.begin(files)
+        self.failed = False
 
     def draw(self, read, pixels, scores):
-        """Draw what was judged beside Grad-CAM for the verdict; the paths of the pictures."""
+        """Draw what was judged beside Grad-CAM for the verdict.
+
+        Returns
+        -------
+        list of str
+            Paths of the pictures; ``""`` once one could not be written, which is logged: the
+            verdicts do not depend on it.
+        """
+        if self.failed:
+            return [""] * len(read)
         with extras.needed_for("--explain"):
             from realfake_lib import explain
         fake = np.asarray(scores) >= self.detector.threshold
@@ -200,10 +226,15 @@ class _Explanations:
         overlays = explain.overlay(
             pixels, explain.grad_cam(self.detector.model, pixels, target=targets)
         )
-        return [
-            self._save(item.picture, np.concatenate([image, overlay], axis=1))
-            for item, image, overlay in zip(read, pixels, overlays, strict=True)
-        ]
+        try:
+            return [
+                self._save(item.picture, np.concatenate([image, overlay], axis=1))
+                for item, image, overlay in zip(read, pixels, overlays, strict=True)
+            ]
+        except OSError as error:
+            self.failed = True
+            _LOG.warning("--explain %s is incomplete: %s", self.folder.folder, error.strerror)
+            return [""] * len(read)
 
     def _save(self, file, pair):
         pair = Image.fromarray(pair)

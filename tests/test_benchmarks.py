@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from benchmarks import bench_inference, bench_training_time
+from benchmarks import bench_inference, bench_predict, bench_training_time
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "realfake_lib" / "detectors"
@@ -54,6 +55,28 @@ def test_every_form_of_every_detector_is_found():
 def test_a_folder_without_detectors_is_named(tmp_path):
     with pytest.raises(SystemExit, match="holds no detector"):
         bench_inference.main(["--models", str(tmp_path)])
+
+
+def test_predict_runs_against_keras_in_whole_processes(tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        Image.new("RGB", (32, 32), (number * 90,) * 3).save(images / f"{number}.jpg")
+    options = ["--folder", images, "--detectors", "fast", "--rounds", 1]
+    table = bench_predict.main([*map(str, options), "--json", str(tmp_path / "speed.json")])
+    assert list(table.index) == [("fast", "realfake"), ("fast", "Keras")]
+    assert (table["seconds"] > 0).all() and (table["cpu_seconds"] > 0).all()
+    assert table["images_per_second"]["fast", "Keras"] == pytest.approx(
+        3 / table["seconds"]["fast", "Keras"]
+    )
+    printed = capsys.readouterr().out
+    assert "Times faster than Keras's pipeline: fast" in printed and "2,000 or more" in printed
+    assert len(json.loads((tmp_path / "speed.json").read_text())) == 2
+
+
+def test_a_program_that_fails_in_a_benchmark_says_why():
+    with pytest.raises(SystemExit, match="ZeroDivisionError"):
+        bench_predict.measure([sys.executable, "-c", "1 / 0"])
 
 
 def test_every_race_has_a_network_and_a_recipe():

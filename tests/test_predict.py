@@ -431,3 +431,31 @@ def test_mistakes_are_named_before_tensorflow_is_imported(
     monkeypatch.setattr(console, "import_tensorflow", None)
     monkeypatch.setattr(realfake_lib, "load_detector", None, raising=False)
     assert message in refusal(path, **options)
+
+
+def test_explanations_that_cannot_be_written_cost_no_verdict(
+    detector_file, pictures, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prediction.outputs.Explanations, "target", full)
+    done = realfake_predict(pictures, model=detector_file, explain=tmp_path / "why")
+    assert done.exit_code == 2
+    assert "bright.png" in done.stdout and "dark.jpg" in done.stdout
+    assert "why is incomplete: No space left on device" in done.stderr
+    assert "Explanations are in" not in done.stderr
+
+
+def test_a_table_that_cannot_be_written_costs_no_verdict(onnx_file, pictures):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    done = realfake_predict(pictures, model=onnx_file, csv="/dev/full")
+    assert done.exit_code == 2 and "No space left" in done.stderr
+    assert "bright.png" in done.stdout and "dark.jpg" in done.stdout
+
+
+def test_a_name_cannot_steer_the_terminal(onnx_file, tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "\033[2Jtwo\nlines.png")
+    done = realfake_predict(tmp_path, model=onnx_file)
+    assert "\\x1b[2Jtwo\\nlines.png" in done.stdout and "\033" not in done.stdout
