@@ -33,7 +33,8 @@ def check_place(option, path):
         raise UserError(f"{option} {path} is a folder.", "Name a file.")
     if path.exists() and not os.access(path, os.W_OK):
         raise UserError(f"{option} {path} is write-protected.", "Name another file.")
-    if not settings.is_special(path) and settings.own_descriptor(path) is None:
+    is_open = path.exists() and settings.own_descriptor(path) is not None
+    if not is_open and not settings.is_special(path):
         _check_folder(option, path, Path(os.path.realpath(path)).parent)
 
 

@@ -125,7 +125,7 @@ def _take_after(temporary, path):
         old = os.stat(path)
     except FileNotFoundError:
         return True
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no owners of this kind
         os.chown(temporary, old.st_uid, old.st_gid)
     with contextlib.suppress(OSError):
         os.chmod(temporary, stat.S_IMODE(old.st_mode))

@@ -40,6 +40,8 @@ def test_what_is_no_plain_file_is_a_place_that_a_check_leaves_alone(tmp_path):
     (tmp_path / "link").symlink_to(os.devnull)
     for place in (tmp_path / "pipe", tmp_path / "link", "/dev/null", "/dev/stdout"):
         outputs.check_place("--csv", place)
+    with pytest.raises(UserError, match="/dev/fd/987: nothing can be written"):
+        outputs.check_place("--csv", "/dev/fd/987")
 
 
 def test_a_link_is_checked_where_it_leads(tmp_path):
