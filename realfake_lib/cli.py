@@ -8,6 +8,7 @@ import errno
 import functools
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,15 @@ _USERS_OWN = {
 }  # fmt: skip
 
 
+def _no_temporary_folder():
+    """Whether nothing temporary can be written anywhere, as in a read-only container."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def handle_errors(command):
     """Turn what may go wrong in ``command`` into words and an exit code."""
 
@@ -68,9 +78,13 @@ def handle_errors(command):
             typer.echo("realfake: stopped; the same command carries on from here", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.errno not in _USERS_OWN:
+            if _no_temporary_folder():
+                words = f"{error.strerror}: set TMPDIR to a folder that can be written"
+            elif error.errno in _USERS_OWN:
+                words = f"{error.filename or 'writing'}: {error.strerror}"
+            else:
                 raise
-            typer.echo(f"realfake: {error.filename or 'writing'}: {error.strerror}", err=True)
+            typer.echo(f"realfake: {words}", err=True)
             raise typer.Exit(2) from None
         raise typer.Exit(code or 0)
 

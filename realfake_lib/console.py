@@ -1,7 +1,6 @@
 """What commands show on standard error while they work: a bar, and none of TensorFlow's lines."""
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -23,9 +22,12 @@ def import_tensorflow():
     ------
     ImportError
         After what was held back has been printed.
+    FileNotFoundError
+        If there is no folder for temporary files.
     """
     if "tensorflow" in sys.modules:
         return
+    tempfile.gettempdir()  # TensorFlow's import needs one, and would fail after many seconds
     silent = os.environ.setdefault(LOG_LEVEL, "3") == "3"
     # The variable alone leaves the lines from before TensorFlow has read it.
     with _held_back() if silent else contextlib.nullcontext():
@@ -41,17 +43,29 @@ def _held_back():
     except OSError:  # standard error is closed: there is nothing to keep clean
         yield
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    # A pipe and a thread that empties it: a container may have no folder for temporary files.
+    end, start = os.pipe()
+    os.dup2(start, 2)
+    os.close(start)
+    held = []
+
+    def empty():
+        with open(end, "rb") as lines:
+            held.append(lines.read())
+
+    reader = threading.Thread(target=empty)
+    reader.start()
+    try:
+        yield
+    except Exception:
+        os.dup2(kept, 2)  # the last writer leaves, and the reader ends
+        reader.join()
+        os.write(kept, held[0])
+        raise
+    finally:
+        os.dup2(kept, 2)
+        reader.join()
+        os.close(kept)
 
 
 @contextlib.contextmanager
@@ -79,26 +93,11 @@ def progress_bar():
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft()
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as lines, bars:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("Starting", total=None)
-        ended = threading.Event()
 
-        def follow():
-            while not ended.wait(0.2):
-                for line in lines.readlines():
-                    told = json.loads(line)
-                    done = told["done"] or 0
-                    bars.update(
-                        task, description=told["message"], completed=done, total=told["total"]
-                    )
+        def draw(message, done, total):
+            bars.update(task, description=message, completed=done or 0, total=total)
 
-        follower = threading.Thread(target=follow, daemon=True)
-        follower.start()
-        os.environ[progress.VARIABLE] = lines.name
-        try:
+        with progress.listen(draw):
             yield
-        finally:
-            del os.environ[progress.VARIABLE]
-            ended.set()
-            follower.join()

@@ -1,15 +1,29 @@
-"""Progress that leaves a notebook's kernel for the terminal of the run, as lines in a file.
+"""How far long work has come, for whoever draws it: a command, or the run of the notebooks.
 
-Bars inside cells would end up in the report, so a long-running function calls :func:`report`; the
-process that runs the notebooks follows the file named by ``REALFAKE_PROGRESS`` and draws it.
-Without that variable nothing is written.
+A long-running function calls :func:`report`. In a command a listener draws what it says. Bars in
+the cells of a notebook would end up in the report, so there it leaves the kernel as lines in the
+file named by ``REALFAKE_PROGRESS``, which the process that runs the notebooks follows. Without
+either, nothing happens.
 """
 
+import contextlib
 import json
 import os
 import time
 
 VARIABLE = "REALFAKE_PROGRESS"
+
+_listeners = []
+
+
+@contextlib.contextmanager
+def listen(listener):
+    """Call ``listener(message, done, total)`` for what this process reports inside the block."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def report(message, done=None, total=None, unit=""):
@@ -24,6 +38,8 @@ def report(message, done=None, total=None, unit=""):
     unit : str
         Name of the unit, e.g. ``"epochs"``.
     """
+    for listener in _listeners:
+        listener(message, done, total)
     path = os.environ.get(VARIABLE)
     if not path:
         return

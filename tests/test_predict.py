@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import shutil
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -342,6 +344,29 @@ def test_explanations_need_the_keras_file(onnx_file, pictures, tmp_path, monkeyp
     words = refusal(pictures, model=onnx_file, explain=tmp_path / "why")
     assert "--explain needs" in words and "bright.onnx has none" in words
     assert not (tmp_path / "why").exists()
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """A container without any folder for temporary files."""
+
+    def nothing():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", nothing)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+
+
+def test_a_verdict_needs_no_temporary_folder(onnx_file, pictures, read_only):
+    assert realfake_predict(pictures, model=onnx_file).exit_code == 0
+
+
+def test_tensorflow_without_a_temporary_folder_gets_one_sentence(
+    detector_file, pictures, read_only
+):
+    (line,) = refusal(pictures, model=detector_file).splitlines()
+    assert line.startswith("realfake: No usable temporary directory") and "set TMPDIR" in line
 
 
 def test_own_threshold_moves_the_verdict_and_drops_the_band(detector_file, pictures):
