@@ -225,15 +225,15 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
     builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
     folders = [FOLDER, *(build / "models" for build in builds)]
     names = DEFAULT if model is None else (str(model),)
-    candidates = [folder / f"{name}.keras" for folder in folders for name in names]
-    found = [path for path in candidates if path.is_file()]
-    if not found:
-        looked = ", ".join(str(path) for path in candidates)
+    candidates = (folder / f"{name}.keras" for folder in folders for name in names)
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        known = sorted({path.stem for folder in folders for path in folder.glob("*.keras")})
         raise UserError(
-            f"No trained detector{f' {model!r}' if model else ''} found (looked for {looked}).",
-            "Run `make report` first, or name a file: realfake predict --model FILE.keras …",
+            f"No trained detector {model!r} found. Known: {', '.join(known) or 'none'}.",
+            "Name one of them, or a model file, whose name ends in .keras or .onnx.",
         )
-    return found[0] if keras else prefer_onnx(found[0])
+    return found if keras else prefer_onnx(found)
 
 
 def prefer_onnx(path: Path) -> Path:

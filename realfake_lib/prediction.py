@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from realfake_lib import extras, outputs, parallel, progress, settings
+from realfake_lib import extras, listing, outputs, parallel, progress, settings
 from realfake_lib.data import images as reading
 from realfake_lib.data import layout
 from realfake_lib.detector import Detector, load_detector
@@ -87,6 +87,7 @@ def predict(
     -------
     list of Prediction
         One per image, in order. An image that cannot be read ends nothing: its record says why.
+        Files in folders that are of no kind read here are counted in a logged warning.
 
     Raises
     ------
@@ -132,7 +133,10 @@ def _expanded(images):
         if isinstance(image, str | os.PathLike):
             path = Path(image)
             if path.is_dir():
-                yield from find_images([path])[0]
+                files, left_out = find_images([path])
+                if left_out:
+                    _LOG.warning(listing.left_out(left_out))
+                yield from files
             else:
                 yield path
         elif isinstance(image, Image.Image):

@@ -228,7 +228,7 @@ def test_the_best_detector_is_taken_where_none_is_named_and_else_the_compact_one
     (trained / "best.keras").unlink()
     assert detector.find_model() == trained / "compact_cnn.keras"
     assert detector.find_model("compact_cnn") == trained / "compact_cnn.keras"
-    with pytest.raises(UserError, match="No trained detector 'fast' found"):
+    with pytest.raises(UserError, match="No trained detector 'fast' found. Known: compact_cnn"):
         detector.find_model("fast")
 
 
@@ -391,6 +391,12 @@ def test_what_is_left_out_of_a_folder_is_counted_and_said(detector_file, picture
     assert json.loads(result.stdout)["left_out"][".xcf"] == 2
     assert "left out 5 files of no kind read here: 2 .xcf, 1 .txt" in result.stderr
     assert result.exit_code == 2
+
+
+def test_what_is_left_out_of_a_folder_is_logged_for_programs(detector_file, pictures, caplog):
+    (pictures / "layers.psd").write_bytes(b"8BPS")
+    assert len(realfake_lib.predict(pictures, detector_file)) == 2
+    assert "left out 1 file of no kind read here: 1 .psd" in caplog.text
 
 
 def test_one_file_of_an_unread_kind_among_good_ones_makes_the_exit_code_2(detector_file, pictures):
