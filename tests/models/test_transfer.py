@@ -1,8 +1,10 @@
 """Backbones: flat, frozen, with the right preprocessing, and weights that are really there."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
 
 from realfake_lib import models
 from realfake_lib.errors import UserError
@@ -55,6 +57,19 @@ def test_preprocessing_inside_equals_its_own(backbone, folder):
     expected = keras.Model(bare.input, bare.get_layer(known.cut_layer).output)(scaled)
     found = keras.Model(model.input, model.get_layer(known.cut_layer).output)(PIXELS)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("backbone", sorted(set(transfer.BACKBONES) - {"efficientnet_lite0"}))
+def test_a_file_in_the_format_of_keras_server_is_found_and_loaded(backbone, folder):
+    bare, known = reference(backbone), transfer.BACKBONES[backbone]
+    with h5py.File(folder / known.file, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, bare)
+    model = transfer.build(backbone)
+    layer = next(layer for layer in reversed(model.layers[:-1]) if layer.weights)
+    for found, expected in zip(
+        layer.get_weights(), bare.get_layer(layer.name).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_random_weights_show_in_the_name():
