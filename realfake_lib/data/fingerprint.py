@@ -12,7 +12,7 @@ import numpy as np
 
 from realfake_lib import progress, settings
 from realfake_lib.data import archives, layout
-from realfake_lib.data.images import jpeg_header
+from realfake_lib.data.containers import jpeg_header
 from realfake_lib.errors import BadFiles, UserError
 from realfake_lib.settings import CLASS_NAMES
 

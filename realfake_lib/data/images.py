@@ -1,34 +1,32 @@
 """Decode image files into uint8 RGB arrays, refusing what cannot be judged with a clear message."""
 
+import contextlib
 import io
 import os
-import warnings
+import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from realfake_lib.data import decoding
+from realfake_lib.data.archives import MAX_FILE_BYTES
+from realfake_lib.data.decoding import from_pillow  # noqa: F401  (reads what is no file)
 from realfake_lib.errors import UserError
 
-MAX_PIXELS = 120_000_000
-"""Largest image decoded (360 MB as RGB): above any camera's, far below what fills a memory."""
-
-MIN_SIDE = 8
-"""Smallest side in pixels that still says anything about where an image comes from."""
-
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF")
-_ORIENTATION = 0x0112  # EXIF tag
-_SCAN = b"\xff\xda"  # JPEG's start-of-scan marker: before it come sizes, tables and metadata
+_LARGE_FILE = 2**24  # bytes
+_ONE_LARGE_FILE = threading.Lock()  # so that files waiting to be decoded take no memory to speak of
 
 
 def load_image(path, size=None):
-    """Read one image file as it would be seen: upright, 8-bit RGB, transparency on white.
+    """Read one image file as it would be seen: upright, 8-bit RGB, in sRGB's colours, on white.
 
     Parameters
     ----------
     path : path-like
-        JPEG, PNG, WebP, BMP, TIFF, GIF, PPM or AVIF with one frame.
+        JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one picture.
     size : int, optional
         Side of the square to return. The largest central square is taken and reduced with an
         antialiasing filter. Without it the image keeps its size and shape.
@@ -40,28 +38,47 @@ def load_image(path, size=None):
     Raises
     ------
     UserError
-        The file is missing, empty, cut off, not an image, animated, smaller than 8 pixels on a
-        side, or larger than 120 million pixels. Names the file.
+        The file is missing, empty, cut off, not an image, animated, a camera's raw file, smaller
+        than 8 pixels on a side, or too large. Names the file.
+    """
+    return read(path, size).pixels
+
+
+def read(path, size=None):
+    """Read one image file, and what size it was; see :func:`load_image`.
+
+    Only so many images are decoded at a time, in all threads together, that they fit
+    :data:`decoding.MEMORY`. A JPEG that doesn't by itself is decoded at a half, a quarter or an
+    eighth of its size where ``size`` allows.
+
+    Returns
+    -------
+    decoding.Picture
+        Its ``pixels``, and ``width`` and ``height`` of the whole image.
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        info = os.stat(path)
+        if stat.S_ISDIR(info.st_mode):
             raise UserError(f"{path} is a folder, not an image")
-        if not path.exists():
-            why = "is a link to nothing" if path.is_symlink() else "does not exist"
-            raise UserError(f"{path} {why}")
-        if not path.is_file():
+        if not stat.S_ISREG(info.st_mode):
             raise UserError(f"{path} is not a plain file")
-        content = path.read_bytes()
+        if info.st_size > MAX_FILE_BYTES:
+            raise UserError(f"{path} is too large: {info.st_size / 2**20:,.0f} MB")
+        with _ONE_LARGE_FILE if info.st_size > _LARGE_FILE else contextlib.nullcontext():
+            return decoding.decode(path.read_bytes(), path, size)
+    except FileNotFoundError as error:
+        why = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {why}") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    return decode(content, path, size)
+    except ValueError as error:  # a name that no file can have
+        raise UserError(f"{path} cannot be read: {error}") from error
 
 
 def decode(content, name, size=None):
     """Decode the bytes of one image file; ``name`` stands in messages. See :func:`load_image`."""
-    image, _ = _decode_checked(content, name)
-    return resize(np.asarray(image), size) if size else np.array(image)
+    return decoding.decode(content, name, size).pixels
 
 
 def from_pillow(image, name):
@@ -85,14 +102,11 @@ def resize(images, size):
     images = np.asarray(images)
     if images.ndim == 4:
         return np.stack([resize(image, size) for image in images])
-    height, width = images.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = images[top : top + side, left : left + side]
-    if side == size:
+    left, top, right, bottom = decoding.central_square(images.shape[1], images.shape[0])
+    square = images[top:bottom, left:right]
+    if len(square) == size:
         return np.ascontiguousarray(square)
-    # Pillow widens the filter with the reduction factor, so fine texture does not alias.
-    return np.array(Image.fromarray(square).resize((size, size), Image.Resampling.BICUBIC))
+    return np.array(decoding.resampled(Image.fromarray(square), size))
 
 
 def encode_jpeg(image, quality=75):
@@ -102,17 +116,8 @@ def encode_jpeg(image, quality=75):
     return buffer.getvalue()
 
 
-def jpeg_header(content):
-    """A JPEG file up to its pixel data (size, tables, metadata); b"" for another kind of file."""
-    return content[: content.find(_SCAN)] if content[:2] == b"\xff\xd8" else b""
-
-
 class BatchDecoder:
-    """Decode many files into one array, fast where they come from the same encoder.
-
-    A JPEG's header says everything about how it is to be decoded. The first file with a given
-    header takes the careful path; later files with byte-identical headers that need no conversion
-    go straight to Pillow's decoder, which saves two thirds of the time at 32×32 pixels.
+    """Decode many files into one array, with a thread for each core.
 
     Parameters
     ----------
@@ -126,7 +131,6 @@ class BatchDecoder:
         self.bad = bad
         self.size = size
         self.side = size
-        self._plain = {}  # header → (width, height) of files that need no conversion
         self._threads = min(8, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads)
 
@@ -182,89 +186,7 @@ class BatchDecoder:
         found = []
         for name, content in zip(names, contents, strict=True):
             try:
-                found.append(self._decode_one(name, content))
+                found.append(decode(content, name, self.size))
             except UserError as error:
                 found.append(error.message)
         return found
-
-    def _decode_one(self, name, content):
-        header = jpeg_header(content)
-        size = self._plain.get(header)
-        pixels = None if size is None else _decode_plain_jpeg(content, *size)
-        if pixels is None:  # a new kind of file, or damaged: the careful path has the words for it
-            image, plain_jpeg = _decode_checked(content, name)
-            if plain_jpeg:
-                self._plain[header] = image.size
-            pixels = np.asarray(image)
-        return pixels if self.size is None else resize(pixels, self.size)
-
-
-def _decode_plain_jpeg(content, width, height):
-    """Pixels of an RGB JPEG of known size, or None where the data do not decode."""
-    try:
-        raw = Image.frombytes("RGB", (width, height), content, "jpeg", "RGB", "").tobytes()
-    except ValueError:
-        return None
-    return np.frombuffer(raw, np.uint8).reshape(height, width, 3)
-
-
-def _decode_checked(content, name):
-    """Upright RGB Pillow image, and whether it is a JPEG that needed no conversion."""
-    if not content:
-        raise UserError(f"{name} is empty (0 bytes)")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=_known_formats())
-        _check_size(name, *image.size)
-        # A phone's MPO is one photograph with a preview or depth map behind it, not an animation.
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        if frames > 1:
-            raise UserError(
-                f"{name} is animated or has several pages ({frames} frames)",
-                "Save the frame to judge as its own image.",
-            )
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{name} is too large to decode: {error}") from error
-    except UnidentifiedImageError as error:
-        raise UserError(f"{name} is not an image (or of a kind not read here)") from error
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError) as error:
-        raise UserError(f"{name} is damaged or cut off: {error}") from error
-    is_upright = image.getexif().get(_ORIENTATION, 1) == 1
-    plain_jpeg = image.format == "JPEG" and image.mode == "RGB" and is_upright
-    return _to_rgb(upright, name), plain_jpeg
-
-
-def _known_formats():
-    Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
-
-
-def _check_size(name, width, height):
-    if width * height > MAX_PIXELS:
-        raise UserError(
-            f"{name} is too large: {width:,}×{height:,} pixels",
-            f"At most {MAX_PIXELS / 1e6:.0f} million pixels are decoded; reduce it first.",
-        )
-    if min(width, height) < MIN_SIDE:
-        raise UserError(
-            f"{name} is too small: {width}×{height} pixels",
-            f"At least {MIN_SIDE} pixels a side are needed to say anything.",
-        )
-
-
-def _to_rgb(image, name):
-    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise UserError(f"{name} has 32-bit pixels", "Save it with 8 or 16 bits a channel.")
-        image = Image.fromarray(np.round(values / 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise UserError(f"{name} has floating-point pixels", "Save it with 8 bits a channel.")
-    if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -22,7 +22,8 @@ from typing import NamedTuple
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .tif .tiff .gif .ppm .pgm .pbm .pnm .avif".split()
+    ".jpg .jpeg .jpe .jfif .mpo .png .webp .heic .heif .hif .avif .bmp .tif .tiff .gif "
+    ".ppm .pgm .pbm .pnm".split()
 )
 """What counts as an image inside a folder or archive, everywhere in this library."""
 
@@ -153,7 +154,7 @@ def as_text(name):
 
 
 def kind(name):
-    """What files of no kind read here are counted by: the suffix, e.g. ``".heic"``."""
+    """What files of no kind read here are counted by: the suffix, e.g. ``".nef"``."""
     return os.path.splitext(name)[1].lower() or "without suffix"
 
 
@@ -176,7 +177,7 @@ def left_out(name):
 
 
 def counted(kinds, shown=10):
-    """Counts by kind in words, the most frequent first: ``"2 .heic, 1 .txt"``."""
+    """Counts by kind in words, the most frequent first: ``"2 .nef, 1 .txt"``."""
     ranked = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     words = [f"{count:,} {kind}" for kind, count in ranked[:shown]]
     if others := sum(count for _, count in ranked[shown:]):

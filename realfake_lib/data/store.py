@@ -15,7 +15,7 @@ from realfake_lib.data import fingerprint
 from realfake_lib.data.images import BatchDecoder
 from realfake_lib.errors import BadFiles, UserError
 
-VERSION = 1
+VERSION = 2
 """Raised when decoding, resizing or this layout changes, so that old entries are not used."""
 
 _NPY_HEADER = 128  # bytes that numpy's header takes for any array of images

@@ -372,14 +372,14 @@ def test_photographs_are_handed_on_by_their_bytes(tmp_path, monkeypatch):
 
 
 def test_files_of_no_kind_read_here_are_counted_and_said(tmp_path):
-    others = {"train/REAL/a.heic": b"x", "train/REAL/b.HEIC": b"x", "test/FAKE/c": b"x"}
+    others = {"train/REAL/a.nef": b"x", "train/REAL/b.NEF": b"x", "test/FAKE/c": b"x"}
     unseen = {"train/REAL/.DS_Store": b"x", "train/REAL/Thumbs.db": b"x", "notes.txt": b"x"}
     path = write_folder(tmp_path / "own", tiny_files() | others | unseen)
     age(path)
     for _ in range(2):  # read, then remembered
-        assert "2 .heic, 1 without suffix." in " ".join(data.load(path).notices)
-    (path / "train/REAL/d.heic").write_bytes(b"x")
-    assert "3 .heic" in " ".join(data.fingerprint_of(path).notices)
+        assert "2 .nef, 1 without suffix." in " ".join(data.load(path).notices)
+    (path / "train/REAL/d.nef").write_bytes(b"x")
+    assert "3 .nef" in " ".join(data.fingerprint_of(path).notices)
 
 
 def test_a_data_set_below_a_hidden_folder_is_watched_like_any_other(tmp_path):

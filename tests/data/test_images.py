@@ -1,12 +1,16 @@
 """Every kind of image file is seen as a person would see it, or refused by name."""
 
 import io
+import struct
+import threading
+import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
-from realfake_lib.data import images
+from realfake_lib.data import decoding
 from realfake_lib.data.images import BatchDecoder, decode, encode_jpeg, load_image, resize
 from realfake_lib.errors import BadFiles, UserError
 
@@ -16,19 +20,32 @@ RED = (200, 30, 40)
 
 
 def saved(path, image, **options):
-    image.save(path, **options)
+    if path.suffix == ".heic":
+        pillow_heif.from_pillow(image).save(path, **options)
+    else:
+        image.save(path, **options)
     return path
+
+
+def in_bytes(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def red(mode, size=(16, 16)):
     image = Image.new("RGB", size, RED)
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        return ImageCms.profileToProfile(image, srgb, lab, outputMode="LAB")
     return image.quantize(4) if mode == "P" else image.convert(mode)
 
 
 @pytest.mark.parametrize(
     ("name", "mode"),
     [("a.png", "RGB"), ("a.png", "RGBA"), ("a.png", "P"), ("a.jpg", "CMYK"), ("a.webp", "RGB"),
-     ("a.bmp", "RGB"), ("a.tif", "RGB"), ("a.gif", "P"), ("a.ppm", "RGB")],
+     ("a.bmp", "RGB"), ("a.tif", "RGB"), ("a.gif", "P"), ("a.ppm", "RGB"), ("a.avif", "RGB"),
+     ("a.heic", "RGB"), ("a.heic", "RGBA"), ("a.tif", "LAB"), ("a.tif", "CMYK")],
 )  # fmt: skip
 def test_every_colour_mode_becomes_rgb(tmp_path, name, mode):
     pixels = load_image(saved(tmp_path / name, red(mode)))
@@ -120,7 +137,7 @@ def test_a_bad_image_is_refused_by_name(tmp_path, name):
 
 
 def test_an_image_below_pillows_limit_but_above_ours_is_not_decoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 200)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 200)
     with pytest.raises(UserError, match="too large: 16×16"):
         load_image(saved(tmp_path / "a.png", red("RGB")))
 
@@ -164,32 +181,18 @@ def decoded(decoder, names, contents):
 
 
 def test_the_fast_path_gives_the_careful_paths_pixels():
-    contents = [picture(seed) for seed in range(50)] + [png()]
-    names = [str(at) for at in range(51)]
+    contents = [picture(seed) for seed in range(50)]
+    assert all(decoding._plain_jpeg(content, None) for content in contents)
+    pillows = [np.asarray(Image.open(io.BytesIO(content))) for content in contents]
     with BatchDecoder(BadFiles("x")) as decoder:
-        fast = decoded(decoder, names, contents)
-        assert len(decoder._plain) == 1
-    assert (fast == [decode(content, "x") for content in contents]).all()
+        fast = decoded(decoder, [str(at) for at in range(51)], [*contents, png()])
+    assert (fast[:50] == pillows).all() and (fast[50] == decode(png(), "x")).all()
 
 
-def test_the_fast_path_does_not_skip_a_rotation():
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    turned = []
-    for seed in range(3):
-        buffer = io.BytesIO()
-        Image.open(io.BytesIO(picture(seed))).save(buffer, "JPEG", exif=exif)
-        turned.append(buffer.getvalue())
-    with BatchDecoder(BadFiles("x")) as decoder:
-        fast = decoded(decoder, ["a", "b", "c"], turned)
-    assert (fast == [decode(content, "x") for content in turned]).all()
-
-
-def test_a_file_cut_off_behind_a_known_header_is_named():
+def test_a_file_of_many_that_is_cut_off_is_named():
     bad = BadFiles("x")
     with BatchDecoder(bad) as decoder:
-        decoded(decoder, ["good.jpg"], [picture(0)])
-        decoder.finish(decoder.submit(["bad.jpg"], [picture(1)[:-40]]))
+        decoder.finish(decoder.submit(["good.jpg", "bad.jpg"], [picture(0), picture(1)[:-40]]))
     with pytest.raises(UserError, match="bad.jpg is damaged"):
         bad.check()
 
@@ -219,3 +222,275 @@ def test_images_that_are_not_square_need_image_size():
     bad = BadFiles("x")
     with BatchDecoder(bad) as decoder, pytest.raises(UserError, match="not square"):
         decoder.finish(decoder.submit(["a"], [wide]))
+
+
+def exif_block(*entries, thumbnail=b""):
+    """EXIF with entries of (tag, type, count, value of 4 bytes), and a thumbnail behind them."""
+    body = b"".join(
+        struct.pack("<HHL", *entry[:3]) + entry[3].ljust(4, b"\0") for entry in sorted(entries)
+    )
+    return (
+        b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + body + bytes(4) + thumbnail
+    )
+
+
+def scene(size=(48, 32), seed=0):
+    low = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), np.uint8)
+    return Image.fromarray(low).resize(size, Image.Resampling.BICUBIC)
+
+
+ODD_EXIF = {
+    "a negative size": (0x0100, 9, 1, struct.pack("<l", -5)),
+    "a number too large for its kind": (0x0103, 4, 1, struct.pack("<L", 70_000)),
+    "a place behind the end": (0x011A, 10, 1, struct.pack("<L", 2**31)),
+    "an unknown kind of value": (0x010E, 99, 7, b"abcd"),
+    "more values than the file has": (0x010F, 2, 2**32 - 1, b"abcd"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_EXIF)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_odd_metadata_do_not_keep_a_picture_from_being_read_upright(kind, odd):
+    upside_down = (0x0112, 3, 1, struct.pack("<H", 3))
+    plain = in_bytes(scene(), kind)
+    content = in_bytes(scene(), kind, exif=exif_block(upside_down, ODD_EXIF[odd]))
+    assert (decode(content, "x") == decode(plain, "x")[::-1, ::-1]).all()
+
+
+def test_the_thumbnail_in_a_photographs_metadata_is_not_taken_for_the_photograph():
+    thumbnail = in_bytes(scene((16, 16), 1), "JPEG")
+    contents = [
+        in_bytes(scene((32, 32), seed), "JPEG", exif=exif_block(thumbnail=thumbnail))
+        for seed in range(4)
+    ]
+    with BatchDecoder(BadFiles("x")) as decoder:
+        found = decoded(decoder, list("abcd"), contents)
+    for seed, pixels in enumerate(found):
+        plain = in_bytes(scene((32, 32), seed), "JPEG")
+        assert (pixels == np.asarray(Image.open(io.BytesIO(plain)))).all()
+
+
+def chunk(kind, body):
+    return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, 1_500_000, np.uint8).tobytes()
+TEXT = b"node " * 600_000
+PNG_CHUNKS = {
+    "a long text": chunk(b"iTXt", b"workflow\0\1\0\0\0" + zlib.compress(TEXT)),
+    "a text in the old form": chunk(b"zTXt", b"workflow\0\0" + zlib.compress(TEXT)),
+    "a profile that is none": chunk(b"iCCP", b"p\0\0" + zlib.compress(NOISE)),
+    "a profile that does not unpack": chunk(b"iCCP", b"p\0\0" + NOISE[:99]),
+    "a text that turns the picture": chunk(
+        b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation='3'/>"
+    ),
+    "a text with a wrong sum": chunk(b"tEXt", b"a\0b")[:-1] + b"?",
+}
+
+
+@pytest.mark.parametrize("what", PNG_CHUNKS)
+@pytest.mark.parametrize("place", ["before the pixels", "behind them"])
+def test_text_in_a_png_changes_nothing(what, place):
+    plain = in_bytes(scene(), "PNG")
+    at = 33 if place == "before the pixels" else -12
+    content = plain[:at] + PNG_CHUNKS[what] + plain[at:]
+    assert (decode(content, "x") == np.asarray(scene())).all()
+
+
+@pytest.mark.parametrize(
+    "extra", [b"\xff\xfe\x00\x08hello!", b"\xff\xe1\x00\x0fExif\0\0broken!", b"\xff\xed\x00\x04ab"]
+)
+def test_metadata_in_a_jpeg_change_nothing(extra):
+    plain = picture(0)
+    assert (decode(plain[:2] + extra + plain[2:], "x") == decode(plain, "x")).all()
+
+
+def display_p3():
+    """A profile like sRGB's, with the primaries of Display P3."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.2412, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
+    (count,) = struct.unpack_from(">L", profile, 128)
+    for at in range(132, 132 + 12 * count, 12):
+        tag, place, _ = struct.unpack_from(">4sLL", profile, at)
+        if tag in primaries:
+            numbers = [round(value * 65536) for value in primaries[tag]]
+            struct.pack_into(">3l", profile, place + 8, *numbers)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_a_colour_profile_is_heeded(kind):
+    lossless = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100}, "JPEG": {"quality": 95}}
+    image = Image.new("RGB", (32, 32), (200, 60, 60))
+    content = in_bytes(image, kind, icc_profile=display_p3(), **lossless.get(kind, {}))
+    shown = decode(content, "x")[8, 8].astype(int)
+    assert np.abs(shown - [218, 42, 52]).max() <= 4  # by the matrix in CSS Color 4
+    with_alpha = image.convert("RGBA")
+    with_alpha.putpixel((0, 0), (0, 0, 0, 0))
+    if kind in ("PNG", "WEBP", "TIFF"):
+        content = in_bytes(with_alpha, kind, icc_profile=display_p3(), **lossless.get(kind, {}))
+        pixels = decode(content, "x")
+        assert (pixels[0, 0] == 255).all() and np.abs(pixels[8, 8] - [218, 42, 52]).max() <= 4
+
+
+@pytest.mark.parametrize("what", ["sRGB itself", "broken", "of another kind"])
+def test_a_profile_that_says_nothing_changes_nothing(what):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    icc = {"sRGB itself": srgb, "broken": display_p3()[:200], "of another kind": lab}[what]
+    content = in_bytes(scene(), "PNG", icc_profile=icc)
+    assert (decode(content, "x") == np.asarray(scene())).all()
+
+
+def test_conversion_in_bands_gives_what_conversion_at_once_gives(monkeypatch):
+    image = scene((61, 97)).convert("RGBA")
+    image.putalpha(scene((61, 97), 1).convert("L"))
+    content = in_bytes(image, "PNG", icc_profile=display_p3())
+    at_once = [decode(content, "x", size) for size in (None, 16)]
+    monkeypatch.setattr(decoding, "_BAND", 200)
+    for size, expected in zip((None, 16), at_once, strict=True):
+        assert (decode(content, "x", size) == expected).all()
+
+
+def test_grey_with_white_at_zero_is_not_seen_as_a_negative(tmp_path):
+    image = Image.fromarray(np.full((9, 9), 257 * 100, np.uint16))
+    image.save(tmp_path / "a.tif", tiffinfo={262: 0})
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    at = content.index(struct.pack("<HHL", 262, 3, 1)) + 8
+    content[at : at + 2] = bytes(2)
+    assert (decode(bytes(content), "x") == 155).all()
+
+
+def tiff_of(*pages, inside=(), made_by=b"II*\0"):
+    """A TIFF whose pages, lists of (tag, value), hold no pixels; the first has ``inside`` in it."""
+    content, after = bytearray(made_by + bytes(4)), 4
+    below = []
+    for page in inside:
+        below.append(len(content))
+        content += _ifd(page) + bytes(4)
+    for number, page in enumerate(pages):
+        tags = [*page, *((330, place) for place in below if number == 0)]
+        struct.pack_into("<L", content, after, len(content))
+        content += _ifd(tags)
+        after = len(content)
+        content += bytes(4)
+    return bytes(content) + bytes(64)
+
+
+def _ifd(tags):
+    entries = (struct.pack("<HHLL", tag, 4, 1, value) for tag, value in tags)
+    return struct.pack("<H", len(tags)) + b"".join(entries)
+
+
+RAW = {
+    "NEF": tiff_of([(254, 1), (262, 2)], inside=[[(254, 0), (262, 32803)]]),
+    "DNG": tiff_of([(254, 1), (262, 2), (50706, 0x00000401)]),
+    "preview without a mark": tiff_of([(262, 2)], inside=[[(262, 34892)]]),
+    "unknown maker": tiff_of([(254, 1), (262, 6)], inside=[[(254, 0), (262, 1)]]),
+    "CR2": b"II*\0\x10\0\0\0CR\2\0" + bytes(64),
+    "CR3": b"\0\0\0\x18ftypcrx " + bytes(64),
+    "ORF": b"IIRO\x08\0\0\0" + bytes(64),
+    "RAF": b"FUJIFILMCCD-RAW 0201" + bytes(64),
+}
+
+
+@pytest.mark.parametrize("maker", RAW)
+def test_a_cameras_raw_file_is_refused_by_name_whatever_its_suffix(maker, tmp_path):
+    (tmp_path / "holiday.tif").write_bytes(RAW[maker])
+    with pytest.raises(UserError, match="holiday.tif is a camera's raw file"):
+        load_image(tmp_path / "holiday.tif")
+
+
+def test_a_tiff_with_a_smaller_copy_of_its_picture_is_one_picture(tmp_path):
+    small = scene((24, 16))
+    scene().save(tmp_path / "a.tif", save_all=True, append_images=[small])
+    with pytest.raises(UserError, match="several pages"):
+        load_image(tmp_path / "a.tif")
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    scene().save(tmp_path / "a.tif", save_all=True, append_images=[small])
+    assert (load_image(tmp_path / "a.tif") == np.asarray(scene())).all()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [struct.error("ushort format requires"), RuntimeError("dav1d"), SyntaxError(), KeyError(34),
+     ZeroDivisionError("/"), AttributeError("x"), RecursionError("deep"), UnicodeError("\udcff")],
+)  # fmt: skip
+def test_whatever_a_decoder_raises_is_told_of_the_file(error, monkeypatch, tmp_path):
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
+    path = saved(tmp_path / "a.png", red("RGB"))
+    with pytest.raises(UserError, match=r"a\.png is damaged or cut off: \S") as caught:
+        load_image(path)
+    caught.value.message.encode()
+
+
+def test_a_jpeg_too_large_for_the_memory_is_decoded_smaller(monkeypatch):
+    content = in_bytes(scene((1024, 768)), "JPEG", quality=95)
+    whole = decoding.decode(content, "x", 32)
+    monkeypatch.setattr(decoding, "MEMORY", 1024 * 768 * 8 // 3)
+    reduced = decoding.decode(content, "x", 32)
+    assert reduced[1:] == whole[1:] == (1024, 768)
+    assert 0 < np.abs(reduced.pixels.astype(int) - whole.pixels).max() <= 6
+    with pytest.raises(UserError, match="x is too large: 1,024×768"):
+        decode(content, "x", 500)  # half the size would no longer do
+    with pytest.raises(UserError, match="x is too large"):
+        decode(in_bytes(scene((1024, 768)), "PNG"), "x", 32)
+
+
+def test_a_progressive_jpegs_memory_is_counted(monkeypatch):
+    options = {"quality": 95, "subsampling": "4:2:0"}
+    plain = in_bytes(scene((640, 640)), "JPEG", **options)
+    progressive = in_bytes(scene((640, 640)), "JPEG", progressive=True, **options)
+    monkeypatch.setattr(decoding, "MEMORY", 640 * 640 * 8)
+    decode(plain, "x")
+    with pytest.raises(UserError, match="x is too large"):
+        decode(progressive, "x")
+    monkeypatch.setattr(decoding, "MEMORY", 640 * 640 * 11)
+    decode(progressive, "x")
+
+
+def test_images_decoded_at_the_same_time_share_one_budget(monkeypatch):
+    content = in_bytes(scene((800, 800)), "PNG")
+    budget = decoding._Budget(800 * 800 * 8 * 2)
+    monkeypatch.setattr(decoding, "_IN_FLIGHT", budget)
+    both, most, load = threading.Barrier(2, timeout=20), [], PngImagePlugin.PngImageFile.load
+
+    def watched(self):
+        most.append(budget._free)
+        both.wait()  # two are let in
+        return load(self)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", watched)
+    with BatchDecoder(BadFiles("x"), 16) as decoder:
+        decoder._pool._max_workers = 8
+        futures = [decoder._pool.submit(decode, content, "x", 16) for _ in range(8)]
+        assert len([future.result() for future in futures]) == 8
+    assert min(most) == 0 and budget._free == 800 * 800 * 8 * 2
+
+
+def test_a_phones_heic_is_read_whatever_its_suffix(tmp_path):
+    path = saved(tmp_path / "a.heic", scene((64, 48)), quality=95)
+    pixels = load_image(path)
+    assert np.abs(pixels.astype(int) - np.asarray(scene((64, 48)))).mean() < 6
+    (tmp_path / "b.jpg").write_bytes(path.read_bytes())
+    assert (load_image(tmp_path / "b.jpg") == pixels).all()
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_cut_download_in_a_new_format_is_refused_by_name(kind, share):
+    if kind == "HEIF":
+        buffer = io.BytesIO()
+        pillow_heif.from_pillow(scene((64, 48))).save(buffer)
+        content = buffer.getvalue()
+    else:
+        content = in_bytes(scene((64, 48)), kind)
+    with pytest.raises(UserError, match="x is (damaged|not an image)"):
+        decode(content[: int(len(content) * share)], "x")

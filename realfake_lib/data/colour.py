@@ -1,0 +1,71 @@
+"""Colours as a screen shows them: pictures with a colour profile of their own brought to sRGB."""
+
+import functools
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+
+_SPACE = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
+
+_SAME = 2
+"""Difference of 8-bit values up to which a profile counts as sRGB: its makers round differently."""
+
+
+def to_srgb(image, icc):
+    """Convert from the colours of a profile.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Grey, RGB, CMYK or Lab.
+    icc : bytes
+        The profile. One that is broken, or made for another kind of picture, is passed over, as
+        viewers do.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB where the profile changes anything, else ``image`` itself.
+    """
+    conversion = _conversion(icc, image.mode) if icc else None
+    if conversion is None:
+        return image
+    return conversion.apply(image)
+
+
+def lab_to_srgb(image):
+    """An RGB image of a Lab one."""
+    lab = ImageCms.createProfile("LAB")
+    return ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB")
+
+
+def changes(image, icc):
+    """Whether :func:`to_srgb` would change anything."""
+    return bool(icc) and _conversion(icc, image.mode) is not None
+
+
+@functools.lru_cache(maxsize=16)  # pictures of one camera have one profile
+def _conversion(icc, mode):
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if profile.profile.xcolor_space != _SPACE.get(mode):
+            return None
+        srgb = ImageCms.createProfile("sRGB")
+        conversion = ImageCms.buildTransform(profile, srgb, mode, "RGB")
+        if mode in ("L", "RGB") and _changes_nothing(conversion, mode):
+            return None
+    except Exception:  # whatever is wrong with a profile, the picture can be seen without
+        return None
+    return conversion
+
+
+def _changes_nothing(conversion, mode):
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    if mode == "RGB":
+        colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 18, 3)
+    else:
+        colours = np.tile(steps, (2, 1))
+    samples = Image.fromarray(colours)
+    shown = np.asarray(conversion.apply(samples), np.int16)
+    return np.abs(shown - np.asarray(samples.convert("RGB"))).max() <= _SAME

@@ -1,0 +1,365 @@
+"""From the bytes of one image file to what a person would see: upright RGB in sRGB, on white."""
+
+import contextlib
+import functools
+import importlib
+import io
+import threading
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from realfake_lib.data import colour, containers
+from realfake_lib.errors import UserError
+
+MIN_SIDE = 8
+"""Smallest side in pixels that still says anything about where an image comes from."""
+
+MAX_PIXELS = 256_000_000
+"""Largest image looked at: above any camera's."""
+
+MEMORY = 2**30
+"""Bytes that all images being decoded may take together, and so the most that one may take."""
+
+_SMALL = 2**22  # bytes that need no waiting for, whatever the number of threads
+_BAND = 2**21  # pixels converted at a time
+
+_ORIENTATION = 0x0112  # EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow warns of, odd metadata and sizes, is read all the same here, or refused by name.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# The C library gives blocks of 32 MiB and more back as soon as they are freed; of Pillow's usual
+# 16 MiB, each thread would keep those of the largest image that it ever decoded.
+Image.core.set_block_size(2**26)
+
+
+class Picture(NamedTuple):
+    """An image as it was read.
+
+    Attributes
+    ----------
+    pixels : (h, w, 3) uint8 array
+    width, height : int
+        Of the whole image, upright, before it was cut and resampled.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+
+
+def decode(content, name, size=None):
+    """Decode the bytes of one image file; ``name`` is for messages. Gives a :class:`Picture`."""
+    with _Boundary(name):
+        return _plain_jpeg(content, size) or _any_kind(content, name, size)
+
+
+def from_pillow(image, name):
+    """Pixels of a Pillow image as those of a file; ``name`` stands in messages."""
+    with _Boundary(name):
+        image.load()
+        image = _upright(image, _orientation(image.info.get("exif", b"")))
+        return np.array(_to_rgb(image, image.info.get("icc_profile", b""), name))
+
+
+class _Budget:
+    """Lets threads wait until what they are going to take of a total is free."""
+
+    def __init__(self, total):
+        self._free = total
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def hold(self, amount):
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
+
+
+_IN_FLIGHT = _Budget(MEMORY)
+
+
+class _Boundary:
+    """Turn whatever a decoder raises into words about the file ``name``.
+
+    Decoders are many, and so is what they raise for files that nobody foresaw; a list of it would
+    never be complete, and one file must not end a batch.
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        if not isinstance(error, Exception) or isinstance(error, UserError):
+            return False
+        if isinstance(error, MemoryError):
+            raise UserError(f"{self.name} takes more memory than there is") from error
+        words = "".join(c if c.isprintable() else " " for c in str(error))
+        why = " ".join(words.split())[:200] or kind.__name__
+        raise UserError(f"{self.name} is damaged or cut off: {why}") from error
+
+
+def _plain_jpeg(content, size):
+    """A Picture of a small JPEG like most, for a third of the time; None for any other file.
+
+    It is decoded by the decoder that Pillow would choose, too, but without asking Pillow to look
+    for what the file has not.
+    """
+    if content[:2] != b"\xff\xd8":
+        return None
+    bare = containers.bare_jpeg(content)
+    frame = bare.frame
+    if frame is None or bare.exif or bare.icc or not frame.is_plain:
+        return None
+    width, height = frame.width, frame.height
+    if min(width, height) < MIN_SIDE or width * height * 8 > _SMALL:
+        return None
+    try:
+        image = Image.frombytes("RGB", (width, height), content, "jpeg", "RGB", "")
+    except ValueError:  # damaged: the careful path has the words for it
+        return None
+    return Picture(_pixels(image, size), width, height)
+
+
+def _any_kind(content, name, size):
+    if not content:
+        raise UserError(f"{name} is empty (0 bytes)")
+    if containers.is_camera_raw(content):
+        raise UserError(
+            f"{name} is a camera's raw file: a sensor's values, not yet a picture",
+            "Export it as JPEG, PNG or TIFF first.",
+        )
+    kind = _kind(content)
+    if kind is None:
+        raise UserError(f"{name} is not an image (or of a kind not read here)")
+    bare = containers.Bare(content)
+    if kind == "JPEG":
+        bare = containers.bare_jpeg(content)
+    elif kind == "PNG":
+        bare = containers.bare_png(content)
+    elif kind == "WEBP" and (size_told := containers.webp_size(content)):
+        _scale(name, kind, *size_told)  # its decoder takes the memory when it is made
+    elif kind == "TIFF":
+        _check_one_picture(name, containers.is_one_picture(containers.tiff_pages(content)[0]))
+    image = _plugin(kind)(io.BytesIO(bare.content))
+    if kind in ("GIF", "PNG", "WEBP", "AVIF"):
+        _check_one_picture(name, not image.is_animated)
+    width, height = image.size
+    scale = _scale(name, kind, width, height, bare.frame, size)
+    cost = _cost(kind, width, height, bare.frame, scale)
+    with _IN_FLIGHT.hold(cost) if cost > _SMALL else contextlib.nullcontext():
+        if scale > 1:
+            image.draft("RGB", (width // scale, height // scale))
+        image.load()
+        exif = bare.exif or (image.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b"")
+        icc = bare.icc or image.info.get("icc_profile", b"")
+        white = _white(image) if kind == "TIFF" else _WHITE
+        # From here on only two forms of the image exist at a time: each step frees the last one.
+        orientation = _orientation(exif)
+        image = _upright(image, orientation)
+        if orientation >= 5:
+            width, height = height, width
+        if size and image.width != image.height:
+            image = image.crop(central_square(*image.size))
+        image = _to_rgb(image, icc, name, white)
+        return Picture(_pixels(image, size), width, height)
+
+
+_SIGNATURES = {
+    b"\xff\xd8": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP",
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
+    **dict.fromkeys((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), "PPM"),
+}  # fmt: skip
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def _kind(content):
+    """What the first bytes say that a file is, or None; its name says nothing."""
+    if content[4:8] == b"ftyp":
+        end = min(int.from_bytes(content[:4], "big"), 256)
+        brands = [content[at : at + 4] for at in (8, *range(16, end, 4))]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        return "HEIF" if any(brand in _HEIF_BRANDS for brand in brands) else None
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    found = (kind for start, kind in _SIGNATURES.items() if content.startswith(start))
+    return next(found, None)
+
+
+@functools.cache
+def _plugin(kind):
+    """Pillow's class for files of a kind, imported when the first one comes."""
+    module, name = {
+        "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+        "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+        "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+        "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+        "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+        "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
+        "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+        "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+        "HEIF": ("pillow_heif", "HeifImageFile"),
+    }[kind]
+    return getattr(importlib.import_module(module), name)
+
+
+def _check_one_picture(name, is_one):
+    if not is_one:
+        raise UserError(
+            f"{name} is animated or has several pages",
+            "Save the frame to judge as its own image.",
+        )
+
+
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 20, "HEIF": 20}
+"""What decoding takes: of others a form of the image and the next one, of 4 bytes each."""
+
+
+def _cost(kind, width, height, frame, scale):
+    """Bytes that decoding takes at most."""
+    coefficients = frame.coefficients if frame else 0
+    return width * height // scale**2 * _BYTES_PER_PIXEL.get(kind, 8) + coefficients
+
+
+def _scale(name, kind, width, height, frame=None, size=None):
+    """By how much to reduce the image while it is decoded, if it is of a size to decode at all."""
+    if min(width, height) < MIN_SIDE:
+        raise UserError(
+            f"{name} is too small: {width}×{height} pixels",
+            f"At least {MIN_SIDE} pixels a side are needed to say anything.",
+        )
+    if width * height <= MAX_PIXELS:
+        for scale in (1, 2, 4, 8) if kind == "JPEG" and size else (1,):
+            if scale > 1 and min(width, height) // scale < size:
+                break
+            if _cost(kind, width, height, frame, scale) <= MEMORY:
+                return scale
+    most = min(MAX_PIXELS, MEMORY // _BYTES_PER_PIXEL.get(kind, 8)) / 1e6
+    raise UserError(
+        f"{name} is too large: {width:,}×{height:,} pixels",
+        f"Up to {most:.0f} million pixels of such a file are decoded; reduce it first.",
+    )
+
+
+def _orientation(exif):
+    """EXIF's orientation, 1 to 8; 1 where the block is damaged, as viewers take it."""
+    if not exif:
+        return 1
+    try:
+        block = Image.Exif()
+        block.load(exif)
+        value = block.get(_ORIENTATION)
+    except Exception:  # an odd EXIF block is none of the picture's business
+        return 1
+    return value if value in _UPRIGHT else 1
+
+
+def _upright(image, orientation):
+    return image.transpose(_UPRIGHT[orientation]) if orientation > 1 else image
+
+
+def central_square(width, height):
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def resampled(square, size):
+    # Pillow widens the filter with the reduction factor, so fine texture does not alias.
+    return square.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def _bands(image):
+    """An image in bands of a few million pixels: the place of each, and itself."""
+    step = max(1, _BAND // image.width)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _pixels(image, size):
+    """Array of an RGB image, cut and resampled if there is a size."""
+    if size:
+        if image.width != image.height:
+            image = image.crop(central_square(*image.size))
+        return np.array(image if image.width == size else resampled(image, size))
+    if image.width * image.height <= _BAND:
+        return np.array(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        pixels[rows] = np.asarray(band)
+    return pixels
+
+
+_WHITE = (0, 65535)
+_SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def _white(image):
+    """Values of black and white of a TIFF with more than 8 bits of grey."""
+    if image.mode not in _SIXTEEN_BITS:
+        return _WHITE
+    bits = image.tag_v2.get(258, (16,))[0]
+    white = (1 << bits) - 1 if bits < 16 else 65535
+    return (white, 0) if image.tag_v2.get(262) == 0 else (0, white)
+
+
+def _to_rgb(image, icc, name, white=_WHITE):
+    """RGB in sRGB's colours, on white; band by band, so that what comes between stays small."""
+    if image.mode == "RGB" and not image.has_transparency_data and not colour.changes(image, icc):
+        return image
+    if image.width * image.height <= _BAND:
+        return _band_to_rgb(image, icc, name, white)
+    shown = Image.new("RGB", image.size)
+    for rows, band in _bands(image):
+        shown.paste(_band_to_rgb(band, icc, name, white), (0, rows.start))
+    return shown
+
+
+def _band_to_rgb(image, icc, name, white):
+    if image.mode in _SIXTEEN_BITS:
+        image = _eight_bits(image, name, *white)
+    elif image.mode == "F":
+        raise UserError(f"{name} has floating-point pixels", "Save it with 8 bits a channel.")
+    elif image.mode == "LAB":
+        return colour.lab_to_srgb(image)
+    if not image.has_transparency_data:
+        known = image if image.mode in ("L", "CMYK") else image.convert("RGB")
+        return colour.to_srgb(known, icc).convert("RGB")
+    seen = image.convert("RGBA")
+    if icc:
+        opaque = image.getchannel("L") if image.mode == "LA" else seen.convert("RGB")
+        opaque = colour.to_srgb(opaque, icc).convert("RGB")
+        opaque.putalpha(seen.getchannel("A"))
+        seen = opaque
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), seen).convert("RGB")
+
+
+def _eight_bits(image, name, black, white):
+    values = np.asarray(image).astype(np.int32)
+    if values.min() < 0 or values.max() > 65535:
+        raise UserError(f"{name} has 32-bit pixels", "Save it with 8 or 16 bits a channel.")
+    values = (values - black) * (255 / (white - black))
+    return Image.fromarray(np.round(values).clip(0, 255).astype(np.uint8))
