@@ -1,27 +1,23 @@
-"""Verdicts from NumPy, Pillow and ONNX Runtime alone: ... MODEL.onnx PICTURE [PICTURE ...]"""
+"""Verdicts from a detector's ONNX file, without TensorFlow: ... MODEL.onnx PICTURE [PICTURE ...]"""
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when ONNX Runtime is imported
+import onnxruntime  # noqa: E402
+
+from realfake_lib.data import load_image  # noqa: E402
 
 model, *pictures = map(Path, sys.argv[1:])
-meta = json.loads(model.with_suffix(".json").read_text())
+meta = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
 session = onnxruntime.InferenceSession(model)
-size = meta["image_size"]
 
 for path in pictures:
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")  # shows through where it is transparent
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side))
-    pixels = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))  # uint8, 0 to 255
+    # Upright, on white, 8 bits, in sRGB's colours; the central square. Else it is another picture.
+    pixels = load_image(path, meta["image_size"])  # (size, size, 3), uint8, 0 to 255
     (logit,) = session.run(None, {"pixels": pixels[None]})
     p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))
     low, high = meta["uncertain_band"]

@@ -165,17 +165,15 @@ def _read(picture, size):
     path = os.fsencode(picture).decode("utf-8", "replace") if isinstance(picture, Path) else ""
     try:
         if isinstance(picture, Path):
-            pixels = reading.load_image(picture)
-        elif isinstance(picture, Image.Image):
-            pixels = reading.from_pillow(picture, "the image")
+            pixels, width, height = reading.read(picture, size)
         else:
-            pixels = picture
+            if isinstance(picture, Image.Image):
+                picture = reading.from_pillow(picture, "the image")
+            pixels, width, height = reading.resize(picture, size), *picture.shape[1::-1]
     except UserError as error:
         # The path has a place of its own.
         return _Read(picture, Prediction(path, error=error.message.removeprefix(f"{picture} ")))
-    height, width = pixels.shape[:2]
-    record = Prediction(path, width=width, height=height)
-    return _Read(picture, record, reading.resize(pixels, size))
+    return _Read(picture, Prediction(path, width=width, height=height), pixels)
 
 
 def _judged(detector, read, explain):

@@ -81,11 +81,6 @@ def decode(content, name, size=None):
     return decoding.decode(content, name, size).pixels
 
 
-def from_pillow(image, name):
-    """Pixels of a Pillow image as :func:`load_image` gives them; ``name`` stands in messages."""
-    return np.array(_to_rgb(ImageOps.exif_transpose(image), name))
-
-
 def resize(images, size):
     """Cut the largest central square and resample it with an antialiased bicubic filter.
 
