@@ -161,8 +161,7 @@ class _Read:
 
 
 def _read(picture, size):
-    # A name need not be text: what cannot be printed is replaced.
-    path = os.fsencode(picture).decode("utf-8", "replace") if isinstance(picture, Path) else ""
+    path = layout.as_text(str(picture)) if isinstance(picture, Path) else ""
     try:
         if isinstance(picture, Path):
             pixels, width, height = reading.read(picture, size)
@@ -245,7 +244,7 @@ class _Explanations:
         target = self.folder.target(file)
         with settings.atomic_file(target) as temporary:
             pair.save(temporary)
-        return os.fsencode(target).decode("utf-8", "replace")
+        return layout.as_text(str(target))
 
 
 def find_images(
