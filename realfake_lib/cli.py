@@ -6,7 +6,6 @@ mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 
 
 import errno
 import functools
-import os
 import signal
 import tempfile
 from pathlib import Path
@@ -289,42 +288,14 @@ def export(
     The file is kept only if its logits equal Keras's. What must be known of it, threshold and
     temperature among it, lies beside it as JSON.
     """
-    from realfake_lib import console
-    from realfake_lib.detector import find_model
+    from realfake_lib import detector_export
 
-    path = find_model(model, keras=True)
-    _check_export(path, output)
-    console.import_tensorflow()
-    from realfake_lib import models
-    from realfake_lib.models.export import to_onnx
-
-    network, meta = models.load(path)
-    told_of = to_onnx(network, output, meta)["onnx"]
+    exported = detector_export.export(output, model)["onnx"]
     typer.echo(
-        f"{output}: input {told_of['input']}; output {told_of['output']}\n"
-        f"On {told_of['compared_on']} images logits differ from Keras's by up to "
-        f"{told_of['max_abs_difference']:.1e}; {output.with_suffix('.json').name} says the rest"
+        f"{output}: input {exported['input']}; output {exported['output']}\n"
+        f"On {exported['compared_on']} images logits differ from Keras's by up to "
+        f"{exported['max_abs_difference']:.1e}; {output.with_suffix('.json').name} says the rest"
     )
-
-
-def _check_export(model, output):
-    from realfake_lib import outputs
-
-    if model.suffix == ".onnx":
-        raise UserError(f"--model {model} is an ONNX file already.", "Name a .keras file.")
-    if output.suffix != ".onnx":
-        raise UserError(f"--output {output}: the name must end in .onnx")
-    beside = output.with_suffix(".json")
-    taken = [output]
-    # Beside the model itself, one description serves both forms.
-    if beside.absolute() != model.with_suffix(".json").absolute():
-        taken.append(beside)
-    for file in taken:
-        if os.path.lexists(file):
-            raise UserError(
-                f"--output {output}: {file} exists", "Name another file, or remove this one first."
-            )
-    outputs.check_place("--output", output)
 
 
 @app.command()
