@@ -1,6 +1,7 @@
 """Verdicts on one's own pictures: what is found, what is said, and what bad input gets."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -110,6 +111,14 @@ def test_images_come_as_files_folders_arrays_or_from_pillow(detector_file, pictu
     assert (found[2].width, found[2].height) == (20, 30)
     (alone,) = realfake_lib.predict(white, loaded)
     assert alone == realfake_lib.predict(Image.fromarray(white), loaded)[0] == found[1]
+
+
+def test_a_pillow_image_that_is_cut_off_ends_nothing(detector_file, pictures):
+    content = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(content, "JPEG")
+    cut = Image.open(io.BytesIO(content.getvalue()[:1500]))
+    bad, good = realfake_lib.predict([cut, pictures / "bright.png"], detector_file)
+    assert "damaged or cut off" in bad.error and bad.p_fake is None and good.verdict == "REAL"
 
 
 @pytest.mark.parametrize("array", [np.zeros((8, 8, 3)), np.zeros((8, 8), "uint8")])
