@@ -319,6 +319,9 @@ def predict(
         int, typer.Option(min=1, help="Images that a core takes at a time, at most.")
     ] = 32,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
+    cluster: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers judge, tcp://HOST:PORT.")
+    ] = None,
 ):
     """A verdict for each image: probability of FAKE, verdict, and whether it is uncertain.
 
@@ -332,6 +335,7 @@ def predict(
     file = detector.find_model(model, keras=explain is not None)
     if csv is not None:
         _check_csv(csv)
+    prediction.check_cluster(cluster, explain)
     if explain is not None:
         prediction.check_explanations(file, explain)
     images, left_out = prediction.find_images(paths, recursive)
@@ -340,7 +344,9 @@ def predict(
     loaded = realfake_lib.load_detector(file, gradients=explain is not None)
     loaded = loaded.with_threshold(threshold)
     with console.notes(), console.progress_bar():
-        found = realfake_lib.predict(images, loaded, batch_size=batch_size, explain=explain)
+        found = realfake_lib.predict(
+            images, loaded, batch_size=batch_size, explain=explain, cluster=cluster
+        )
     explained = explain is not None
     if json_output:
         typer.echo(listing.as_json(loaded, found, left_out, explained))

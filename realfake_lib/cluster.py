@@ -2,6 +2,7 @@
 
 import re
 
+from realfake_lib import extras
 from realfake_lib.errors import UserError
 
 VARIABLE = "REALFAKE_CLUSTER"
@@ -9,13 +10,15 @@ VARIABLE = "REALFAKE_CLUSTER"
 no parameter of a stage and no part of its key."""
 
 TIMEOUT = 5.0
-"""Seconds to wait for the scheduler."""
+"""Seconds to wait for the scheduler, and then for a first worker."""
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+/?")
 _START = (
     "Start one with `dask scheduler`, and on each machine `dask worker ADDRESS --nworkers auto "
-    "--nthreads 1`; both come with this project's environment."
+    "--nthreads 1`; both come with the extra cluster."
 )
+
+_SAME = "Install the same version, from the same checkout and requirements.lock, on every machine"
 
 
 def connect(address, timeout=TIMEOUT):
@@ -26,7 +29,7 @@ def connect(address, timeout=TIMEOUT):
     address : str
         E.g. ``"tcp://127.0.0.1:8786"``.
     timeout : float
-        Seconds.
+        Seconds to wait for the scheduler, and then for a first worker.
 
     Returns
     -------
@@ -43,7 +46,9 @@ def connect(address, timeout=TIMEOUT):
             f"--cluster {address}: this is no address of a Dask scheduler",
             "It looks like tcp://127.0.0.1:8786.",
         )
-    from distributed import Client  # a second of imports that few runs need
+    with extras.needed_for("--cluster"):
+        from distributed import Client  # a second of imports that few runs need
+        from distributed import TimeoutError as TooLong
 
     try:
         client = Client(address, timeout=timeout, set_as_default=False)
@@ -52,9 +57,11 @@ def connect(address, timeout=TIMEOUT):
         raise UserError(
             f"--cluster {address}: no Dask scheduler can be reached there ({reason})", _START
         ) from None
-    if not client.scheduler_info(n_workers=-1)["workers"]:
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except TooLong:
         client.close()
-        raise UserError(f"--cluster {address}: the cluster has no workers", _START)
+        raise UserError(f"--cluster {address}: the cluster has no workers", _START) from None
     return client
 
 
@@ -73,21 +80,52 @@ def check_workers(client, code):
     UserError
         If a worker lacks the library or tells something else.
     """
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    # As tasks, not by Client.run, which would stop a worker's heartbeat for the imports.
-    asked = {w: client.submit(code, workers=[w], pure=False, retries=0) for w in workers}
     here = code()
-    for worker, told in asked.items():
-        try:
-            same = told.result() == here
-        except Exception as error:  # whatever the import of a library that is not there raises
-            raise UserError(
-                f"the worker {worker} cannot run this project's code: {error}",
-                "Install the same checkout and requirements.lock on every machine.",
-            ) from None
-        if not same:
+    for worker, there in ask_workers(client, code).items():
+        if there != here:
             raise UserError(
                 f"the worker {worker} has another version of the code or of its packages",
-                "Install the same checkout and requirements.lock on every machine, and restart "
-                "its workers.",
+                f"{_SAME}, and restart its workers.",
             )
+
+
+def ask_workers(client, question, *args):
+    """Call a function of this library on each worker.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    question : callable
+    *args
+        Its arguments.
+
+    Returns
+    -------
+    dict of str to object
+        Answer by the worker's address; of workers that went meanwhile there is none.
+
+    Raises
+    ------
+    UserError
+        If a worker lacks the library.
+    """
+    from distributed import TimeoutError as TooLong
+
+    # As tasks, not by Client.run, which would stop a worker's heartbeat for the imports.
+    asked = {
+        worker: client.submit(question, *args, workers=[worker], pure=False, retries=0)
+        for worker in client.nthreads()
+    }
+    answers = {}
+    for worker, future in asked.items():
+        while worker not in answers:
+            try:
+                answers[worker] = future.result(timeout=2)
+            except TooLong:  # busy with the work of others, or gone
+                if worker not in client.nthreads():
+                    break
+            except Exception as error:  # whatever the import of a library that is not there raises
+                raise UserError(
+                    f"the worker {worker} cannot run this project's code: {error}", f"{_SAME}."
+                ) from None
+    return answers

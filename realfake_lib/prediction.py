@@ -67,6 +67,7 @@ def predict(
     *,
     batch_size: int = 32,
     explain: str | os.PathLike[str] | None = None,
+    cluster: str | None = None,
 ) -> list[Prediction]:
     """Judge images.
 
@@ -82,6 +83,9 @@ def predict(
         Folder for one picture a file: the image and its Grad-CAM for the verdict given. It is
         new, empty, or one that an earlier call filled, whose pictures are replaced. Needs
         TensorFlow and a detector with gradients.
+    cluster : str, optional
+        Address of the scheduler of a Dask cluster whose workers judge the images, which have to be
+        files that all of them see: ``"tcp://HOST:8786"``. Needs a detector in an ONNX file.
 
     Returns
     -------
@@ -95,15 +99,24 @@ def predict(
         If a folder holds no images, or the detector or the folder for the explanations cannot be
         used.
     ValueError
-        If an array is no image, or an explanation is asked for of an image without a file.
+        If an array is no image, or an explanation or a cluster is asked for where an image has no
+        file.
     """
     if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
         images = [images]
+    check_cluster(cluster, explain)
     pictures = list(_expanded(images))
-    if explain is not None and not all(isinstance(picture, Path) for picture in pictures):
-        raise ValueError("explanations are named after files: give paths")
+    if not all(isinstance(picture, Path) for picture in pictures):
+        if explain is not None:
+            raise ValueError("explanations are named after files: give paths")
+        if cluster is not None:
+            raise ValueError("the workers of a cluster read the images themselves: give paths")
     if not isinstance(detector, Detector):
         detector = load_detector(detector, gradients=explain is not None)
+    if cluster is not None:
+        from realfake_lib import cluster_prediction
+
+        return cluster_prediction.predict(pictures, detector, cluster, batch_size)
     if explain is not None:
         if not detector.has_gradients:
             check_explanations(detector.path, explain)
@@ -188,6 +201,12 @@ def _judged(detector, read, explain):
                 item.record, p_fake=p_fake, verdict=verdict, explanation=explanation
             )
     return [item.record for item in read]
+
+
+def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -> None:
+    """Raise UserError where both a cluster and explanations are asked for."""
+    if cluster is not None and explain is not None:
+        raise UserError("--explain is made on one machine: leave --cluster out.")
 
 
 def check_explanations(model_file: Path, folder: str | os.PathLike[str]) -> None:
