@@ -19,5 +19,5 @@ images = keras.utils.image_dataset_from_directory(
     verbose=False,
 )
 p_fake = 1 - keras.ops.sigmoid(network.predict(images, verbose=0)[:, 0]).numpy()
-with open(output, "w", newline="") as stream:
+with open(output, "w", encoding="utf-8", newline="") as stream:
     csv.writer(stream).writerows([("path", "p_fake"), *zip(images.file_paths, p_fake, strict=True)])

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from realfake_lib import extras
+from realfake_lib import console, extras
 from realfake_lib.errors import StageFailed, UserError
 
 app = typer.Typer(
@@ -221,7 +221,6 @@ def train(
     model. An interrupted training carries on with the same command.
     """
     import realfake_lib
-    from realfake_lib import console
 
     with console.notes(), console.progress_bar():
         detector = realfake_lib.train(
@@ -268,7 +267,7 @@ def evaluate(
     Of fakes alone the recall is given, of photographs alone the false-alarm rate.
     """
     import realfake_lib
-    from realfake_lib import console, listing
+    from realfake_lib import listing
 
     with console.notes(), console.progress_bar():
         found = realfake_lib.evaluate(model, data, part=part, threshold=threshold, seed=seed)
@@ -328,7 +327,7 @@ def predict(
     The exit code is 2 where a file or folder was found that could not be read.
     """
     import realfake_lib
-    from realfake_lib import console, detector, listing, prediction, settings
+    from realfake_lib import detector, listing, prediction, settings
 
     # All that can be wrong without a network is found before one is loaded, which takes seconds.
     detector.check_threshold(threshold)
@@ -382,6 +381,7 @@ def main():
     """Entry point of ``realfake``."""
     # An ordinary kill ends a run as Ctrl-C does: its stages with it, nothing half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console.use_signs_of_the_terminal()
     app(prog_name="realfake")
 
 

@@ -1,15 +1,40 @@
-"""What commands show on standard error while they work: a bar, and none of TensorFlow's lines."""
+"""What commands show: signs that the terminal has, a progress bar, no lines of TensorFlow's."""
 
+import codecs
 import contextlib
 import logging
 import os
 import sys
 import tempfile
 import threading
+import unicodedata
 
-from realfake_lib import progress
+from realfake_lib import environment, progress
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+_PLAINER = str.maketrans({"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">="})
+
+
+def use_signs_of_the_terminal():
+    """Print what a terminal in Latin-1 or ASCII lacks in a plainer form, or as ``\\u2603``."""
+    codecs.register_error("plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where the program runs inside another
+            stream.reconfigure(errors="plainer")
+
+
+def _plainer(error):
+    found = []
+    for sign in error.object[error.start : error.end]:
+        plain = unicodedata.normalize("NFKC", sign.translate(_PLAINER))
+        try:
+            plain.encode(error.encoding)
+        except UnicodeEncodeError:
+            plain = sign.encode("ascii", "backslashreplace").decode()
+        found.append(plain)
+    return "".join(found), error.end
 
 
 def import_tensorflow():
@@ -27,12 +52,15 @@ def import_tensorflow():
     """
     if "tensorflow" in sys.modules:
         return
+<<<<<<< HEAD
     tempfile.gettempdir()  # TensorFlow's import needs one, and would fail after many seconds
+=======
+    environment.check_temporary_folder()
+>>>>>>> 7ebffe9 (Set-up works with a user's own .venv, pip settings, CRLF and odd paths; only make's command line sets variables)
     silent = os.environ.setdefault(LOG_LEVEL, "3") == "3"
     # The variable alone leaves the lines from before TensorFlow has read it.
     with _held_back() if silent else contextlib.nullcontext():
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        from realfake_lib import keras_setup  # noqa: F401
 
 
 @contextlib.contextmanager

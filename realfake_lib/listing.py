@@ -55,7 +55,7 @@ def as_json(detector, predictions, left_out, explained=False):
         "left_out": dict(left_out),
         "results": [{name: getattr(one, name) for name in names} for one in predictions],
     }
-    return json.dumps(record, indent=2, ensure_ascii=False)
+    return json.dumps(record, indent=2)
 
 
 def print_table(detector, predictions):

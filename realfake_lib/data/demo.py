@@ -164,7 +164,7 @@ def _train_autoencoder(crops, seed):
 
     Every source of chance has its own seed, so nothing of the caller's global state is touched.
     """
-    import keras
+    from realfake_lib.keras_setup import keras
 
     weights = iter(range(seed * 100, seed * 100 + 100))
 

@@ -144,7 +144,7 @@ class _ResumingDownloader:
             length = response.headers.get("Content-Length")
             total = done + int(length) if length else None
             tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
-            self.state.write_text(json.dumps({"url": url, "tag": tag}))
+            self.state.write_text(json.dumps({"url": url, "tag": tag}), "utf-8")
             with (
                 open(self.part, "ab" if done else "wb") as stream,
                 tqdm(initial=done, total=total, desc=self.label, unit="B", unit_scale=True,
@@ -166,7 +166,7 @@ class _ResumingDownloader:
 
     def _tag(self, url):
         try:
-            state = json.loads(self.state.read_text())
+            state = json.loads(self.state.read_text("utf-8"))
         except (OSError, ValueError):
             return None
         return state.get("tag") if state.get("url") == url else None

@@ -291,7 +291,7 @@ class Memo:
     def get(self, path):
         """Content of the data set at ``path``, or None where it is unknown or may have changed."""
         try:
-            entry = json.loads(self._file(path).read_text())
+            entry = json.loads(self._file(path).read_text("utf-8"))
             if entry.pop("stamp") != stamp(path):
                 return None
             tuples = {name: tuple(entry[name]) for name in ("folders", "roots")}
@@ -304,7 +304,7 @@ class Memo:
         if seen != stamp(path) or time.time() - _newest(path) < _SETTLED:
             return  # changed while it was read, or a change right now could pass unnoticed
         with settings.atomic_file(self._file(path)) as file:
-            file.write_text(json.dumps({"stamp": seen, **asdict(content)}))
+            file.write_text(json.dumps({"stamp": seen, **asdict(content)}), "utf-8")
 
     def _file(self, path):
         return self.folder / (hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:24]

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from realfake_lib import models
 from realfake_lib.evaluation.metrics import wilson
+from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
 from realfake_lib.training import kept
 from realfake_lib.training.features import extract, extract_cuts, fit_frozen, fit_head

@@ -3,6 +3,7 @@
 ``explain.sanity`` tells whether the maps of a detector mean anything.
 """
 
+from realfake_lib import keras_setup  # before any import of Keras
 from realfake_lib.explain.cam import (
     METHODS,
     default_layer,

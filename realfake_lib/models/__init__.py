@@ -4,6 +4,7 @@ Every network takes pixels as they are decoded, (n, h, w, 3) in [0, 255], scales
 ends in one float32 logit for REAL, from a layer named ``"logit"``.
 """
 
+from realfake_lib import keras_setup  # before any import of Keras
 from realfake_lib.models.cost import flops, parameters
 from realfake_lib.models.files import load, save
 from realfake_lib.models.registry import available, build

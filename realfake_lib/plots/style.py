@@ -1,5 +1,6 @@
 """The one look of all figures: colours, sizes, and the small pieces that many of them share."""
 
+import contextlib
 import functools
 
 import matplotlib
@@ -55,9 +56,16 @@ RC = {
 }
 
 
+@contextlib.contextmanager
 def style():
-    """Context in which matplotlib draws as this report does: ``with plots.style(): …``."""
-    return matplotlib.rc_context(RC)
+    """Context in which matplotlib draws as this report does: ``with plots.style(): …``.
+
+    Nothing of a ``matplotlibrc`` of the user's counts in it.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
 
 
 def styled(plot):

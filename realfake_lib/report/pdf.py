@@ -117,7 +117,7 @@ def browse(browser, page, *flags, seconds=SECONDS):
         command.append(Path(page).resolve().as_uri())
         try:
             return subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=seconds
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds
             )
         except subprocess.TimeoutExpired:
             raise UserError(f"{browser} did not finish {page} within {seconds:.0f} s") from None

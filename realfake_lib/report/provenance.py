@@ -108,7 +108,7 @@ def collect(plan, records):
 def _git(root, *arguments):
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20
+            ["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -18,7 +18,7 @@ import filelock
 import psutil
 
 from realfake_lib import cluster as clusters
-from realfake_lib import progress, settings
+from realfake_lib import environment, progress, settings
 from realfake_lib.errors import StageFailed, UserError
 from realfake_lib.report import keys, provenance
 from realfake_lib.report import plan as planning
@@ -105,6 +105,7 @@ def run(
     if cluster := cluster or settings.env(clusters.VARIABLE):
         clusters.connect(cluster).close()  # a mistake is told before anything runs
     chosen = plan.needed_for(stages)
+    environment.check_temporary_folder()
     with _locked(plan.build):
         _sweep(plan.build)
         identity = identify(plan.data)
@@ -404,9 +405,7 @@ class _Job:
 def _environment(plan, told, lines, cluster):
     """Environment of a stage's process and kernel."""
     build = plan.build
-    paths = [str(plan.root), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
+    own = {
         VARIABLE: json.dumps(told),
         progress.VARIABLE: str(lines),
         clusters.VARIABLE: cluster or "",
@@ -414,12 +413,13 @@ def _environment(plan, told, lines, cluster):
         "JUPYTER_PATH": str(build / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
         "IPYTHONDIR": str(build / "jupyter" / "ipython"),
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONHASHSEED": "0",
+        "PYTHONIOENCODING": "utf-8",  # of the log, whatever the terminal can show
         "MPLBACKEND": "Agg",  # figures are shown by run.figure alone
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
+    return environment.for_child(plan.root, **own)
 
 
 def _prepare_jupyter(build):
@@ -438,7 +438,9 @@ def _prepare_jupyter(build):
         "c = get_config()\n"
         # TensorFlow's C++ log lines differ from run to run: to the log file, not into cells.
         "c.IPKernelApp.capture_fd_output = False\n"
-        "c.HistoryManager.enabled = False\n",
+        "c.HistoryManager.enabled = False\n"
+        # A numpy.py beside the notebook must not stand in for NumPy.
+        "c.InteractiveShellApp.ignore_cwd = True\n",
         encoding="utf-8",
     )
 

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from realfake_lib import progress
+from realfake_lib.keras_setup import keras
 from realfake_lib.robustness import attacks, detector
 
 

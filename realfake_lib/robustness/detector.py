@@ -2,11 +2,11 @@
 
 import weakref
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from realfake_lib.errors import UserError
+from realfake_lib.keras_setup import keras
 from realfake_lib.settings import FAKE, REAL
 from realfake_lib.training import predict
 

@@ -1,5 +1,6 @@
 """Training: named recipes, one resumable loop, augmentation, frozen features and fine-tuning."""
 
+from realfake_lib import keras_setup  # before any import of Keras
 from realfake_lib.training import augment, features
 from realfake_lib.training.features import fit_frozen, fit_head
 from realfake_lib.training.loop import FitResult, fine_tune, fit, prepared, set_seed

@@ -1,0 +1,85 @@
+"""What of a user's environment reaches the programs of this project, and what does not.
+
+Shells, cluster modules and IDEs set variables for other programs: a path to another NumPy, another
+Keras backend, a start-up file. :func:`for_child` leaves them out of the processes started here. The
+``realfake`` command, which is started by the user's shell, calls :func:`own_packages_first`.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from realfake_lib.errors import UserError
+
+OUTPUT = {
+    "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONUNBUFFERED",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+}  # fmt: skip
+"""Python's own variables that concern its output alone."""
+
+_FOREIGN = ("PYTHON", "KERAS_", "TF_USE_LEGACY_KERAS", "MATPLOTLIBRC")
+"""Beginnings of the names of variables that are about other programs than ours."""
+
+_PATHS = ("REALFAKE_", "KERAS_HOME", "MPLCONFIGDIR")
+"""Beginnings of the names of variables that hold a path."""
+
+_NO_PATHS = ("REALFAKE_CLUSTER", "REALFAKE_RUN")
+
+
+def for_child(root, **more):
+    """Environment of a process of this project that may stand in another folder.
+
+    Parameters
+    ----------
+    root : path
+        Folder from which the process takes this library.
+    more : str
+        Further variables.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    kept = {
+        name: _whole(name, value)
+        for name, value in os.environ.items()
+        if name in OUTPUT or name == "KERAS_HOME" or not name.startswith(_FOREIGN)
+    }
+    own = {
+        "PYTHONPATH": str(root),
+        "PYTHONNOUSERSITE": "1",
+        "KERAS_BACKEND": "tensorflow",
+        "MATPLOTLIBRC": os.devnull,
+        "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime 1.32 and later report their use
+    }
+    return kept | own | more
+
+
+def _whole(name, value):
+    """Relative paths are meant from where the command was given."""
+    if not value.strip() or not name.startswith(_PATHS) or name in _NO_PATHS:
+        return value
+    return os.path.abspath(os.path.expanduser(value))
+
+
+def own_packages_first():
+    """Let packages installed beside this library go before those on ``PYTHONPATH``.
+
+    What is only there can still be imported. A folder that this library itself came from keeps its
+    place.
+    """
+    named = {os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}
+    named.discard(str(Path(__file__).parent.parent))
+    sys.path.sort(key=lambda entry: os.path.abspath(entry) in named)
+
+
+def check_temporary_folder():
+    """Raise UserError where no temporary file can be made, as in a read-only container."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"a folder for temporary files is needed: {error.strerror}",
+            "Set TMPDIR to a folder that can be written to.",
+        ) from None
