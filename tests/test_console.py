@@ -28,7 +28,8 @@ def test_tensorflow_starts_in_silence_and_standard_error_works_afterwards():
 
 def fake_tensorflow(folder, code="", says="import os; os.write(2, b'{} starts. ');"):
     for name in ("tensorflow", "keras"):
-        (folder / f"{name}.py").write_text(says.format(name) + code)
+        settings = "from unittest.mock import Mock; config = Mock(backend=lambda: 'tensorflow');"
+        (folder / f"{name}.py").write_text(settings + says.format(name) + code)
     return f"import sys; sys.path.insert(0, {str(folder)!r});" + (
         "from realfake_lib import console; console.import_tensorflow()"
     )
