@@ -9,7 +9,7 @@ import tempfile
 import threading
 import unicodedata
 
-from realfake_lib import environment, progress
+from realfake_lib import progress
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -52,11 +52,7 @@ def import_tensorflow():
     """
     if "tensorflow" in sys.modules:
         return
-<<<<<<< HEAD
     tempfile.gettempdir()  # TensorFlow's import needs one, and would fail after many seconds
-=======
-    environment.check_temporary_folder()
->>>>>>> 7ebffe9 (Set-up works with a user's own .venv, pip settings, CRLF and odd paths; only make's command line sets variables)
     silent = os.environ.setdefault(LOG_LEVEL, "3") == "3"
     # The variable alone leaves the lines from before TensorFlow has read it.
     with _held_back() if silent else contextlib.nullcontext():

@@ -7,10 +7,7 @@ Keras backend, a start-up file. :func:`for_child` leaves them out of the process
 
 import os
 import sys
-import tempfile
 from pathlib import Path
-
-from realfake_lib.errors import UserError
 
 OUTPUT = {
     "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONUNBUFFERED",
@@ -72,14 +69,3 @@ def own_packages_first():
     named = {os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}
     named.discard(str(Path(__file__).parent.parent))
     sys.path.sort(key=lambda entry: os.path.abspath(entry) in named)
-
-
-def check_temporary_folder():
-    """Raise UserError where no temporary file can be made, as in a read-only container."""
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"a folder for temporary files is needed: {error.strerror}",
-            "Set TMPDIR to a folder that can be written to.",
-        ) from None

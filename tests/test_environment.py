@@ -10,10 +10,10 @@ import sys
 import pytest
 from PIL import Image
 from project import ROOT
+from report.tiny_project import TinyProject
 
 from realfake_lib import console, environment
-from realfake_lib.errors import UserError
-from realfake_lib.report import lab
+from realfake_lib.report import lab, run
 
 SOURCES = [
     path
@@ -227,11 +227,13 @@ def says_no_encoding(call):
     )
 
 
-def test_no_place_for_temporary_files_is_said_in_a_sentence(monkeypatch):
+def test_a_run_without_a_place_for_temporary_files_ends_before_it_begins(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: ["/no/such/folder"])
-    with pytest.raises(UserError, match="temporary files is needed: .*/no/such/folder.*\n.*TMPDIR"):
-        environment.check_temporary_folder()
+    TinyProject(tmp_path).add("first")
+    with pytest.raises(FileNotFoundError):  # which the command line says in a sentence
+        run.run(root=tmp_path, profile="smoke")
+    assert not (tmp_path / "build").exists()
 
 
 # --- JupyterLab ---------------------------------------------------------------------------------

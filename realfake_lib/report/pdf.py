@@ -57,7 +57,8 @@ def to_pdf(html, out):
     browser = find_chromium()
     with settings.atomic_file(out) as temporary:
         said = browse(browser, html, f"--print-to-pdf={temporary}", "--no-pdf-header-footer")
-        if not temporary.read_bytes().startswith(b"%PDF"):
+        printed = temporary.read_bytes() if temporary.is_file() else b""
+        if not printed.startswith(b"%PDF"):
             raise UserError(
                 f"{browser} did not print {html}",
                 hint=f"Its last words: {said.stderr.strip()[-400:] or 'none'}",

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def run(
     if cluster := cluster or settings.env(clusters.VARIABLE):
         clusters.connect(cluster).close()  # a mistake is told before anything runs
     chosen = plan.needed_for(stages)
-    environment.check_temporary_folder()
+    tempfile.gettempdir()  # kernels need one; where there is none, that is told at once
     with _locked(plan.build):
         _sweep(plan.build)
         identity = identify(plan.data)
