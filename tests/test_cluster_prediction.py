@@ -168,6 +168,17 @@ def test_a_keras_file_is_no_detector_for_a_cluster(folder):
     assert "realfake export" in told.value.hint
 
 
+def test_without_the_extra_one_line_says_which(folder):
+    code = (
+        "import sys; sys.modules['distributed'] = None; import realfake_lib\n"
+        f"try: realfake_lib.predict({str(folder)!r}, 'fast', cluster='tcp://127.0.0.1:1')\n"
+        "except realfake_lib.UserError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("--cluster needs the extra cluster (distributed is not installed")
+    assert done.stdout.count("\n") == 1
+
+
 def command(*arguments):
     code = "from realfake_lib.cli import main; main()"
     return subprocess.Popen(

@@ -5,13 +5,16 @@ paths, links or absurd sizes are refused all the same: no data set has them.
 """
 
 import bz2
+import contextlib
 import gzip
+import hashlib
 import io
 import lzma
 import os
 import re
 import stat
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -90,6 +93,53 @@ def read_files(path, wanted=None, bad=None):
         raise UserError(f"{path} is encrypted", "Give an archive without a password.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def as_folder(path, cache):
+    """A folder itself, or a folder in the cache that holds an archive's files side by side.
+
+    For a few files that are looked up by their names, such as weights.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder or archive.
+    cache : path-like
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        There is nothing, or no archive that can be read, or the cache cannot be written.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+    if not is_archive(path):
+        raise UserError(f"{path} is neither a folder nor an archive")
+    seen = path.stat()
+    told = f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}".encode(
+        "utf-8", "surrogateescape"
+    )
+    target = Path(cache) / "unpacked" / hashlib.sha256(told).hexdigest()[:24]
+    if target.is_dir():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as unfinished:
+            for name, content in read_files(path):
+                Path(unfinished, name.rpartition("/")[2]).write_bytes(content)
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.rename(unfinished, target)
+                os.mkdir(unfinished)
+    except OSError as error:
+        raise UserError(f"{path} cannot be unpacked into {target}: {error.strerror}") from error
+    return target
 
 
 _ODD = re.compile(r"\.\.|:|^/")  # spares honest names the closer look

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from realfake_lib import settings
-from realfake_lib.data import fetch
+from realfake_lib.data import archives, fetch
 from realfake_lib.data.images import decode, encode_jpeg, load_image
 from realfake_lib.errors import UserError
 
@@ -95,8 +95,9 @@ class UnseenGenerators:
 def load_unseen(cache=None, allow_download=True, folder=None):
     """Load the fakes of generators that were trained on CIFAR-10 itself.
 
-    Each sample grid is looked for in ``folder``, in the folder ``REALFAKE_GENERATORS``, in
-    ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the cache, and else downloaded.
+    Each sample grid is looked for in ``folder``, in the folder or archive
+    ``REALFAKE_GENERATORS``, in ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the
+    cache, and else downloaded.
 
     Parameters
     ----------
@@ -112,10 +113,10 @@ def load_unseen(cache=None, allow_download=True, folder=None):
     Raises
     ------
     UserError
-        ``folder`` or ``REALFAKE_GENERATORS`` names what is not a folder.
+        ``folder`` is neither a folder nor an archive.
     """
     cache = Path(cache or settings.cache_dir())
-    folders = _folders(folder, cache)
+    folders, wrong = _folders(folder, cache)
     tiles, missing = {}, {}
     no_network = None
     for name, grid in GRIDS.items():
@@ -129,7 +130,8 @@ def load_unseen(cache=None, allow_download=True, folder=None):
                 reason = reason or error.message
                 no_network = error.message if error.unreachable else None
         if path is None:
-            missing[name] = reason or no_network or "not here, and no download was allowed"
+            reason = reason or no_network or "not here, and no download was allowed"
+            missing[name] = f"{wrong}; {reason}" if wrong else reason
         else:
             tiles[name] = compress(cut(load_image(path), grid.across))
     return UnseenGenerators(tiles, missing)
@@ -162,10 +164,19 @@ def compress(tiles):
 
 
 def _folders(folder, cache):
-    chosen = folder or settings.env(VARIABLE)
-    if chosen and not Path(chosen).expanduser().is_dir():
-        raise UserError(f"{'folder' if folder else VARIABLE}: {chosen} is not a folder")
-    folders = [Path(chosen).expanduser()] if chosen else []
+    """Where to look, and what is wrong with the setting, or None."""
+    folders, wrong = [], None
+    chosen = settings.env(VARIABLE)
+    if folder:
+        folders.append(archives.as_folder(folder, cache))
+    elif chosen:
+        try:
+            folders.append(archives.as_folder(chosen, cache))
+        except UserError as error:  # what is missing is told of, and the report goes on
+            wrong = f"{VARIABLE}: {error.message}"
+        else:
+            if not any((folders[0] / grid.file).is_file() for grid in GRIDS.values()):
+                wrong = f"{VARIABLE}: {chosen} holds none of the published files"
     data = settings.env("REALFAKE_DATA")
     if data:
         data = Path(data).expanduser()
@@ -174,7 +185,7 @@ def _folders(folder, cache):
             data.parent / "generators",
             data.parent.parent / "generators",
         ]
-    return [*folders, cache / "generators"]
+    return [*folders, cache / "generators"], wrong
 
 
 def _find(grid, folders):

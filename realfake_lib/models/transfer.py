@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from realfake_lib import settings
+from realfake_lib.data import archives
 from realfake_lib.errors import UserError
 from realfake_lib.models import efficientnet_lite
 
@@ -248,7 +249,7 @@ def with_head(model, units=1):
 def find_weights(backbone, cut_layer=None, allow_download=True):
     """Find ImageNet weights that reach from a backbone's input to a layer.
 
-    Looked at in this order: the folder ``REALFAKE_WEIGHTS``, the folder ``weights`` in
+    Looked at in this order: the folder or archive ``REALFAKE_WEIGHTS``, the folder ``weights`` in
     ``REALFAKE_DATA``, Keras's cache, Keras's server. EfficientNet-Lite0 is not on that server: its
     last place is the package that brings it.
 
@@ -276,9 +277,9 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
     """
     known = _backbone(backbone)
     cut = cut_layer or known.cut_layer
-    tried = []
+    folders, tried = _folders()
     package = efficientnet_lite.package_folder() if known.folder is None else None
-    for folder in [*_folders(), *([package] if package else [])]:
+    for folder in [*folders, *([package] if package else [])]:
         if not folder.is_dir():
             tried.append(f"no folder {folder}")
             continue
@@ -315,11 +316,17 @@ def _backbone(name):
 
 
 def _folders():
+    """Folders to look in, and what is wrong with those that a setting names."""
     chosen, data = settings.env("REALFAKE_WEIGHTS"), settings.env("REALFAKE_DATA")
     keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    folders = [Path(chosen).expanduser()] if chosen else []
+    folders, wrong = [], []
+    if chosen:
+        try:
+            folders.append(archives.as_folder(chosen, settings.cache_dir()))
+        except UserError as error:
+            wrong.append(f"REALFAKE_WEIGHTS: {error.message}")
     folders += [Path(data).expanduser() / "weights"] if data else []
-    return [*folders, Path(keras_home) / "models"]
+    return [*folders, Path(keras_home) / "models"], wrong
 
 
 def _with_stride(model, name, stride):
@@ -390,7 +397,7 @@ def _copy_weights(model, backbone, cut, file):
 def _download(known):
     """Fetch a whole file into Keras's cache: ``(path, None)``, or ``(None, why not)``."""
     url = f"{_SITE}/{known.folder}/{known.file}"
-    target = _folders()[-1] / known.file
+    target = _folders()[0][-1] / known.file
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             content = response.read()

@@ -185,7 +185,8 @@ def _files_hash(kind):
     found = {
         (path.name, path.stat().st_size)
         for folder in filter(None, folders)
-        for path in Path(folder).expanduser().glob("*")
+        for given in [Path(folder).expanduser()]
+        for path in ([given] if given.is_file() else given.glob("*"))  # archives, too
         if path.is_file()
     }
     return _hash(json.dumps(sorted(found)))

@@ -9,6 +9,8 @@ from PIL import Image
 from realfake_lib.data import fetch, generators
 from realfake_lib.errors import UserError
 
+from .conftest import write_tar, write_zip
+
 
 @pytest.fixture
 def grids(tmp_path, monkeypatch):
@@ -85,12 +87,47 @@ def test_nothing_here_and_no_download_is_said():
     assert missing == dict.fromkeys(generators.GRIDS, "not here, and no download was allowed")
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="folder: .*gone"):
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(UserError, match="gone does not exist"):
         generators.load_unseen(folder=tmp_path / "gone")
+
+
+@pytest.mark.parametrize("pack", [write_zip, write_tar])
+def test_grids_are_found_in_an_archive(grids, monkeypatch, tmp_path, pack):
+    files = {f"any folder/{path.name}": path.read_bytes() for path in grids.iterdir()}
+    path = pack(tmp_path / f"own.{'zip' if pack is write_zip else 'tar.gz'}", files)
+    monkeypatch.setenv("REALFAKE_GENERATORS", str(path))
+    for _ in range(2):  # unpacked, then found so
+        assert counted(generators.load_unseen(allow_download=False)) == COUNTS
+    assert len(list((tmp_path / "cache/unpacked").iterdir())) == 1
+
+
+WRONG = {
+    "gone": (lambda path: None, "does not exist"),
+    "empty": (lambda path: path.mkdir(), "holds none of the published files"),
+    "notes.txt": (lambda path: path.write_text("x"), "neither a folder nor an archive"),
+    "cut.zip": (lambda path: path.write_bytes(b"PK\3\4"), "cut off or damaged"),
+    "climbing.zip": (lambda path: write_zip(path, {"../x.png": b"x"}), "climbs out"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_setting_that_leads_to_no_grids_is_named_as_the_reason(monkeypatch, tmp_path, name):
+    make, message = WRONG[name]
+    make(tmp_path / name)
+    monkeypatch.setenv("REALFAKE_GENERATORS", str(tmp_path / name))
+    loaded = generators.load_unseen(allow_download=False)
+    assert not loaded.tiles
+    (notice,) = loaded.notices()
+    assert f"REALFAKE_GENERATORS: {tmp_path / name}" in notice and message in notice
+    assert not (tmp_path.parent / "x.png").exists()
+
+
+def test_grids_that_are_elsewhere_are_found_despite_a_wrong_setting(grids, monkeypatch, tmp_path):
     monkeypatch.setenv("REALFAKE_GENERATORS", str(tmp_path / "gone"))
-    with pytest.raises(UserError, match="REALFAKE_GENERATORS"):
-        generators.load_unseen()
+    grids.rename(tmp_path / "generators")
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path / "cifake.tar.gz"))
+    assert counted(generators.load_unseen(allow_download=False)) == COUNTS
 
 
 def test_tiles_are_cut_row_by_row_without_the_gaps():

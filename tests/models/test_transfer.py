@@ -1,5 +1,7 @@
 """Backbones: flat, frozen, with the right preprocessing, and weights that are really there."""
 
+import zipfile
+
 import h5py
 import keras
 import numpy as np
@@ -153,6 +155,36 @@ def test_missing_weights_say_where_they_were_looked_for(folder):
     for words in ("vgg16", "block3_pool", str(folder), "download failed"):
         assert words in caught.value.message
     assert "REALFAKE_WEIGHTS" in caught.value.hint
+
+
+def test_weights_are_found_in_an_archive(tmp_path, monkeypatch):
+    name = "mobilenet_imagenet_to_conv_pw_1.weights.h5"
+    reference("mobilenet", "conv_pw_1").save_weights(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        archive.write(tmp_path / name, f"any folder/{name}")
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / "own.zip"))
+    monkeypatch.setenv("REALFAKE_CACHE", str(tmp_path / "cache"))
+    found = transfer.find_weights("mobilenet", "conv_pw_1_relu").path
+    assert found.read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("gone", None, "does not exist"), ("a.txt", b"x", "neither a folder nor an archive"),
+     ("cut.zip", b"PK", "cut off or damaged")],
+)  # fmt: skip
+def test_a_setting_that_leads_to_no_weights_is_named(tmp_path, monkeypatch, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / name))
+    with pytest.raises(transfer.MissingWeights, match=f"REALFAKE_WEIGHTS: .*{name} .*{message}"):
+        transfer.find_weights("vgg16", allow_download=False)
+    # What lies elsewhere is found all the same.
+    path = tmp_path / "data" / "weights" / "mobilenet_imagenet_to_conv_pw_1.weights.h5"
+    path.parent.mkdir(parents=True)
+    reference("mobilenet", "conv_pw_1").save_weights(path)
+    monkeypatch.setenv("REALFAKE_DATA", str(tmp_path / "data"))
+    assert transfer.find_weights("mobilenet", "conv_pw_1_relu").path == path
 
 
 def test_without_download_no_server_is_asked(monkeypatch):

@@ -443,3 +443,9 @@ def test_files_of_ones_own_count_by_content_for_the_stage_that_declares_them(
     monkeypatch.delenv("REALFAKE_DATA")
     monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / "data" / "weights"))
     assert why(project, inside) == {}
+    (tmp_path / "own.zip").write_bytes(b"1234")
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / "own.zip"))
+    packed = keys_of(project)
+    assert why(project, inside) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
+    (tmp_path / "own.zip").write_bytes(b"12345")
+    assert why(project, packed) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
