@@ -78,15 +78,18 @@ def train(
         raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
     # seed_cnn flattens its features, so it cannot train on windows of the images.
     recipe = recipe or ("seed_plain" if model == "seed_cnn" else "compact_standard")
-    changes = {"epochs": epochs, "batch_size": batch_size}
-    chosen = training.get_recipe(recipe).replace(
-        **{name: value for name, value in changes.items() if value is not None}
-    )
+    chosen = training.get_recipe(recipe)
     dataset = detector_evaluation.load(data, image_size=image_size)
     splits = library.make_splits(dataset, seed=seed, n_train=n_train)
-    _check_enough(dataset, splits)
-    if epochs is None and batch_size is None:
-        chosen = chosen.for_images(len(splits.train))
+    library.check_enough(
+        dataset,
+        splits,
+        {"train": 1, "val": 1},
+        "at least 10 different ones are needed, not counting those of a test folder",
+    )
+    asked = {"epochs": epochs, "batch_size": batch_size}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    chosen = chosen.for_images(len(splits.train)).replace(**asked)
     checkpoints = settings.cache_dir() / "training"
     fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
     labels = dataset.labels[splits.val]
@@ -121,26 +124,3 @@ def _check_output(output):
                 f"--output {output}: {file} exists", "Name another file, or remove this one first."
             )
     outputs.check_place("--output", output)
-
-
-def _check_enough(dataset, splits):
-    """Raise UserError where the images cannot train a network and choose its threshold."""
-    from realfake_lib.data.dataset import MIN_IMAGE_SIZE
-
-    if dataset.image_size < MIN_IMAGE_SIZE:
-        raise UserError(
-            f"{dataset.name} has images of {dataset.image_size} pixels a side; the networks need "
-            f"at least {MIN_IMAGE_SIZE}.",
-            "Enlarge them with --image-size 32.",
-        )
-    for label, name in enumerate(settings.CLASS_NAMES):
-        train, val = (
-            int((dataset.labels[part] == label).sum()) for part in (splits.train, splits.val)
-        )
-        if not train or not val:
-            raise UserError(
-                f"{dataset.name} has too few {name} images: {train} to train on and {val} to "
-                "choose the threshold by.",
-                f"Add {name} images to {dataset.source}: at least 10 different ones are needed, "
-                "not counting those of a test folder.",
-            )

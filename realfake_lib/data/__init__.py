@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.data.input import batches
     from realfake_lib.data.shortcuts import shortcut_auroc
     from realfake_lib.data.sources import fetch_cifake
-    from realfake_lib.data.splits import Splits, make_splits
+    from realfake_lib.data.splits import Splits, check_enough, make_splits
     from realfake_lib.data.verification import VerifyReport, verify
 
 __getattr__, __dir__, __all__ = exports(
@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = exports(
         "input": "batches",
         "shortcuts": "shortcut_auroc",
         "sources": "fetch_cifake",
-        "splits": "Splits make_splits",
+        "splits": "Splits check_enough make_splits",
         "verification": "VerifyReport verify",
     },
 )

@@ -12,8 +12,8 @@ from realfake_lib.data import archives, fingerprint, layout, sources, splits, st
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, OBJECT_CLASSES
 
-MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 1024
-"""Sides in pixels that images may be brought to; the networks pool too often for less."""
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = splits.MIN_IMAGE_SIZE, 1024
+"""Sides in pixels that images may be brought to."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from realfake_lib.errors import UserError
+from realfake_lib.settings import CLASS_NAMES
 
 TEST_FRACTION = 0.2
 """Share of the images that becomes the test set where the data set has none."""
@@ -94,6 +95,53 @@ def make_splits(dataset, val_fraction=0.1, seed=0, n_train=None):
     return Splits(train, val, test, test_dedup, groups)
 
 
+MIN_IMAGE_SIZE = 16
+"""Side in pixels; the networks pool too often for less."""
+
+
+def check_enough(dataset, splits, least, needed):
+    """Raise UserError unless every part has enough different images, large enough, of each class.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+    splits : Splits
+    least : dict of str to int
+        Part to the number of different images of each class in it.
+    needed : str
+        How many that are in all, in words, for the message.
+
+    Raises
+    ------
+    UserError
+        Names the class, the numbers that there are, and ``needed``.
+    """
+    if dataset.image_size < MIN_IMAGE_SIZE:
+        raise UserError(
+            f"{dataset.name} has images of {dataset.image_size} pixels a side; the networks need "
+            f"at least {MIN_IMAGE_SIZE}.",
+            "Enlarge them with image_size=32.",
+        )
+    for label, name in enumerate(CLASS_NAMES):
+        there = {}
+        for part in least:
+            rows = getattr(splits, part)
+            there[part] = len(np.unique(splits.groups[rows[dataset.labels[rows] == label]]))
+        if any(there[part] < least[part] for part in least):
+            counts = " and ".join(f"{there[part]} {_PURPOSES[part]}" for part in least)
+            raise UserError(
+                f"{dataset.name} has too few {name} images: {counts}.",
+                f"Add {name} images to {dataset.source}: {needed}.",
+            )
+
+
+_PURPOSES = {
+    "train": "to train on",
+    "val": "to choose the threshold by",
+    "test": "to test on",
+}
+
+
 def assign_test(strata, groups):
     """(n,) bool array: the images that form the test part of a data set that came without one."""
     return draw_groups(strata, groups, TEST_FRACTION, seed=0)
@@ -122,7 +170,9 @@ def draw_groups(strata, groups, fraction, seed):
     for value in np.unique(stratum):
         order = rng.permutation(np.flatnonzero(stratum == value))
         filled = np.cumsum(sizes[order])
-        drawn[order[filled <= round(fraction * filled[-1])]] = True
+        wanted = round(fraction * filled[-1])
+        # A first group that is too large for its stratum's share must not leave it without any.
+        drawn[order[filled <= max(wanted, filled[0] * bool(wanted))]] = True
     return drawn[group_of]
 
 

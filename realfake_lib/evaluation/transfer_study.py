@@ -328,7 +328,7 @@ def trained_by_size(
         model, probe = (fresh_model(each, dataset.image_size) for each in (model, probe))
     label = label or model.name
     rows, result = [], None
-    for size, subset in _nested(dataset, splits, sorted(sizes), seed):
+    for size, subset in _nested(dataset, splits, sizes, seed):
         batch_size = min(recipe.batch_size, max(8, size // 32))
         steps = recipe.epochs * max(1, size // batch_size)
         # Images that stand in the list more than once, not more epochs: each epoch is validated,
@@ -532,13 +532,15 @@ def strategies(results, backbones, missing=()):
 
 
 def _nested(dataset, splits, sizes, seed):
-    """Yield ``(size, rows)``: balanced subsets of the training split, the smaller in the larger."""
+    """Yield ``(size, rows)``: balanced subsets of the training split, the smaller in the larger.
+
+    Sizes rise, and one that the split doesn't have stands for all of it.
+    """
     order = np.random.default_rng([seed, 7]).permutation(splits.train)
     labels = dataset.labels[order]
     rank = np.empty(len(order), np.int64)  # of an image within its class
     for label in np.unique(labels):
         rank[labels == label] = np.arange(np.count_nonzero(labels == label))
     order = order[np.argsort(rank, kind="stable")]
-    for size in sizes:
-        subset = np.sort(order[:size])
-        yield len(subset), subset
+    for size in sorted({min(size, len(order)) for size in sizes}):
+        yield size, np.sort(order[:size])

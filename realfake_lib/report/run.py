@@ -123,6 +123,8 @@ def run(
                 else _replaced(state, reasons=("asked for with --force",))
                 for name, state in states.items()
             }
+        if any(states[name].reasons for name in chosen):
+            _check_data(plan, chosen, identity)
         try:
             _run_stages(plan, [states[name] for name in chosen], jobs, terminal, cluster)
         finally:
@@ -170,6 +172,29 @@ def identify(data, allow_download=True):
     from realfake_lib.data import fingerprint_of
 
     return fingerprint_of(data, allow_download=allow_download)
+
+
+LEAST = {"train": 12, "val": 1, "test": 3}
+"""Different images of each class that every chapter can work with."""
+
+
+def _check_data(plan, chosen, identity):
+    """Decode the data as the stages will read them; UserError where these could not work with them.
+
+    What is decoded here is what the first stage would decode.
+    """
+    from realfake_lib import data
+
+    given = (plan.stages[name].parameters for name in chosen)
+    for size in {values["image_size"] for values in given if "image_size" in values}:
+        dataset = data.load(identity.resolved, image_size=size)
+        data.check_enough(
+            dataset,
+            data.make_splits(dataset),
+            LEAST,
+            "the report needs at least 20 different ones of each class, of which a test folder, "
+            "where there is one, holds 4",
+        )
 
 
 # --- what would run -----------------------------------------------------------------------------

@@ -88,12 +88,16 @@ class StageRun:
     def metric(self, name, value, *, n=None, ci=None, seed=None, unit=None):
         """Keep one number, under ``<stage>.<name>`` in ``metrics.json``.
 
+        A number that the data don't define (NaN: a share of no images, a correlation of
+        constants) is not kept, nor is an interval with such a bound; like every number that is
+        not there, it is a dash in a table, and a sentence that quotes it is left out.
+
         Parameters
         ----------
         name : str
             Words joined by dots, e.g. ``"compact_cnn.test.accuracy"``.
         value : int, float, bool or str
-            A finite number; bool and str for facts such as ``"mixed_bfloat16"``.
+            A number; bool and str for facts such as ``"mixed_bfloat16"``.
         n : int, optional
             Number of images (or other units) that the value rests on.
         ci : (low, high), optional
@@ -105,15 +109,17 @@ class StageRun:
         Raises
         ------
         ValueError
-            For a name that is taken or malformed, and for NaN or infinity.
+            For a name that is taken or malformed, and for infinity.
         TypeError
             For a value of another type.
         """
         _check_name(name, "metric")
         if self._strict and name in self._metrics:
             raise ValueError(f"metric {name!r} is given twice")
+        if _undefined(value):
+            return
         entry = {"value": _plain(value, name)}
-        if ci is not None:
+        if ci is not None and not any(map(_undefined, ci)):
             low, high = (_plain(bound, f"{name}, ci") for bound in ci)
             if low > high:
                 raise ValueError(f"metric {name!r}: the interval ({low}, {high}) is upside down")
@@ -483,8 +489,12 @@ def _formatter(chosen):
     return lambda value: _shown(value, chosen)
 
 
+def _undefined(value):
+    return isinstance(value, numbers.Real) and math.isnan(value)
+
+
 def _shown(value, chosen):
-    if value is None or (isinstance(value, numbers.Real) and math.isnan(value)):
+    if value is None or _undefined(value):
         return "–"
     if isinstance(value, (bool, str)) or not isinstance(value, numbers.Real):
         return chosen.format(value) if chosen else str(value)

@@ -75,6 +75,7 @@ def fit(
     attacked_share : float in [0, 1]
         Share of each batch that is attacked.
     batch_size : int
+        Of fewer images all are one batch.
     learning_rate : float
         AdamW's at the start; falls to zero along a cosine.
     weight_decay : float
@@ -96,13 +97,12 @@ def fit(
         raise ValueError(f"attacked_share must lie in [0, 1], got {attacked_share}")
     n = len(images)
     detector.signs(labels, n)
-    if n < batch_size:
-        raise ValueError(f"{n} images do not fill one batch of {batch_size}")
     detector.check_model(model)
 
     keras.utils.set_random_seed(seed)
     learner = keras.models.clone_model(model)
     learner.set_weights(model.get_weights())
+    batch_size = min(batch_size, n)
     batches = n // batch_size
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(learning_rate, epochs * batches),

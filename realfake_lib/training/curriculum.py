@@ -14,6 +14,7 @@ class Curriculum:
     After a few passes most images are known and teach next to nothing. From the second epoch on, an
     image whose last loss was below the mean is left out with probability ``recipe.prune``; those
     that stay count for ``1 / (1 - prune)``, so that the expected gradient is that of all images.
+    Nothing is left out where less than a batch would stay.
     Early epochs may also see random windows (``recipe.window``) in place of whole images: a
     fully-convolutional network pays by the pixel. The last epochs see everything, whole.
 
@@ -62,6 +63,8 @@ class Curriculum:
         dice = np.random.default_rng([self.seed, epoch, 5])
         weights[easy] = 1 / (1 - prune)
         kept = ~(easy & (dice.random(len(order)) < prune))
+        if np.count_nonzero(kept) < min(self.recipe.batch_size, len(order)):
+            return order, np.ones(len(order), np.float32)
         return order[kept], weights[kept]
 
     def note(self, positions, losses):

@@ -95,6 +95,55 @@ def test_without_a_test_part_one_of_a_fifth_is_cut_with_twins_together():
     assert len(first.test_dedup) == len(first.test)
 
 
+def test_many_copies_of_one_image_do_not_leave_a_part_without_a_class():
+    made = dataset(80, 0)
+    label = np.arange(80) % 2
+    for copies in range(1, 12):  # of one image of each class
+        made.index["label"] = label.astype(np.int8)
+        made.index["object_class"] = np.int8(-1)
+        made.index["group"] = np.where(np.arange(80) < 2 * copies, label, np.arange(80))
+        for seed in range(5):
+            splits = make_splits(made, seed=seed)
+            parts = (splits.train, splits.val, splits.test)
+            assert all(set(label[part]) == {0, 1} for part in parts)
+
+
+def small(n_fake, n_real, side=32, n_test=0):
+    """A folder of one's own, without object classes."""
+    label = np.repeat([0, 1], [n_fake, n_real])
+    index = pd.DataFrame({
+        "split": np.where(np.arange(len(label)) % len(label) < n_test, "test", "train"),
+        "label": label.astype(np.int8), "object_class": np.int8(-1),
+        "group": np.arange(len(label), dtype=np.int32),
+    })  # fmt: skip
+    images = np.zeros((len(label), side, side, 3), np.uint8)
+    return data.ImageDataset(images, index, "mine", "0", "/my/pictures")
+
+
+LEAST = {"train": 12, "val": 1, "test": 3}
+
+
+@pytest.mark.parametrize(("n_fake", "n_real"), [(20, 20), (20, 2000), (400, 24)])
+def test_twenty_images_of_each_class_are_enough_for_every_part(n_fake, n_real):
+    made = small(n_fake, n_real)
+    data.check_enough(made, make_splits(made), LEAST, "20 are needed")
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (small(4, 36), "FAKE images: 3 to train on and 0 to choose the threshold by and 1 to test"),
+        (small(36, 10), "too few REAL images"),
+        (small(36, 36, n_test=36), "too few FAKE images: 0 to train on"),
+        (small(20, 20, side=8), "the networks need at least 16"),
+    ],
+)
+def test_too_few_or_too_small_images_are_counted_and_the_folder_is_named(made, message):
+    with pytest.raises(UserError, match=message) as refusal:
+        data.check_enough(made, make_splits(made), LEAST, "20 are needed")
+    assert "/my/pictures: 20 are needed" in refusal.value.hint or "image_size" in refusal.value.hint
+
+
 def test_no_validation_part_can_be_asked_for():
     assert len(make_splits(dataset(), val_fraction=0).val) == 0
 

@@ -160,6 +160,21 @@ def test_the_logit_to_start_from_has_seen_no_images_but_those_of_its_size(
     np.testing.assert_array_equal(before, probe.get_layer("logit").get_weights()[0])
 
 
+def test_each_number_of_images_that_there_is_is_tried_once(pictures, tmp_path, monkeypatch):
+    sizes = [1000, 16, 40_000]  # of 80 training images
+    frozen = transfer.build("mobilenet", CUT, weights=None)
+    by_size = transfer_study.frozen_by_size(frozen, sizes, *pictures, cache=tmp_path)
+    assert by_size["n_train"].tolist() == [16, 80]
+
+    def fit(model, dataset, splits, *arguments, **options):
+        history = transfer_study.pd.DataFrame({"val_accuracy": [0.5]})
+        return SimpleNamespace(history=history)
+
+    monkeypatch.setattr(transfer_study, "fit", fit)
+    by_size, _ = transfer_study.trained_by_size(frozen, sizes, *pictures, "comparison")
+    assert by_size["n_train"].tolist() == [16, 80]
+
+
 def curves(**accuracies):
     """A table of curves of one network over 100, 1,000 and 10,000 images, judged on 1,000."""
     frames = {
@@ -219,7 +234,9 @@ def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_picture
 
 def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures, tmp_path):
     network = transfer_study.thawed_backbone("mobilenet", None, CUT, stem_stride=1)
-    recipe = transfer_study.get_recipe("fine_tune_full").replace(epochs=1, batch_size=16)
+    recipe = transfer_study.get_recipe("fine_tune_full").replace(
+        epochs=1, batch_size=16, objects=0.0
+    )
     arguments = (network, *pictures, recipe, "tuned", 0)
     assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
     done = transfer_study.find_or_fit(*arguments, tmp_path)

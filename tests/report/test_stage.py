@@ -126,10 +126,19 @@ def test_several_metrics_are_taken_under_one_prefix():
     assert metrics_of(run)["cnn.f1"] == {"value": 0.5, "ci": [0.4, 0.6], "n": 10, "seed": 1}
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, np.float32("nan")])
-def test_a_metric_that_is_no_finite_number_is_refused_by_name(value):
-    with pytest.raises(ValueError, match=r"'cnn\.loss' is (nan|inf)"):
+@pytest.mark.parametrize("value", [math.inf, np.float32("-inf")])
+def test_a_metric_that_is_infinite_is_refused_by_name(value):
+    with pytest.raises(ValueError, match=r"'cnn\.loss' is -?inf"):
         stage("training").metric("cnn.loss", value)
+
+
+@pytest.mark.parametrize("value", [math.nan, np.float32("nan")])
+def test_a_number_that_the_data_do_not_define_is_no_metric(value):
+    run = stage("training")
+    run.metric("cnn.share", value, n=3)
+    run.metrics("cnn", {"auroc": value, "accuracy": 0.5})
+    run.metric("cnn.spread", 0.5, ci=(value, 1))
+    assert metrics_of(run) == {"cnn.accuracy": {"value": 0.5}, "cnn.spread": {"value": 0.5}}
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}])

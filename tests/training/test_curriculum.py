@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from training.test_loop import same
+from training.tiny_task import make_task
 
 from realfake_lib import training
 from realfake_lib.errors import UserError
@@ -35,6 +36,24 @@ def test_the_expected_weight_of_every_image_is_one(course):
         total[positions] += weights / 400
     assert total.mean() == pytest.approx(1, abs=0.01)
     assert abs(total - 1).max() < 0.25
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(28, 28), (160, 128), (40, 128)])
+def test_nothing_is_left_out_where_less_than_a_batch_would_stay(images, batch_size):
+    course = Curriculum(RECIPE.replace(batch_size=batch_size), np.arange(images), 32, seed=0)
+    course.note(np.arange(images), np.where(np.arange(images) < images - 1, 0.01, 2.0))
+    for epoch in range(10):
+        positions, weights = course.epoch(epoch)
+        assert sorted(positions) == list(range(images)) and (weights == 1).all()
+
+
+def test_a_few_images_are_trained_on_by_a_recipe_for_many():
+    dataset, splits = make_task(60)
+    splits = type(splits)(np.arange(28), np.arange(28, 32))
+    recipe = training.RECIPES["compact_standard"].replace(epochs=4)
+    fitted = training.fit("tiny_cnn", dataset, splits, recipe)
+    assert fitted.history["images"].tolist() == [28] * 4
+    assert np.isfinite(fitted.history[["loss", "val_loss"]]).all(axis=None)
 
 
 @pytest.mark.parametrize("epoch", [0, 8, 9])
