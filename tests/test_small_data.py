@@ -7,6 +7,16 @@ import small_data
 from project import copy_project, realfake
 from test_smoke_report import STAGES
 
+SAID_OF_CIFAKE = (
+    "Stable Diffusion for the same",
+    "second output has to name",
+    "lorries",
+    "twenty years old",
+    "autoencoder as a whole",
+    "thumbnails of",
+)
+"""Beginnings of sentences that hold for CIFAKE or the demo set alone."""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
@@ -27,6 +37,9 @@ def test_twenty_images_of_each_class_give_a_whole_report(project, tmp_path):
     found = json.loads((project / "build/smoke/metrics.json").read_text())
     assert found["data"]["name"] == "mine"
     assert found["metrics"]["training.best.test.accuracy"]["n"] == 8
+    page = (project / "build/smoke/report.html").read_text("utf-8")
+    for said_of_cifake in SAID_OF_CIFAKE:
+        assert said_of_cifake not in page, said_of_cifake
 
 
 @pytest.mark.parametrize(

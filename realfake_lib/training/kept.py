@@ -113,6 +113,23 @@ def what_to_train(network, dataset, splits, recipe, seeds, label, look_in=None, 
     return (recipe, found) if found else otherwise
 
 
+def is_by(fits, recipe):
+    """Whether trainings are by a recipe, and not by what stands in for it in :func:`fit_seeds`.
+
+    Parameters
+    ----------
+    fits : dict of hashable to FitResult
+    recipe : str or Recipe
+        Its batches may have been larger than the training set.
+
+    Returns
+    -------
+    bool
+    """
+    asked = dataclasses.asdict(get_recipe(recipe)) | {"batch_size": None}
+    return all(fit.recipe | {"batch_size": None} == asked for fit in fits.values())
+
+
 def path_of(folder, label, seed):
     """File of one kept training."""
     return folder / f"{label}-seed{seed}.npz"

@@ -154,12 +154,16 @@ def for_recipe(objective, recipe, dataset, rows):
     -------
     object of this module
     """
-    if not recipe.objects or objective != REAL_OR_FAKE:
+    if not recipe.objects or objective != REAL_OR_FAKE or not names_objects(dataset, rows):
         return objective
     objects = dataset.index["object_class"].to_numpy()[rows]
-    if len(np.unique(objects[objects >= 0])) < 2:
-        return objective
     return RealOrFakeOfWhat(int(objects.max()) + 1, recipe.objects)
+
+
+def names_objects(dataset, rows):
+    """Whether the images of these rows, (n,) int, are known to show different kinds of object."""
+    objects = dataset.index["object_class"].to_numpy()[rows]
+    return len(np.unique(objects[objects >= 0])) > 1
 
 
 def judge(objective, labels, outputs):
