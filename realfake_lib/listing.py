@@ -87,11 +87,11 @@ _YELLOW = "\033[33m"
 
 
 def left_out(kinds):
-    """A sentence on files that were found in folders and not looked at, counted by kind."""
-    files = "1 file" if kinds.total() == 1 else f"{kinds.total():,} files"
+    """A sentence on what was found in folders and not looked at, counted by kind."""
+    things = "1 file or folder" if kinds.total() == 1 else f"{kinds.total():,} files and folders"
     return (
-        f"left out {files} of no kind read here: {layout.counted(kinds)}. "
-        "Images among them need to be saved as JPEG or PNG first."
+        f"left out {things}: {layout.counted(kinds)}. "
+        "Images of a kind that is not read here need to be saved as JPEG or PNG first."
     )
 
 

@@ -285,8 +285,8 @@ def find_images(
     -------
     files : list of pathlib.Path
     left_out : collections.Counter
-        Number of files in the folders that are of no kind read here, by suffix, and of links to
-        folders and folders that cannot be read.
+        Number of files in the folders that are of no kind read here, by suffix; and each link to a
+        folder and each folder that cannot be read, with its path.
 
     Raises
     ------
@@ -312,17 +312,19 @@ def find_images(
 
 
 def _search(top, recursive, left_out):
-    def unreadable(_):
-        left_out["unreadable folder(s)"] += 1
+    def left(what, folder):
+        left_out[f"{what} ({layout.as_text(str(Path(folder)))})"] += 1
+
+    def unreadable(error):
+        left("unreadable folder", error.filename)
 
     for folder, folders, names in os.walk(top, onerror=unreadable):
         if outputs.RECORD in names and Path(folder) != top:
             folders.clear()
             continue
         folders[:] = [name for name in folders if recursive and not layout.is_hidden(name)]
-        links = sum(os.path.islink(os.path.join(folder, name)) for name in folders)
-        if links:
-            left_out["linked folder(s)"] += links
+        for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
+            left("linked folder", linked)
         for name in names:
             if layout.is_hidden(name):
                 continue

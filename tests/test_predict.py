@@ -395,17 +395,18 @@ def test_what_is_left_out_of_a_folder_is_counted_and_said(detector_file, picture
     Image.new("L", (16, 16)).save(pictures / "scan.ppm")
     files, left_out = prediction.find_images([pictures])
     assert [file.name for file in files] == ["bright.png", "dark.jpg", "scan.ppm"]
-    assert left_out == {".xcf": 2, ".txt": 1, "without suffix": 1, "linked folder(s)": 1}
+    linked = f"linked folder ({pictures / 'again'})"
+    assert left_out == {".xcf": 2, ".txt": 1, "without suffix": 1, linked: 1}
     result = realfake_predict(pictures, model=detector_file, json=True)
     assert json.loads(result.stdout)["left_out"][".xcf"] == 2
-    assert "left out 5 files of no kind read here: 2 .xcf, 1 .txt" in result.stderr
+    assert "left out 5 files and folders: 2 .xcf, 1 .txt" in result.stderr
     assert result.exit_code == 2
 
 
 def test_what_is_left_out_of_a_folder_is_logged_for_programs(detector_file, pictures, caplog):
     (pictures / "layers.psd").write_bytes(b"8BPS")
     assert len(realfake_lib.predict(pictures, detector_file)) == 2
-    assert "left out 1 file of no kind read here: 1 .psd" in caplog.text
+    assert "left out 1 file or folder: 1 .psd" in caplog.text
 
 
 def test_one_file_of_an_unread_kind_among_good_ones_makes_the_exit_code_2(detector_file, pictures):
@@ -429,7 +430,8 @@ def test_a_folder_that_cannot_be_read_makes_the_exit_code_2(
     monkeypatch.chdir(pictures.parent)
     monkeypatch.setattr(os, "scandir", guarded)  # root may read everything
     result = realfake_predict(top, model=detector_file)
-    assert result.exit_code == 2 and "1 unreadable folder(s)" in result.stderr
+    assert result.exit_code == 2
+    assert f"1 unreadable folder ({os.path.join('pictures', 'deeper')})" in result.stderr
     assert "bright.png" in result.stdout
 
 
