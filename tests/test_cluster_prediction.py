@@ -53,11 +53,11 @@ def here(folder):
 
 
 @contextlib.contextmanager
-def started(**options):
+def started(n_workers=2, **options):
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2,
+        n_workers=n_workers,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
@@ -115,8 +115,9 @@ def test_a_file_that_kills_each_worker_gets_a_record_and_all_others_a_verdict(
     deadly = folder.with_name("deadly.jpg")
     Image.new("RGB", (40, 40)).save(deadly)
     files = [*sorted(folder.iterdir())[:3], deadly, *sorted(folder.iterdir())[3:]]
-    with started(preload=[str(tmp_path / "hook.py")]) as two:  # and new ones for those that die
-        there = realfake_lib.predict(files, "fast", cluster=two.scheduler_address)
+    # Three workers, and new ones for those that die.
+    with started(3, preload=[str(tmp_path / "hook.py")]) as several:
+        there = realfake_lib.predict(files, "fast", cluster=several.scheduler_address)
     assert [one for one in there if one.path != str(deadly)] == here
     assert there[3].p_fake is None and "2 workers were lost while they read it" in there[3].error
 

@@ -50,6 +50,8 @@ def find_backbones(backbones, cut_layers=None, allow_download=True):
             # The error lists every folder of this machine, which means nothing to a reader.
             tried = "the download failed" if "download" in str(error) else "downloads are off"
             weights = f"missing: no {transfer.BACKBONES[backbone].file} here, and {tried}"
+            if "REALFAKE_WEIGHTS: " in str(error):
+                weights += "; REALFAKE_WEIGHTS names no folder or archive that can be read"
         else:
             found[backbone] = file.path
             weights = file.path.name

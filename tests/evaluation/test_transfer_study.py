@@ -67,6 +67,13 @@ def test_a_backbone_without_weights_is_named_with_the_reason_and_not_built(
     assert not missing["found"]
     assert missing["weights"].startswith("missing: no vgg16_weights")
     assert str(tmp_path) not in missing["weights"]
+    assert "REALFAKE_WEIGHTS" not in missing["weights"]
+
+
+def test_a_setting_that_leads_to_no_weights_is_named_in_the_table(monkeypatch, tmp_path):
+    monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path / "gone"))
+    found, table = transfer_study.find_backbones(["vgg16"], allow_download=False)
+    assert not found and "REALFAKE_WEIGHTS names no folder or archive" in table["weights"][0]
 
 
 def test_the_controls_say_in_their_names_that_their_weights_are_random():
