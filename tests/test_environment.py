@@ -4,8 +4,10 @@ import ast
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from PIL import Image
@@ -259,3 +261,51 @@ def test_jupyterlab_is_told_to_ask_nobody_for_news_versions_or_extensions(monkey
     app.update_config(app.cli_config)
     assert app.news_url is None and app.check_for_updates_class is NeverCheckForUpdate
     assert app.extension_manager == "readonly"
+
+
+# --- calls home ---------------------------------------------------------------------------------
+
+ALIVE = 12  # seconds; ONNX Runtime's first report came after 9
+
+
+class Proxy:
+    """Listens where programs would ask for the outside, and notes what they ask."""
+
+    def __init__(self):
+        self.heard = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            caller, _ = self._socket.accept()
+            with caller:
+                caller.settimeout(3)
+                try:
+                    self.heard.append(caller.recv(300))
+                except OSError:
+                    self.heard.append(b"nothing was said")
+
+
+def test_a_verdict_tells_nobody_and_leaves_nothing_in_the_home_folder(tmp_path):
+    home, photo = tmp_path / "home", tmp_path / "photo.png"
+    home.mkdir()
+    Image.new("RGB", (40, 30), "white").save(photo)
+    code = (
+        "import sys, time, realfake_lib\n"
+        f"end = time.time() + {ALIVE}\n"
+        "detector = realfake_lib.load_detector()\n"
+        "while time.time() < end:\n"
+        "    assert realfake_lib.predict([sys.argv[1]], detector)[0].verdict\n"
+        "    time.sleep(1)"
+    )
+    proxy = Proxy()
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy")
+    kept = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    env = kept | dict.fromkeys(names, proxy.address) | {"HOME": str(home), "no_proxy": ""}
+    command = [sys.executable, "-c", code, str(photo)]
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert proxy.heard == []
+    assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -56,7 +56,7 @@ class Report(TinyProject):
 @pytest.fixture
 def kernels(tmp_path, monkeypatch):
     """A project whose notebooks are executed by papermill in kernels, as in a real run."""
-    report = Report(tmp_path)
+    report = Report(tmp_path / "Jürgen's work [2] & more")
 
     def render(build, *, plan, metrics, out):
         report.rendered.append(metrics)
@@ -434,6 +434,25 @@ def test_two_executions_leave_the_same_bytes_and_no_log_lines_in_cells(kernels):
     assert "from a library in C" in (kernels.build / "logs/first.log").read_text("utf-8")
     outputs = notebook.cells[-1].outputs[0].data["text/plain"]
     assert sys.executable in outputs and str(kernels.root / "notebooks") in outputs
+
+
+@pytest.mark.slow
+def test_a_kernel_takes_nothing_of_the_users_own_python(kernels, tmp_path, monkeypatch):
+    startup = tmp_path / "startup.py"
+    startup.write_text("print('Welcome back!')")
+    foreign = tmp_path / "module" / "pandas.py"
+    foreign.parent.mkdir()
+    for file in (foreign, kernels.root / "notebooks" / "numpy.py"):
+        file.write_text("raise ImportError('of another Python')")
+    monkeypatch.setenv("PYTHONSTARTUP", str(startup))
+    monkeypatch.setenv("PYTHONPATH", str(foreign.parent))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    kernels.add(
+        "first", "import os, numpy, pandas\nrun.metric('a', len(os.environ['KERAS_BACKEND']))"
+    )
+    kernels.run()
+    assert kernels.json("metrics.json")["metrics"]["first.a"]["value"] == len("tensorflow")
+    assert "Welcome" not in (kernels.build / "stages/first/notebook.ipynb").read_text("utf-8")
 
 
 @pytest.mark.slow
