@@ -89,7 +89,8 @@ def train(
     )
     asked = {"epochs": epochs, "batch_size": batch_size}
     asked = {name: value for name, value in asked.items() if value is not None}
-    chosen = chosen.for_images(len(splits.train)).replace(**asked)
+    chosen = chosen.replace(least_steps=training.LEAST_STEPS).for_images(len(splits.train))
+    chosen = chosen.replace(**asked)
     checkpoints = settings.cache_dir() / "training"
     fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
     labels = dataset.labels[splits.val]

@@ -6,9 +6,10 @@ from realfake_lib.training.features import fit_frozen, fit_head
 from realfake_lib.training.loop import FitResult, fine_tune, fit, prepared, set_seed
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_logits
-from realfake_lib.training.recipes import RECIPES, Recipe, get_recipe
+from realfake_lib.training.recipes import LEAST_STEPS, RECIPES, Recipe, get_recipe
 
 __all__ = [
+    "LEAST_STEPS",
     "RECIPES",
     "FitResult",
     "Recipe",

@@ -32,7 +32,7 @@ def identity(network, dataset, splits, recipe, seed):
     """
     model = loop.fresh_model(network, dataset.image_size)
     fields = dataclasses.fields(Recipe)
-    recipe = get_recipe(recipe).replace(precision="auto")
+    recipe = get_recipe(recipe).replace(precision="auto").for_images(len(splits.train))
     # Only what is not at its default: a field that is new must not disown the older trainings.
     chosen = {f.name: getattr(recipe, f.name) for f in fields}
     chosen = {f.name: chosen[f.name] for f in fields if chosen[f.name] != f.default}
@@ -113,21 +113,22 @@ def what_to_train(network, dataset, splits, recipe, seeds, label, look_in=None, 
     return (recipe, found) if found else otherwise
 
 
-def is_by(fits, recipe):
+def is_by(fits, recipe, n):
     """Whether trainings are by a recipe, and not by what stands in for it in :func:`fit_seeds`.
 
     Parameters
     ----------
     fits : dict of hashable to FitResult
     recipe : str or Recipe
-        Its batches may have been larger than the training set.
+    n : int
+        Images that they trained on.
 
     Returns
     -------
     bool
     """
-    asked = dataclasses.asdict(get_recipe(recipe)) | {"batch_size": None}
-    return all(fit.recipe | {"batch_size": None} == asked for fit in fits.values())
+    asked = dataclasses.asdict(get_recipe(recipe).for_images(n))
+    return all(fit.recipe == asked for fit in fits.values())
 
 
 def path_of(folder, label, seed):
@@ -206,5 +207,5 @@ def find(network, dataset, splits, recipe, seed, folder, label):
         precision=meta["precision"],
         reason=f"taken from {path.name}, not trained here",
         origin=meta["origin"],
-        recipe=dataclasses.asdict(get_recipe(recipe)),
+        recipe=dataclasses.asdict(get_recipe(recipe).for_images(len(splits.train))),
     )

@@ -58,7 +58,8 @@ class FitResult:
     origin : dict
         Where it was trained, for what was kept by :mod:`realfake_lib.training.kept`; else empty.
     recipe : dict
-        The recipe's fields; empty where only a head was fitted.
+        The recipe's fields, as they came to be for these images; empty where only a head was
+        fitted.
     """
 
     model: keras.Model
@@ -144,7 +145,8 @@ def fit(
         )
     objective = objectives.for_recipe(objective, recipe, dataset, train)
     precision = best_precision() if recipe.precision == "auto" else recipe.precision
-    batch_size = min(recipe.batch_size, len(train))
+    recipe = recipe.for_images(len(train))
+    batch_size = recipe.batch_size
     key = digest(
         repr(recipe.replace(precision=precision)),
         model_digest(model),
@@ -154,7 +156,6 @@ def fit(
         val,
         [seed, repr(objective), *surroundings()],
     )
-    recipe = recipe.replace(batch_size=batch_size)
     twin = training_twin(model, precision, any_size=recipe.window < 1)
     trained = objective.attach(twin)
     optimizer = recipe.make_optimizer()

@@ -60,6 +60,9 @@ class Recipe:
     objects : float
         Weight of a second task, to name the object in the picture, where the data say it; see
         :class:`realfake_lib.training.objectives.RealOrFakeOfWhat`.
+    least_steps : int
+        Steps that a training takes at least, with whatever number of images: see
+        :meth:`for_images`.
     """
 
     epochs: int = 10
@@ -78,6 +81,7 @@ class Recipe:
     window: float = 1.0
     window_share: float = 0.7
     objects: float = 0.0
+    least_steps: int = 0
 
     def __post_init__(self):
         for field, choices in _CHOICES.items():
@@ -95,8 +99,8 @@ class Recipe:
             )
         if not (0 <= self.prune < 1 and 0 < self.window <= 1):
             raise UserError("Recipe: prune must lie in [0, 1), window in (0, 1].")
-        if self.objects < 0:
-            raise UserError("Recipe: objects must lie at 0 or above.")
+        if self.objects < 0 or self.least_steps < 0:
+            raise UserError("Recipe: objects and least_steps must lie at 0 or above.")
         if not (0 <= self.prune_share <= 1 and 0 <= self.window_share <= 1):
             raise UserError("Recipe: prune_share and window_share must lie in [0, 1].")
 
@@ -108,16 +112,22 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def for_images(self, n):
-        """The same recipe, with smaller batches and more epochs where ``n`` images are few.
+        """What the recipe comes to for ``n`` training images.
 
-        Schedules are laid out for thousands of steps; a few hundred images in large batches would
-        end a training before it has begun. At least :data:`LEAST_STEPS` are taken.
+        No batch is larger than ``n``. Schedules are laid out for thousands of steps; a few hundred
+        images in large batches would end a training before it has begun. So with ``least_steps``
+        batches are smaller and epochs more where images are few.
+
+        Returns
+        -------
+        Recipe
+            Its ``least_steps`` is 0: nothing is left to be fitted.
         """
-        batch_size = min(self.batch_size, max(8, n // 32))
-        steps = max(1, n // batch_size)
-        return self.replace(
-            batch_size=batch_size, epochs=max(self.epochs, -(-LEAST_STEPS // steps))
-        )
+        if not self.least_steps:
+            return self.replace(batch_size=min(self.batch_size, n))
+        batch_size = min(self.batch_size, max(8, n // 32), n)
+        epochs = -(-self.least_steps // (n // batch_size))
+        return self.replace(batch_size=batch_size, epochs=max(self.epochs, epochs), least_steps=0)
 
     def rates(self, begin, end, steps):
         """Learning rates of ``steps`` steps on the way from ``begin`` to ``end``.
@@ -182,21 +192,22 @@ _MUON = Recipe(
     window=0.75,
 )
 _NAMING = _MUON.replace(objects=0.15)
+_ANY_SIZE = {"least_steps": LEAST_STEPS}
 
 RECIPES = {
     # The original report's: 10 epochs, batch 32, rotation, shifts and flip.
     "seed_original": _PLAIN.replace(epochs=10, augment="original"),
     # The same without what blurs the traces of generation: no rotation, no shift.
     "seed_plain": _PLAIN,
-    "compact_standard": _MUON.replace(epochs=12),
-    "compact_full": _MUON.replace(epochs=30),
+    "compact_standard": _MUON.replace(epochs=12, **_ANY_SIZE),
+    "compact_full": _MUON.replace(epochs=30, **_ANY_SIZE),
     "compact_smoke": _MUON.replace(epochs=3, batch_size=32),
-    "deep_full": _NAMING.replace(epochs=24),
+    "deep_full": _NAMING.replace(epochs=24, **_ANY_SIZE),
     "deep_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
     # Taught by several trainings of deep_full.
-    "best_full": _NAMING.replace(epochs=36),
+    "best_full": _NAMING.replace(epochs=36, **_ANY_SIZE),
     "best_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
-    "fast_full": _NAMING.replace(epochs=36),
+    "fast_full": _NAMING.replace(epochs=36, **_ANY_SIZE),
     "fast_smoke": _NAMING.replace(epochs=4, batch_size=32, prune=0.0),
     # For the benchmark of time to an accuracy: one pass over windows, and half of deep_full.
     "sprint": _NAMING.replace(epochs=1, prune=0.0),

@@ -69,11 +69,11 @@ def test_the_alternative_is_trained_where_nothing_was_kept(task, recipe, tmp_pat
     look_in = tmp_path if somewhere else None
     fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", look_in, (short, [5]))
     assert list(fits) == [5] and fits[5].epochs_run == 1
-    assert kept.is_by(fits, short) and not kept.is_by(fits, recipe)
+    assert kept.is_by(fits, short, 160) and not kept.is_by(fits, recipe, 160)
 
 
 def test_a_training_on_fewer_images_than_a_batch_is_by_its_recipe(task, recipe):
     dataset, splits = task
     few = replace(splits, train=splits.train[:8])
     fits = {0: training.fit("tiny_cnn", dataset, few, recipe)}
-    assert kept.is_by(fits, recipe)
+    assert kept.is_by(fits, recipe, 8) and not kept.is_by(fits, recipe.replace(epochs=9), 8)

@@ -68,4 +68,13 @@ def test_few_images_get_smaller_batches_and_enough_steps():
 
     few = RECIPES["compact_standard"].for_images(240)
     assert few.batch_size == 8 and few.epochs * (240 // 8) >= LEAST_STEPS
-    assert RECIPES["compact_standard"].for_images(90_000) == RECIPES["compact_standard"]
+    assert few.for_images(240) == few
+    many = RECIPES["compact_standard"].for_images(90_000)
+    assert many == RECIPES["compact_standard"].replace(least_steps=0)
+
+
+def test_no_batch_is_larger_than_the_training_set():
+    for recipe in training.RECIPES.values():
+        for n in (2, 7, 28, 1000):
+            fitted = recipe.for_images(n)
+            assert 1 <= fitted.batch_size <= n and fitted.epochs >= recipe.epochs
