@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import jinja2
 import mistune
-import nbformat
 import pygments
 import pygments.formatters
 import pygments.lexers
@@ -21,7 +20,7 @@ from PIL import Image
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
-from realfake_lib.report import prose
+from realfake_lib.report import failures, prose
 
 TITLE = "Real photograph or generated image?"
 SUBTITLE = (
@@ -38,10 +37,14 @@ _FOLDERS = re.compile(r"(?:/[\w.+-]+)+/site-packages/")
 def render(build, *, plan, metrics, out):
     """Write the report.
 
+    What fails in one cell is shown there, in red, and the rest of the page stands. A stage that
+    failed is a chapter that says so. What quotes a result that this run does not have is left out.
+
     Parameters
     ----------
     build : path
-        Folder of one profile, with ``stages/<stage>/notebook.ipynb`` of the finished stages.
+        Folder of one profile, with ``stages/<stage>/notebook.ipynb`` of the finished stages and
+        what :mod:`realfake_lib.report.failures` keeps of the others.
     plan : iterable of plan.Stage
         The chapters in order. Prose comes from the stages' source notebooks as long as their code
         is the code that ran, so that an edited sentence needs a new rendering only.
@@ -52,40 +55,45 @@ def render(build, *, plan, metrics, out):
 
     Returns
     -------
-    Path of the HTML file
+    list of (str, int or None, str)
+        What could not be rendered: stage, cell and why. Empty for a whole page.
 
     Raises
     ------
     UserError
-        If no stage has finished, or text refers to a metric or figure that does not exist.
+        If no stage has run.
     """
     stages = list(plan)
     chapters = [_read_chapter(Path(build), stage) for stage in stages]
-    chapters = [chapter for chapter in chapters if chapter.cells]
+    missing = [chapter for chapter in chapters if not chapter.cells and not chapter.failure]
+    chapters = [chapter for chapter in chapters if chapter not in missing]
     if not chapters:
         raise UserError(
             f"{build}: no stage has finished, so there is nothing to render",
             hint="Run `make report`, or `realfake report run`.",
         )
-    targets = _number(chapters)
-    filler = prose.Prose(metrics, targets)
+    targets = _number(chapters, missing)
     images = _Images(chapters)
     for chapter in chapters:
+        filler = prose.Prose(metrics, targets, strict=False)
         _fill_chapter(chapter, filler, images)
-    written = {chapter.stage for chapter in chapters}
+        chapter.left_out = _parts(filler.missing)
+    problems = [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]
     content = {
         "title": TITLE,
         "subtitle": SUBTITLE,
         "chapters": chapters,
-        "abstract": _abstract(chapters, filler),
+        "abstract": _abstract(chapters, prose.Prose(metrics, targets, strict=False), problems),
+        "failed": [chapter for chapter in chapters if chapter.failure or chapter.errors],
         "byline": _byline(metrics),
         "warnings": _warnings(chapters, metrics),
-        "missing": [stage.title for stage in stages if stage.name not in written],
+        "missing": [(one.title, failures.waits_for(build, one.stage)) for one in missing],
         "provenance": _provenance(metrics),
         "data": metrics.get("data", {}),
     }
     page = _environment().get_template("report.html.j2").render(content)
-    return _write(page, Path(out))
+    _write(page, Path(out))
+    return problems
 
 
 def render_failed(notebook_path):
@@ -100,7 +108,7 @@ def render_failed(notebook_path):
     Path of the HTML file
     """
     path = Path(notebook_path)
-    cells = [_Cell.of(cell, number) for number, cell in enumerate(_read(path).cells, start=1)]
+    cells = [_Cell.of(cell, number) for number, cell in enumerate(_read(path), start=1)]
     chapter = Chapter("notebook", path.stem, 0, path.name, cells)
     chapter.blocks = []
     failure = None
@@ -111,12 +119,13 @@ def render_failed(notebook_path):
             chapter.blocks.append({"kind": "prose", "html": _markdown(source, chapter)})
         elif cell.kind == "code":
             block = _code_block(cell, chapter)
-            block["failed"] = any(output.output_type == "error" for output in cell.outputs)
+            block["failed"] = any(output["output_type"] == "error" for output in cell.outputs)
             chapter.blocks.append(block)
             for output in cell.outputs:
                 chapter.blocks.append(_output_block(output, cell, chapter, None, _Images([])))
-                if output.output_type == "error" and failure is None:
-                    failure = {"name": output.ename, "value": output.evalue, "cell": cell.number}
+                if output["output_type"] == "error" and failure is None:
+                    failure = {"name": output["ename"], "value": output["evalue"]}
+                    failure["cell"] = cell.number
                     failure["anchor"] = block["anchor"]
     page = _environment().get_template("failed.html.j2")
     page = page.render(title=path.name, chapter=chapter, failure=failure)
@@ -138,8 +147,7 @@ class _Cell:
 
     @classmethod
     def of(cls, cell, number):
-        tags = tuple(cell.metadata.get("tags", ()))
-        return cls(cell.cell_type, cell.source, number, tags, list(cell.get("outputs", ())))
+        return cls(cell["cell_type"], cell["source"], number, _tags(cell), cell.get("outputs", []))
 
 
 @dataclass
@@ -156,6 +164,9 @@ class Chapter:
     blocks: list = field(default_factory=list)
     headings: list = field(default_factory=list)
     abstract: str = ""
+    failure: dict | None = None  # why the stage's notebook did not end well
+    errors: list = field(default_factory=list)  # (cell, text) of what could not be rendered
+    left_out: list = field(default_factory=list)  # what it would have quoted
 
     @property
     def anchor(self):
@@ -167,25 +178,58 @@ class Chapter:
 
 
 def _read(path):
+    """Cells of a notebook file as dicts, every text as one string.
+
+    nbformat would do the same, and takes seconds to be imported.
+    """
     try:
-        return nbformat.read(path, as_version=4)
+        cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+        for cell in cells:
+            cell["source"] = "".join(cell["source"])
+            cell.setdefault("metadata", {})
+            for output in cell.get("outputs", ()):
+                output["text"] = "".join(output.get("text", ""))
+                data = output.get("data", {})
+                output["data"] = {
+                    kind: "".join(item) if isinstance(item, list) else item
+                    for kind, item in data.items()
+                }
     except FileNotFoundError:
         raise
-    except Exception as error:  # nbformat lets whatever its reader meets through
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
+    return cells
 
 
 def _read_chapter(build, stage):
-    folder = build / "stages" / stage.name
+    folder, source = build / "stages" / stage.name, Path(stage.notebook)
+    chapter = Chapter(stage.name, stage.title, 0, source.name, [])
+    chapter.failure = failures.of(build, stage.name)
     executed = folder / "notebook.ipynb"
-    source = Path(stage.notebook)
-    if not executed.is_file():
-        return Chapter(stage.name, stage.title, 0, source.name, [])
-    cells = _merge(_read(executed).cells, _read(source).cells if source.is_file() else [])
-    chapter = Chapter(stage.name, stage.title, 0, source.name, cells)
-    notes = folder / "notes.json"
-    chapter.notes = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else []
+    if chapter.failure:
+        executed = failures.notebook(build, stage.name)
+    try:
+        if executed.is_file():
+            cells = _merge(_read(executed), _read(source) if source.is_file() else [])
+            chapter.cells = _until_error(cells) if chapter.failure else cells
+    except UserError as error:
+        chapter.failure = chapter.failure or {"error": str(error), "cell": None}
+        chapter.errors.append((None, str(error)))
+    try:
+        notes = folder / "notes.json"
+        if notes.is_file() and not chapter.failure:
+            chapter.notes = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        chapter.errors.append((None, f"{notes}: {error}"))
     return chapter
+
+
+def _until_error(cells):
+    """The cells up to the one that failed; those after it did not run."""
+    for position, cell in enumerate(cells, start=1):
+        if any(output["output_type"] == "error" for output in cell.outputs):
+            return cells[:position]
+    return cells
 
 
 def _merge(executed, source):
@@ -193,26 +237,27 @@ def _merge(executed, source):
 
     Falls back on the executed notebook alone where the code of the two differs.
     """
-    ran = [c for c in executed if c.cell_type == "code" and not _injected(c)]
-    code = [c for c in source if c.cell_type == "code"]
-    if not source or [c.source for c in ran] != [c.source for c in code]:
-        kept = [cell for cell in executed if not _injected(cell)]
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    kept = [cell for cell in executed if not added & {*_tags(cell)}]
+    ran = [c for c in kept if c["cell_type"] == "code"]
+    code = [c for c in source if c["cell_type"] == "code"]
+    if not source or [c["source"] for c in ran] != [c["source"] for c in code]:
         cells = [_Cell.of(cell, number) for number, cell in enumerate(kept, start=1)]
     else:
         cells = [_Cell.of(cell, number) for number, cell in enumerate(source, start=1)]
         outputs = iter(ran)
         for cell in cells:
             if cell.kind == "code":
-                cell.outputs = list(next(outputs).outputs)
-    injected = next((cell.source for cell in executed if _injected(cell)), None)
+                cell.outputs = next(outputs).get("outputs", [])
+    injected = [cell["source"] for cell in executed if "injected-parameters" in _tags(cell)]
     for cell in cells:
         if "parameters" in cell.tags and injected:
-            cell.source += f"\n\n# In this run:\n{_without_header(injected)}"
+            cell.source += f"\n\n# In this run:\n{_without_header(injected[0])}"
     return cells
 
 
-def _injected(cell):
-    return "injected-parameters" in cell.metadata.get("tags", ())
+def _tags(cell):
+    return tuple(cell["metadata"].get("tags", ()))
 
 
 def _without_header(injected):
@@ -227,14 +272,15 @@ def _facts(output):
     return output.get("metadata", {}).get("realfake", {})
 
 
-def _number(chapters):
-    """Number chapters, figures and tables through the report.
+def _number(chapters, missing):
+    """Number chapters, figures and tables through the report; the missing chapters have a title.
 
     Returns
     -------
-    dict of (kind, stage, name) → (label, anchor)
+    dict of (kind, stage, name) → (label, anchor or None)
     """
-    targets, counts = {}, {"fig": 0, "table": 0}
+    targets = {("chapter", one.stage, None): (f"“{one.title}”", None) for one in missing}
+    counts = {"fig": 0, "table": 0}
     for position, chapter in enumerate(chapters, start=1):
         chapter.number = position
         chapter_label = f"Chapter{prose.NBSP}{position}"
@@ -256,28 +302,59 @@ def _number(chapters):
 
 
 def _fill_chapter(chapter, filler, images):
-    """Turn the cells into blocks of HTML."""
+    """Turn the cells into blocks of HTML; one that cannot be turned becomes its error."""
     for cell in chapter.cells:
         if "remove" in cell.tags:
             continue
-        if cell.kind == "markdown":
-            filled = filler.markdown(cell.source, chapter.where(cell), chapter.stage)
-            if "abstract" in cell.tags:
-                chapter.abstract += _markdown(filled, chapter, contents=False)
-                continue
-            if not chapter.subtitle and not chapter.blocks:
-                filled = _take_title(filled, chapter)
-            if filled.strip():
-                chapter.blocks.append({"kind": "prose", "html": _markdown(filled, chapter)})
-        elif cell.kind == "code":
-            block = _code_block(cell, chapter)
-            chapter.blocks.append(block)
-            for output in cell.outputs:
-                shown = _output_block(output, cell, chapter, filler, images)
-                if shown["kind"] == "stream":
-                    block["printed"] = block.get("printed", "") + shown["text"]
-                else:
-                    chapter.blocks.append(shown)
+        try:
+            blocks = list(_cell_blocks(cell, chapter, filler, images))
+            for block in blocks:
+                _fetch_nothing(str(block.get("html", "")))
+        except Exception as error:  # whatever it is, the other cells' results are worth a page
+            text = (
+                str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            )
+            chapter.errors.append((cell.number, text))
+            blocks = [_error_block(chapter.where(cell), text)]
+        chapter.blocks += blocks
+
+
+def _error_block(where, text):
+    name = f"{where} cannot be shown"
+    return {"kind": "error", "name": name, "value": text.removeprefix(f"{where}: "), "trace": ""}
+
+
+def _cell_blocks(cell, chapter, filler, images):
+    """The blocks of one cell."""
+    if cell.kind == "markdown":
+        filled = filler.markdown(cell.source, chapter.where(cell), chapter.stage)
+        if "abstract" in cell.tags:
+            chapter.abstract += _markdown(filled, chapter, contents=False)
+            return
+        if not chapter.subtitle and not chapter.blocks:
+            filled = _take_title(filled, chapter)
+        if filled.strip():
+            yield {"kind": "prose", "html": _markdown(filled, chapter)}
+    elif cell.kind == "code":
+        block = _code_block(cell, chapter)
+        block["failed"] = any(output["output_type"] == "error" for output in cell.outputs)
+        yield block
+        for output in cell.outputs:
+            shown = _output_block(output, cell, chapter, filler, images)
+            if shown["kind"] == "stream":
+                block["printed"] = block.get("printed", "") + shown["text"]
+            else:
+                yield shown
+
+
+_MOST_PARTS = 8
+
+
+def _parts(names):
+    """The parts of a run that names belong to, in few words each."""
+    parts = list(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
+    more = len(parts) - _MOST_PARTS
+    return parts[:_MOST_PARTS] + ([f"{more} more"] if more > 0 else [])
 
 
 def _take_title(text, chapter):
@@ -306,14 +383,15 @@ def _code_block(cell, chapter):
 def _output_block(output, cell, chapter, filler, images):
     """One output of a code cell, as the template takes it."""
     where = chapter.where(cell)
-    if output.output_type == "stream":
+    if output["output_type"] == "stream":
         # A warning names the file it comes from; whose machine that was is nobody's business.
-        text = _FOLDERS.sub("", _ANSI.sub("", output.text))
+        text = _FOLDERS.sub("", _ANSI.sub("", output["text"]))
         return {"kind": "stream", "text": text}
-    if output.output_type == "error":
-        trace = _ANSI.sub("", "\n".join(output.traceback))
-        return {"kind": "error", "name": output.ename, "value": output.evalue, "trace": trace}
-    facts, data = _facts(output), output.data
+    if output["output_type"] == "error":
+        trace = _FOLDERS.sub("", _ANSI.sub("", "\n".join(output["traceback"])))
+        block = {"kind": "error", "name": output["ename"], "value": output["evalue"]}
+        return block | {"trace": trace}
+    facts, data = _facts(output), output["data"]
     block = {"kind": "text", "text": data.get("text/plain", "")}
     if facts.get("kind") == "note":
         return {"kind": "note", "text": facts["text"]}
@@ -480,7 +558,7 @@ class _Images:
 
     def __init__(self, chapters):
         pictures = [
-            output.data["image/png"]
+            output["data"]["image/png"]
             for chapter in chapters
             for cell in chapter.cells
             for output in cell.outputs
@@ -510,14 +588,20 @@ def _reduced(picture):
 # --- first page and appendix ---------------------------------------------------------------------
 
 
-def _abstract(chapters, filler):
+def _abstract(chapters, filler, problems):
     """The cells tagged so, else the usual text over the headline figures."""
     own = Markup("").join(chapter.abstract for chapter in chapters)
     if own:
         return own
     parts = [_template("abstract.md.j2"), _template("headline.md.j2")]
-    filled = "\n\n".join(filler.markdown(part, where) for part, where in parts)
-    return _markdown(filled, chapters[0], contents=False)
+    try:
+        filled = "\n\n".join(filler.markdown(part, where) for part, where in parts)
+        return _markdown(filled, chapters[0], contents=False)
+    except Exception as error:
+        problems.append(("abstract", None, str(error)))
+        return Markup('<p class="error" role="alert">The abstract cannot be shown: {}</p>').format(
+            error
+        )
 
 
 def _template(name):
@@ -644,6 +728,14 @@ class _Requests(HTMLParser):
 
 
 def _write(page, out):
+    _fetch_nothing(page)
+    with settings.atomic_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return out
+
+
+def _fetch_nothing(page):
+    """Refuse a page, or a part of one, that makes a browser fetch something."""
     parser = _Requests()
     parser.feed(page)
     if parser.found:
@@ -651,6 +743,3 @@ def _write(page, out):
             f"the report would fetch {parser.found[0]} from elsewhere",
             hint="Everything it shows must come from a notebook's output.",
         )
-    with settings.atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return out

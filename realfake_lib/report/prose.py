@@ -1,7 +1,10 @@
 """Fill the metric references in Markdown: ``{{ training.compact_cnn.test.accuracy | pct }}``.
 
-Numbers reach the text through ``metrics.json`` and ``published.yml`` only. A reference that names
-nothing is an error that says which notebook, which cell and which name.
+Numbers reach the text through ``metrics.json`` and ``published.yml`` only. A run need not have them
+all: weights, generators or trainings may be missing, and a stage may have failed. So the page
+leaves out the sentence, list item or table row that quotes what is not there (see
+:mod:`realfake_lib.report.leave_out`). Where prose is checked instead, it is an error that says
+which notebook, which cell and which name.
 
 Values pass through Markdown in disguise (:func:`disguise`), so that nothing in a value, a file name
 with underscores, say, is taken for markup, whether it stands in a sentence, a table or a code span.
@@ -17,11 +20,13 @@ from pathlib import Path
 
 import jinja2
 import jinja2.meta
+import jinja2.nodes
 import jinja2.sandbox
 import yaml
 from markupsafe import Markup
 
 from realfake_lib.errors import UserError
+from realfake_lib.report import leave_out
 
 PUBLISHED = Path(__file__).with_name("published.yml")
 
@@ -36,6 +41,21 @@ MINUS = "\u2212"
 
 
 # --- names ---------------------------------------------------------------------------------------
+
+
+class Missing(jinja2.UndefinedError):
+    """A text quotes what this run does not have.
+
+    Parameters
+    ----------
+    name : str
+    message : str, optional
+        What is missing of ``name``, where it is not the whole.
+    """
+
+    def __init__(self, name, message=None):
+        super().__init__(message or name)
+        self.name, self.told = name, message
 
 
 class Reference:
@@ -136,7 +156,7 @@ def _value(item):
         return item
     record = item._records.get(item._path)
     if record is None:
-        raise MissingName(name=item._path)._missing()
+        raise Missing(item._path)
     return record["value"]
 
 
@@ -145,7 +165,7 @@ def _interval(item):
     _number(item)
     if not record or not record.get("ci"):
         name = item._path if isinstance(item, Reference) else "a computed value"
-        raise jinja2.UndefinedError(f"{name} has no interval (run.metric(…, ci=(low, high)))")
+        raise Missing(name, f"{name} has no interval (run.metric(…, ci=(low, high)))")
     return record["ci"]
 
 
@@ -160,11 +180,6 @@ class MissingName(jinja2.StrictUndefined):
             return f"{owner._path}.{self._undefined_name}"
         return str(self._undefined_name)
 
-    def _missing(self):
-        error = jinja2.UndefinedError(self._name())
-        error.missing_name = self._name()
-        return error
-
     def __getattr__(self, word):
         if word.startswith("_"):
             raise AttributeError(word)
@@ -174,7 +189,7 @@ class MissingName(jinja2.StrictUndefined):
         return MissingName(name=f"{self._name()}.{word}")
 
     def _fail(self, *_, **__):
-        raise self._missing()
+        raise Missing(self._name())
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _fail
     __truediv__ = __rtruediv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _fail
@@ -403,18 +418,25 @@ class Prose:
     ----------
     metrics : dict
         The content of ``metrics.json``.
-    targets : dict of (kind, stage, name) → (label, anchor), optional
+    targets : dict of (kind, stage, name) → (label, anchor or None), optional
         What can be referred to, kind being "fig", "table" or "chapter" (name None). Without it any
         reference is taken as good, as when prose is checked before a run.
+    strict : bool
+        Whether a name that nothing stands behind is an error; else the text around it is left out.
+
+    Attributes
+    ----------
+    missing : dict of str to None
+        The names that made it leave something out, in order.
     """
 
-    def __init__(self, metrics, targets=None):
-        self._targets = targets
+    def __init__(self, metrics, targets=None, strict=True):
+        self.missing = {}
+        self._targets, self._strict = targets, strict
         self._records = {name: dict(record) for name, record in metrics.get("metrics", {}).items()}
         context = {name: metrics.get(name, {}) for name in ("data", "profile", "provenance")}
         for name, item in (context | {"published": published()}).items():
             _flatten(name, item, self._records)
-        self._environment = _environment()
 
     def markdown(self, text, where, stage=None):
         """``text`` as Markdown with its values in disguise; see :func:`reveal`.
@@ -430,7 +452,8 @@ class Prose:
         Raises
         ------
         UserError
-            If a name, a filter or a figure is not known, or the template is malformed.
+            If a filter is not known or the template is malformed; where it is strict, also if a
+            metric, figure, table or chapter is not known.
         """
         names = {name.split(".")[0] for name in self._records}
         context = {name: Reference(name, self._records) for name in names}
@@ -438,24 +461,33 @@ class Prose:
         context["chapter"] = lambda name: self._link("chapter", name, None)
         context["stage_has"] = functools.partial(self._has, stage)
         context["tile"] = _tile
+        context[_GUARD] = self._guarded
         try:
-            return self._environment.from_string(_close_up(text)).render(context)
+            filled = _template(_close_up(text)).render(context)
+            return leave_out.without_gaps(filled)
         except jinja2.TemplateSyntaxError as error:
             raise UserError(f"{where}, line {error.lineno}: {error.message}") from None
+        except Missing as error:
+            raise UserError(*self._explain(where, error)) from None
         except UserError as error:
             raise UserError(f"{where}: {error.message}", error.hint) from None
-        except jinja2.UndefinedError as error:
-            missing = getattr(error, "missing_name", None)
-            if missing is None:
-                raise UserError(f"{where}: {error.message}") from None
-            raise UserError(*self._explain(where, missing)) from None
-        except (TypeError, ValueError, ZeroDivisionError, jinja2.TemplateError) as error:
+        except (TypeError, ValueError, ArithmeticError, jinja2.TemplateError) as error:
             raise UserError(f"{where}: {error}") from None
 
     def text(self, text, where, stage=None):
         """``text`` with its values in plain words, for alt texts and messages."""
         filled = Markup(self.markdown(text, where, stage)).striptags() if "{" in text else text
         return reveal(filled, escape=False)
+
+    def _guarded(self, mark, caller):
+        """What a part of the text becomes: its words, or ``mark`` where something is missing."""
+        try:
+            return caller()
+        except Missing as error:
+            if self._strict:
+                raise
+            self.missing[error.name] = None
+            return mark
 
     def _has(self, stage, name):
         names = [name, f"{stage}.{name}"] if stage else [name]
@@ -476,14 +508,20 @@ class Prose:
                 if k == kind
             ]
             near = difflib.get_close_matches(str(wanted), known, n=3, cutoff=0.4) or known[:5]
-            raise UserError(
-                f"{kind}({wanted!r}) names nothing in the report",
-                f"Nearest: {', '.join(near)}" if near else "The report has none.",
-            )
+            hint = f"Nearest: {', '.join(near)}" if near else "The report has none."
+            message = f"{kind}({wanted!r}) names nothing in the report\n{hint}"
+            raise Missing(f"{kind} {wanted}", message)
         label, anchor = found
+        if anchor is None:  # a chapter that is not on the page
+            return disguise(label)
         return Markup('<a class="xref" href="#{}">{}</a>').format(anchor, label)
 
-    def _explain(self, where, missing):
+    def _explain(self, where, error):
+        """Message and hint for what is missing."""
+        if error.told:
+            message, _, hint = error.told.partition("\n")
+            return f"{where}: {message}", hint or None
+        missing = error.name
         near = difflib.get_close_matches(missing, self._records, n=3, cutoff=0.5)
         longer = [name for name in self._records if name.startswith(missing + ".")]
         if longer:
@@ -512,6 +550,48 @@ def _tile(label, value, detail="", loud=False):
         '<div class="{}"><span class="tile-label">{}</span> <span class="tile-value">{}</span>'
         ' <span class="tile-detail">{}</span></div>'
     ).format("tile loud" if loud else "tile", label, value, detail)
+
+
+_GUARD = "_guard"  # no stage's name begins so
+
+
+def _template(text):
+    """``text`` compiled so that a missing name costs the part that needs it, and no more.
+
+    Every output, condition and loop becomes a call of ``_guard``, which catches :class:`Missing`.
+    """
+    environment = _environment()
+    tree = environment.parse(text)
+    tree.body = _guard(tree.body, environment)
+    code = environment.compile(tree)
+    return jinja2.Template.from_code(environment, code, environment.make_globals(None))
+
+
+def _guard(statements, environment):
+    found = []
+    for node in statements:
+        if isinstance(node, jinja2.nodes.Output):
+            for part in node.nodes:
+                alone = jinja2.nodes.Output([part], lineno=part.lineno)
+                literal = isinstance(part, jinja2.nodes.TemplateData)
+                found.append(alone if literal else _guard_one(alone, leave_out.VALUE, environment))
+        elif isinstance(node, (jinja2.nodes.If, jinja2.nodes.For)):
+            words = "".join(part.data for part in node.find_all(jinja2.nodes.TemplateData))
+            mark = leave_out.SENTENCES if leave_out.ends_sentence(words) else leave_out.VALUE
+            for branch in (node, *getattr(node, "elif_", ())):
+                branch.body = _guard(branch.body, environment)
+                branch.else_ = _guard(branch.else_, environment)
+            found.append(_guard_one(node, mark, environment))
+        else:
+            found.append(node)
+    return found
+
+
+def _guard_one(node, mark, environment):
+    function = jinja2.nodes.Name(_GUARD, "load")
+    call = jinja2.nodes.Call(function, [jinja2.nodes.Const(mark)], [], None, None)
+    block = jinja2.nodes.CallBlock(call, [], [], [node])
+    return block.set_lineno(node.lineno).set_environment(environment)
 
 
 @functools.cache

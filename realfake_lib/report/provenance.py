@@ -85,12 +85,12 @@ def collect(plan, records):
         A function of the records and the checkout alone, so that it stays as it is while nothing
         runs and nothing is committed.
     """
-    newest = max(records.values(), key=lambda record: record["finished"])
+    newest = max(records.values(), key=lambda record: record["finished"], default=None)
     return {
         "git": git_state(plan.root),
-        "finished": newest["finished"],
+        "finished": newest and newest["finished"],
         "seed": plan.seed,
-        **newest["environment"],
+        **(newest["environment"] if newest else environment(plan.root)),
         "stages": {
             name: {
                 "seconds": record["seconds"],

@@ -21,7 +21,7 @@ import psutil
 from realfake_lib import cluster as clusters
 from realfake_lib import environment, progress, settings
 from realfake_lib.errors import StageFailed, UserError
-from realfake_lib.report import keys, provenance
+from realfake_lib.report import failures, keys, provenance
 from realfake_lib.report import plan as planning
 from realfake_lib.report.processes import end_family
 from realfake_lib.report.stage import VARIABLE, write_json
@@ -97,7 +97,8 @@ def run(
     UserError
         For a mistake in the settings, and if another run uses the same folder.
     StageFailed
-        For a stage that failed; what finished before it is kept.
+        For a stage that failed, or a cell that cannot be shown. The stages that do not read it
+        have run, and the report is there without it.
     """
     terminal = terminal or Terminal()
     if jobs < 1:
@@ -123,20 +124,29 @@ def run(
                 else _replaced(state, reasons=("asked for with --force",))
                 for name, state in states.items()
             }
+        for name, state in states.items():
+            if not state.reasons:
+                failures.clear(plan.build, name)
         if any(states[name].reasons for name in chosen):
             _check_data(plan, chosen, identity)
         try:
-            _run_stages(plan, [states[name] for name in chosen], jobs, terminal, cluster)
+            failed = _run_stages(plan, [states[name] for name in chosen], jobs, terminal, cluster)
         finally:
             terminal.close()
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
         if left_out:
             terminal.say(f"report not rendered, out of date: {', '.join(left_out)}", "yellow")
-            return None
-        report = _render(plan, identity, terminal)
+            report = None
+        else:
+            report, unshown = _render(plan, identity, terminal)
+            failed += unshown
         if identity.is_demo and plan.data != "demo":
             terminal.data(identity, plan.data)
-        terminal.say(f"report: {report}", "bold")
+        if report:
+            terminal.say(f"report: {report}", "bold")
+        if failed:
+            terminal.incomplete([failure.stage for failure in failed])
+            raise failed[0]
         return report
 
 
@@ -158,12 +168,21 @@ def render(root=None, profile="standard", data=None, seed=0, terminal=None):
     Returns
     -------
     Path of the HTML file
+
+    Raises
+    ------
+    UserError
+        If there are no results.
+    StageFailed
+        If a cell cannot be shown; the rest of the page is there.
     """
     terminal = terminal or Terminal()
     plan = planning.load(root, profile, data, seed)
     with _locked(plan.build):
-        report = _render(plan, identify(plan.data, allow_download=False), terminal)
+        report, unshown = _render(plan, identify(plan.data, allow_download=False), terminal)
         terminal.say(f"report: {report}", "bold")
+        if unshown:
+            raise unshown[0]
         return report
 
 
@@ -223,11 +242,12 @@ def _states(plan, identity):
 
 def _reasons(plan, stage, key, record):
     if record is None:
-        failed = (plan.build / "failed" / f"{stage.name}.ipynb").is_file()
+        failed = failures.of(plan.build, stage.name)
         return ["failed last time" if failed else "no results yet"]
     if record["key"] != key.key:
         return keys.reasons(record["parts"], key.parts) or ["its key changed"]
-    return _unkept(stage, plan.folder(stage.name))
+    folder = plan.folder(stage.name)
+    return _unkept(stage, folder) or _changed(folder, record.get("files", {}))
 
 
 def _record(folder):
@@ -255,6 +275,29 @@ def _unkept(stage, folder):
     return missing
 
 
+def _files(folder):
+    """Hash of every file of a stage's results, by its path in the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _file_hash(path) for path in paths}
+
+
+def _file_hash(path):
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _changed(folder, files):
+    """Results that are not what the stage left, in words: damaged, emptied, or gone."""
+    found = []
+    for name, digest in files.items():
+        try:
+            if _file_hash(folder / name) != digest:
+                found.append(f"the result {name} was changed or damaged")
+        except OSError:
+            found.append(f"the result {name} cannot be read")
+    return found
+
+
 def _replaced(state, **changes):
     return State(**{**vars(state), **changes})
 
@@ -263,7 +306,13 @@ def _replaced(state, **changes):
 
 
 def _run_stages(plan, states, jobs, terminal, cluster):
-    """Run those of the stages that have a reason, each after its inputs."""
+    """Run those of the stages that have a reason, each after its inputs.
+
+    Returns
+    -------
+    list of StageFailed
+        A stage that reads one of these did not run.
+    """
     todo = {state.name: state for state in states if state.reasons}
     places = {state.name: f"[{k}/{len(states)}]" for k, state in enumerate(states, start=1)}
     for state in states:
@@ -273,13 +322,13 @@ def _run_stages(plan, states, jobs, terminal, cluster):
         {name: [i for i in plan.stages[name].inputs if i in todo] for name in todo}
     )
     sorter.prepare()
-    ready, running, failures = [], {}, []
+    ready, running, failed = [], {}, []
     if todo:
         _prepare_jupyter(plan.build)
     try:
         while sorter.is_active():
             ready = sorted([*ready, *sorter.get_ready()], key=list(todo).index)
-            while ready and len(running) < jobs and not failures:
+            while ready and len(running) < jobs:
                 state = todo[ready.pop(0)]
                 left = sum(one.estimate for one in todo.values()) / jobs
                 terminal.started(state, places[state.name], left)
@@ -299,17 +348,22 @@ def _run_stages(plan, states, jobs, terminal, cluster):
                 try:
                     seconds = job.keep()
                 except StageFailed as failure:
-                    # Stages under way are worth finishing; none is begun.
-                    failures.append(failure)
-                    terminal.failed(failure)
+                    failed.append(failure)
+                    todo.pop(name)
+                    terminal.failed(failure)  # those that do not read it go on
                 else:
                     terminal.finished(todo.pop(name), places[name], seconds)
                     sorter.done(name)
     finally:
         for job in running.values():
             job.kill()
-    if failures:
-        raise failures[0]
+    lost = {failure.stage for failure in failed}
+    for name in todo:  # in the order of the plan: what waits for a stage comes after it
+        if missing := [one for one in plan.stages[name].inputs if one in lost]:
+            lost.add(name)
+            failures.keep_waiting(plan.build, name, missing)
+            terminal.waits(places[name], name, missing)
+    return failed
 
 
 class _Job:
@@ -394,11 +448,11 @@ class _Job:
                 "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "git": provenance.git_state(self.plan.root),
                 "environment": provenance.environment(self.plan.root),
+                "files": _files(self.folder),
             },
         )
         _replace_folder(self.folder, self.plan.folder(self.state.name))
-        for left in (self.plan.build / "failed").glob(f"{self.state.name}.*"):
-            left.unlink()
+        failures.clear(self.plan.build, self.state.name)
         timings = _read_json(self.plan.build / "timings.json") or {}
         timings[self.state.name] = round(seconds, 1)
         write_json(self.plan.build / "timings.json", timings)
@@ -415,9 +469,10 @@ class _Job:
 
     def _fail(self, error, cell=None):
         """Keep the notebook with its error, as a page too, and raise."""
-        failed = self.plan.build / "failed"
-        failed.mkdir(exist_ok=True)
-        notebook, page = failed / f"{self.state.name}.ipynb", None
+        build, name, page = self.plan.build, self.state.name, None
+        failures.clear(build, name)
+        failures.keep(build, name, error, cell)
+        notebook = failures.notebook(build, name)
         executed = self.folder / "notebook.ipynb"
         if executed.is_file():
             shutil.copyfile(executed, notebook)
@@ -425,7 +480,7 @@ class _Job:
         else:
             notebook = None
         shutil.rmtree(self.folder, ignore_errors=True)
-        raise StageFailed(self.state.name, error, cell, notebook, page, self.log)
+        raise StageFailed(name, error, cell, notebook, page, self.log)
 
 
 def _environment(plan, told, lines, cluster):
@@ -529,11 +584,13 @@ def merged_metrics(plan, identity):
     Raises
     ------
     UserError
-        If no stage has finished.
+        If no stage has run.
     """
-    records = {name: _record(plan.folder(name)) for name in plan.stages}
+    # A stage that failed now may have older results, which came from other code or data.
+    failed = {name for name in plan.stages if failures.stands(plan.build, name)}
+    records = {name: _record(plan.folder(name)) for name in plan.stages if name not in failed}
     records = {name: record for name, record in records.items() if record}
-    if not records:
+    if not records and not failed:
         raise UserError(
             f"{plan.build} holds no results of any stage",
             "Run make report, or realfake report run.",
@@ -564,20 +621,30 @@ def _without_folders(source):
 
 
 def _render(plan, identity, terminal):
-    """Write ``metrics.json`` and ``report.html`` where anything in them changed."""
+    """Write ``metrics.json`` and ``report.html`` where anything in them changed.
+
+    Returns
+    -------
+    (Path, list of StageFailed)
+        The page, and what could not be shown in it.
+    """
     metrics = merged_metrics(plan, identity)
     out, mark = plan.build / "report.html", plan.build / "render.json"
     key = _render_key(plan, metrics)
     if out.is_file() and _read_json(mark) == {"key": key}:
         terminal.say("report: unchanged", "dim")
-        return out
+        return out, []
     from realfake_lib.report import html
 
     mark.unlink(missing_ok=True)
     write_json(plan.build / "metrics.json", metrics)
-    html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
-    write_json(mark, {"key": key})
-    return out
+    problems = html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
+    unshown = [StageFailed(stage, f"cannot be shown: {text}", c) for stage, c, text in problems]
+    for failure in unshown:
+        terminal.failed(failure)
+    if not unshown:
+        write_json(mark, {"key": key})
+    return out, unshown
 
 
 def _render_key(plan, metrics):
@@ -586,6 +653,7 @@ def _render_key(plan, metrics):
     digest.update(json.dumps([stage.title for stage in plan.stages.values()]).encode())
     files = [stage.notebook for stage in plan.stages.values()]
     files += [plan.folder(name) / file for name in plan.stages for file in _RENDERED]
+    files += sorted((plan.build / "failed").glob("*.[ij]*"))  # notebooks and records
     own = Path(__file__).parent.rglob("*")
     files += sorted(path for path in own if path.suffix != ".pyc")
     for path in files:

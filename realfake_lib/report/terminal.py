@@ -107,6 +107,16 @@ class Terminal:
         self._end(failure.stage)
         self.say(str(failure), "bold red")
 
+    def waits(self, place, name, inputs):
+        self.say(f"{place} {name}: not run, it reads {', '.join(inputs)}", "bold red")
+
+    def incomplete(self, stages):
+        names = ", ".join(dict.fromkeys(stages))
+        self.say(
+            f"NOT COMPLETE: {names} failed, see above. The same command carries on from here.",
+            "bold red",
+        )
+
     def close(self):
         """End the live display, also after an error."""
         if self._progress is not None:

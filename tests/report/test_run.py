@@ -20,7 +20,7 @@ from rich.console import Console
 from tiny_project import TinyProject, identity
 
 from realfake_lib.errors import UserError
-from realfake_lib.report import execute, html, processes, run
+from realfake_lib.report import execute, failures, html, processes, run
 from realfake_lib.report.terminal import Terminal, duration
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ class Report(TinyProject):
         super().__init__(root)
         self.printed = ""
         self.identity = identity()
-        self.rendered = []
+        self.rendered, self.unshown = [], []
 
     def run(self, profile="smoke", live=False, **options):
         """Run it; the lines printed, without blank ends."""
@@ -61,7 +61,7 @@ def kernels(tmp_path, monkeypatch):
     def render(build, *, plan, metrics, out):
         report.rendered.append(metrics)
         out.write_text("a page", encoding="utf-8")
-        return out
+        return report.unshown
 
     monkeypatch.setattr(run, "identify", lambda data, allow_download=True: report.identity)
     monkeypatch.setattr(html, "render", render)
@@ -142,6 +142,16 @@ def test_damaged_results_count_as_none(report):
     report.run()
     (report.build / "stages/first/stage.json").write_text("{", encoding="utf-8")
     assert report.states()["first"].reasons == ("no results yet",)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "gone", "other"])
+def test_a_result_file_that_is_not_what_the_stage_left_is_made_again(report, damage):
+    report.add("first", "run.arrays('p', x=[1, 2])\nrun.metric('a.b', 3)")
+    report.run()
+    path = report.build / "stages/first/arrays/p.npz"
+    path.unlink() if damage == "gone" else path.write_bytes(b"" if damage == "emptied" else b"PK")
+    assert "result arrays/p.npz" in report.states()["first"].reasons[0]
+    assert "first: done" in report.run() and report.states()["first"].reasons == ()
 
 
 def test_one_stage_brings_its_inputs_and_leaves_the_rest(report):
@@ -238,16 +248,58 @@ def test_a_failed_stage_keeps_its_notebook_and_the_next_run_starts_there(report)
     report.add("second", "run.metric('c', 1)", inputs=["first"])
     printed = report.run()
     assert "first: unchanged" in printed and "second: done" in printed
-    assert not failed.exists()
+    assert not failed.exists() and failures.of(report.build, "second") is None
 
 
-def test_a_failure_leaves_earlier_results_and_stops_what_comes_after(report):
+def test_a_failure_stops_only_what_reads_it_and_the_report_is_rendered_without(report):
+    report.add("third", "run.input('second')", inputs=["second"])
+    report.add("other", "run.metric('x', 1)")
+    report.run()
+    report.add("first", "1 / 0")
+    report.add("other", "run.metric('x', 2)")
+    with pytest.raises(run.StageFailed, match="first, cell 4"):
+        report.run()
+    assert "[2/4] second: not run, it reads first" in report.printed
+    assert "[3/4] third: not run, it reads second" in report.printed
+    assert "other: done" in report.printed
+    assert report.rendered[-1]["metrics"] == {"other.x": {"value": 2}}  # nothing of older code
+    assert f"report: {report.build / 'report.html'}" in report.printed
+    assert "NOT COMPLETE: first failed" in report.printed
+    assert failures.of(report.build, "first")["error"].startswith("ZeroDivisionError")
+    assert failures.waits_for(report.build, "third") == ["second"]
+    with pytest.raises(run.StageFailed):
+        report.run()  # and again, from there
+    assert "other: unchanged" in report.printed
+
+
+def test_a_mistake_taken_back_finds_the_earlier_results(report):
     report.run()
     report.add("first", "1 / 0")
     with pytest.raises(run.StageFailed):
         report.run()
     assert report.json("stages/first/metrics.json")["a.b"]["value"] == 3
-    assert "second: runs" not in report.printed
+    report.add("first", "run.metric('a.b', 3, n=4)")
+    printed = report.run()
+    assert "first: unchanged" in printed and "second: unchanged" in printed
+    assert report.rendered[-1]["metrics"] == report.rendered[0]["metrics"]
+    assert not list((report.build / "failed").iterdir())
+
+
+def test_a_report_of_failures_alone_is_rendered_too(report):
+    report.add("first", "1 / 0")
+    with pytest.raises(run.StageFailed):
+        report.run()
+    assert report.rendered[-1]["metrics"] == {} and report.rendered[-1]["provenance"]["python"]
+
+
+def test_a_cell_that_cannot_be_shown_is_told_and_the_next_run_tries_again(report):
+    report.unshown = [("second", 3, "division by zero")]
+    for _ in range(2):
+        with pytest.raises(run.StageFailed, match="second, cell 3: cannot be shown: division"):
+            report.run()
+        assert "report.html" in report.printed and "second, cell 3" in report.printed
+    report.unshown = []
+    assert "unchanged" in report.run() and len(report.rendered) == 3
 
 
 def test_a_promise_that_is_not_kept_fails_the_stage_by_name(report):
@@ -381,7 +433,7 @@ from pathlib import Path
 from tiny_project import identity
 from realfake_lib.report import html, run
 run.identify = lambda data, allow_download=True: identity()
-html.render = lambda build, *, plan, metrics, out: out.write_text("a page")
+html.render = lambda build, *, plan, metrics, out: out.write_text("a page") and []
 run.run(Path({root!r}), "smoke")
 """
 
