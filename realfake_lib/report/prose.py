@@ -555,6 +555,7 @@ def _tile(label, value, detail="", loud=False):
 _GUARD = "_guard"  # no stage's name begins so
 
 
+@functools.cache
 def _template(text):
     """``text`` compiled so that a missing name costs the part that needs it, and no more.
 
