@@ -10,7 +10,7 @@ from realfake_lib.report import html, leave_out, prose
 
 PARTS = {
     "the first backbone's ImageNet weights": (
-        r"^transfer_learning\.(\w+_(frozen|finetuned_few)\.|cuts|by_size\.mobilenet\.(frozen|fine)"
+        r"^transfer_learning\.(\w+_(frozen|finetuned_few)\.|cuts|by_size\.\w+\.(frozen|fine)"
         r"|crossings\.(fine_tuning|freezing|frozen_or_scratch|imagenet))",
         ["cuts"],
     ),
