@@ -14,6 +14,7 @@ from realfake_lib.data import decoding
 from realfake_lib.data.images import BatchDecoder, decode, encode_jpeg, load_image, resize
 from realfake_lib.errors import BadFiles, UserError
 
+from . import fuzz_images
 from .conftest import picture
 
 RED = (200, 30, 40)
@@ -494,3 +495,16 @@ def test_a_cut_download_in_a_new_format_is_refused_by_name(kind, share):
         content = in_bytes(scene((64, 48)), kind)
     with pytest.raises(UserError, match="x is (damaged|not an image)"):
         decode(content[: int(len(content) * share)], "x")
+
+
+def test_no_damaged_file_escapes_the_reader():
+    counts, escaped, peak = fuzz_images.run(3500, seed=8)
+    assert escaped == [] and peak < fuzz_images.MEMORY
+    assert sum(found.total() for found in counts.values()) == 3500
+    assert all(set(found) <= {"read", "refused"} for found in counts.values())
+
+
+def test_what_the_fuzzer_starts_from_is_read_unless_it_is_animated():
+    for name, content in fuzz_images.sources().items():
+        expected = "refused" if "animated" in name or "pages" in name else "read"
+        assert fuzz_images.outcome(content, None) == expected, name
