@@ -10,6 +10,9 @@ from project import copy_project, realfake
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Tests import Keras on their own, and the shell may name another backend.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.pop("TF_USE_LEGACY_KERAS", None)
 
 
 @pytest.fixture(scope="session")
