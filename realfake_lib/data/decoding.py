@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import io
 import threading
 import warnings
@@ -211,18 +210,30 @@ def _kind(content):
 @functools.cache
 def _plugin(kind):
     """Pillow's class for files of a kind, imported when the first one comes."""
-    module, name = {
-        "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-        "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-        "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-        "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-        "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-        "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
-        "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-        "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
-        "HEIF": ("pillow_heif", "HeifImageFile"),
+    # By name, not by importlib: what a stage's code reaches is read from the imports.
+    if kind == "HEIF":
+        import pillow_heif
+
+        return pillow_heif.HeifImageFile
+    from PIL.AvifImagePlugin import AvifImageFile
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.GifImagePlugin import GifImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.PpmImagePlugin import PpmImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    return {
+        "JPEG": JpegImageFile,
+        "PNG": PngImageFile,
+        "GIF": GifImageFile,
+        "BMP": BmpImageFile,
+        "TIFF": TiffImageFile,
+        "PPM": PpmImageFile,
+        "WEBP": WebPImageFile,
+        "AVIF": AvifImageFile,
     }[kind]
-    return getattr(importlib.import_module(module), name)
 
 
 def _check_one_picture(name, is_one):

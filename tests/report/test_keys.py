@@ -1,6 +1,7 @@
 """Stage keys: what counts, what does not, and the words for what changed."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 from tiny_project import TinyProject
@@ -449,3 +450,15 @@ def test_files_of_ones_own_count_by_content_for_the_stage_that_declares_them(
     assert why(project, inside) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
     (tmp_path / "own.zip").write_bytes(b"12345")
     assert why(project, packed) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
+
+
+def test_the_notebook_of_the_data_reaches_no_network():
+    root = Path(keys.__file__).resolve().parent.parent.parent
+    code = keys.notebook_code(root / "notebooks" / "01_preprocessing.ipynb")
+    reached = keys.Library(root / "realfake_lib").reached(code)
+    assert "realfake_lib/data/decoding.py: decode" in reached
+    assert not [
+        name
+        for name in reached
+        if name.startswith(("realfake_lib/models/", "realfake_lib/training/"))
+    ]
