@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import yaml
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
-from realfake_lib.report import prose
+from realfake_lib.report import prose, vocabulary
 
 RULES = {
     "clean": "committed without outputs, execution counts and passing metadata (`make strip`)",
@@ -73,7 +74,7 @@ class Problem:
         return f"{place}: [{self.rule}] {self.found} – {RULES[self.rule]}"
 
 
-def check(path, stages=None, metrics=None):
+def check(path, stages=None, metrics=None, words=None):
     """Problems of one notebook.
 
     Parameters
@@ -84,6 +85,8 @@ def check(path, stages=None, metrics=None):
     metrics : dict, optional
         The content of a ``metrics.json``, to fill every reference with. Without it, only what can
         be told before a run is told.
+    words : set of str, optional
+        From :func:`realfake_lib.report.vocabulary.known`, to find mistyped names with.
 
     Returns
     -------
@@ -101,9 +104,9 @@ def check(path, stages=None, metrics=None):
     stage = re.sub(r"^\d+_", "", path.stem)
     for number, cell in cells:
         if cell.cell_type == "code":
-            problems += [(rule, number, *rest) for rule, *rest in _check_code(cell, stages)]
+            problems += [(rule, number, *rest) for rule, *rest in _check_code(cell, stages, words)]
         elif cell.cell_type == "markdown":
-            found = [*_check_text(cell.source, stages), *_fill(cell.source, filler, stage)]
+            found = [*_check_text(cell.source, stages, words), *_fill(cell.source, filler, stage)]
             problems += [(rule, number, text) for rule, text in dict.fromkeys(found)]
     return [Problem(rule, path, *rest) for rule, *rest in problems]
 
@@ -203,17 +206,20 @@ def main(arguments=None):
     parser.add_argument("--strip", action="store_true", help="clean the notebooks first")
     parser.add_argument("--metrics", type=Path, help="a metrics.json to fill references with")
     chosen = parser.parse_args(arguments)
-    paths = chosen.notebooks
+    paths, known = chosen.notebooks, {}
     if not paths:
         root = settings.project_root() or Path.cwd()
         paths = sorted((root / "notebooks").glob("*.ipynb"))
+        if (root / "report.yml").is_file():
+            stages = yaml.safe_load((root / "report.yml").read_text("utf-8"))["stages"]
+            known = {"stages": list(stages), "words": vocabulary.known(root)}
     metrics = json.loads(chosen.metrics.read_text(encoding="utf-8")) if chosen.metrics else None
     errors = 0
     for path in paths:
         try:
             if chosen.strip and normalise(path):
                 print(f"{path.name}: cleaned")
-            problems = check(path, metrics=metrics)
+            problems = check(path, metrics=metrics, **known)
         except (UserError, OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             errors += 1
@@ -263,7 +269,7 @@ def _check_rhythm(cells):
                 yield "rhythm", number, f"code cell {run} in a row"
 
 
-def _check_code(cell, stages):
+def _check_code(cell, stages, words):
     if cell.outputs or cell.execution_count is not None:
         yield "clean", "it has outputs"
     extra = set(cell.metadata) - {"tags"}
@@ -284,11 +290,11 @@ def _check_code(cell, stages):
         elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
             # A caption is prose, though it stands in code.
             if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-                for rule, found in _check_text(node.value.value, stages):
+                for rule, found in _check_text(node.value.value, stages, words):
                     yield rule, f"{node.arg}: {found}"
 
 
-def _check_text(text, stages):
+def _check_text(text, stages, words):
     for number in typed_results(text):
         yield "typed result", f"{number!r} is typed by hand"
     bare = re.sub(r"```.*?```|`[^`\n]*`", " ", text, flags=re.S)
@@ -305,6 +311,8 @@ def _check_text(text, stages):
     if stages is not None:
         for name in sorted(names - {*stages, *prose.VARIABLES, *prose.FUNCTIONS}):
             yield "template", f"{name!r} is neither a stage nor a variable of the report"
+    for name in vocabulary.unknown(text, words) if words else ():
+        yield "template", f"no stage could give {name!r}: no code makes a name of these words"
 
 
 def _fill(text, filler, stage):

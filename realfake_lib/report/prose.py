@@ -619,4 +619,37 @@ def top_level_names(text):
         tree = environment.parse(text)
     except jinja2.TemplateSyntaxError as error:
         raise UserError(f"line {error.lineno}: {error.message}") from None
-    return jinja2.meta.find_undeclared_variables(tree)
+    # Jinja takes a name that only a branch sets for one from outside.
+    own = {name.name for name in tree.find_all(jinja2.nodes.Name) if name.ctx == "store"}
+    return jinja2.meta.find_undeclared_variables(tree) - own
+
+
+def quoted(text):
+    """Names that a text quotes, as far as they stand in it, found without filling it.
+
+    Returns
+    -------
+    list of str
+        Words joined by dots. Of ``x[name].auroc`` it is ``auroc``.
+    """
+    found = {}
+    nodes = jinja2.nodes
+    for node in _environment().parse(text).find_all((nodes.Getattr, nodes.Getitem, nodes.Call)):
+        if isinstance(node, nodes.Call):
+            function = getattr(node.node, "name", None)
+            names = [one.value for one in node.args if isinstance(one, nodes.Const)]
+            found |= dict.fromkeys(map(str, names) if function in _NAMING else ())
+            continue
+        words = []
+        while isinstance(node, (nodes.Getattr, nodes.Getitem)):
+            word = getattr(node, "attr", None) or getattr(node.arg, "value", None)
+            words += [word] if isinstance(word, str) else []
+            node = node.node
+        root = getattr(node, "name", None)
+        found[".".join(reversed(words))] = root
+    found.pop("", None)
+    own = [name for name, root in found.items() if root not in ("loop", "provenance")]
+    return [name for name in own if not any(other.startswith(name + ".") for other in own)]
+
+
+_NAMING = ("fig", "table", "chapter", "stage_has")

@@ -1,14 +1,17 @@
 """The rules for committed notebooks, one broken rule a test."""
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from realfake_lib.errors import UserError
-from realfake_lib.report import checks
+from realfake_lib.report import checks, vocabulary
 
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ["training", "transfer_learning"]
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
@@ -245,3 +248,46 @@ def test_without_arguments_the_command_takes_the_checkouts_notebooks(tmp_path, m
     checks.normalise(notebook(tmp_path / "notebooks" / "01_a.ipynb"))
     assert checks.main([]) == 0
     assert "1 notebooks checked, 0 problems" in capsys.readouterr().out
+
+
+# --- names that no stage could give -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def words():
+    return vocabulary.known(ROOT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ training.compact_cnn.test.acuracy | pct }}",
+        "{% if training.compact_cnn.tset.accuracy > 1 %}x{% endif %}",
+        "{% set c = training.compct_cnn %}{{ c.test.accuracy }}",
+        "{% if stage_has('training.unsen') %}x{% endif %}",
+        "{{ training['compact_cnn'].aurroc }}",
+        "{{ fig('curvs') }}",
+        "{{ published.cifake_papr.accuracy }}",
+    ],
+)
+def test_a_mistyped_name_is_found_without_a_run(path, words, text):
+    for cell in (new_markdown_cell(text), new_code_cell(f"f(caption={text!r})")):
+        found = checks.check(notebook(path, cell), STAGES, words=words)
+        assert [problem.rule for problem in found] == ["template"]
+        assert "no stage could give" in found[0].found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ transfer_learning.resnet50_finetuned.unseen.all.auroc.low | num }}",  # not in every run
+        "{% for c in training.crossings %}{{ loop.index }} {{ c.few }}{% endfor %}",
+        "{{ provenance.git.commit }} {{ data.name }} {{ table('training.unseen') }}",
+    ],
+)
+def test_a_name_that_only_some_runs_have_is_no_mistake(path, words, text):
+    assert checks.check(notebook(path, new_markdown_cell(text)), STAGES, words=words) == []
+
+
+def test_the_committed_notebooks_quote_what_stages_could_give(capsys):
+    assert checks.main([]) == 0, capsys.readouterr().err
