@@ -126,6 +126,10 @@ class MissingWeights(UserError):
     """The ImageNet weights of a backbone cannot be had here."""
 
 
+LEAST_SIDE = 32
+"""Side in pixels that every backbone needs."""
+
+
 def build(
     backbone,
     cut_layer=None,
@@ -147,7 +151,8 @@ def build(
     image_size : int
         Side of the images that go in, in pixels.
     input_size : int, optional
-        Side to which the model itself enlarges them first; by default it leaves them.
+        Side to which the model itself enlarges them first; by default it leaves them, but for
+        images below :data:`LEAST_SIDE`.
     weights : "imagenet", path-like or None
         ``"imagenet"`` looks for them, see :func:`find_weights`; a path is a file of either kind
         described there; None leaves them random, and the model's name then says so.
@@ -171,10 +176,11 @@ def build(
     """
     known = _backbone(backbone)
     cut = cut_layer or known.cut_layer
-    side = input_size or image_size
-    if side < 32:
+    side = input_size or max(image_size, LEAST_SIDE)
+    if side < LEAST_SIDE:
         raise UserError(
-            f"{backbone} needs 32 pixels a side, not {side}.", "Set input_size to 32 or more."
+            f"{backbone} needs {LEAST_SIDE} pixels a side, not {side}.",
+            f"Set input_size to {LEAST_SIDE} or more.",
         )
     if stem_stride not in (None, 1, 2):
         raise UserError(f"stem_stride is {stem_stride!r}.", "Known: 1, 2, or None for the own one.")

@@ -84,6 +84,13 @@ def test_images_are_enlarged_inside_the_model():
     assert model.get_layer("conv_pw_5_relu").output.shape == (None, 8, 8, 256)
 
 
+@pytest.mark.parametrize("backbone", transfer.BACKBONES)
+def test_images_that_are_too_small_for_a_backbone_are_enlarged_to_what_it_needs(backbone):
+    model = transfer.build(backbone, image_size=16, weights=None)
+    assert model.input_shape == (None, 16, 16, 3)
+    assert model.get_layer("resize").output.shape == (None, 32, 32, 3)
+
+
 @pytest.mark.parametrize("backbone", ["mobilenet", "resnet50", "efficientnetv2b0"])
 def test_a_stem_of_stride_1_keeps_the_kernels_and_doubles_the_maps(backbone, folder):
     bare = reference(backbone)
