@@ -48,6 +48,8 @@ def publish(build, reports, detectors):
     kept = build / "stages" / "training" / "models"
     names = [name for name in DETECTORS if (kept / f"{name}.keras").is_file()]
     reason = refusal(metrics) if names else f"it holds none of {', '.join(DETECTORS)}"
+    if any((build / "failed").glob("*.json")):
+        reason = "a stage of it failed"
     if reason:
         raise SystemExit(f"{build} cannot become the reference report: {reason}.")
     for folder in (reports, detectors):

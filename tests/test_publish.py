@@ -68,6 +68,14 @@ def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
         assert ours == theirs and ours["data"] == name
 
 
+def test_a_build_with_a_failed_stage_is_refused(build, tmp_path):
+    write(build)
+    (build / "failed").mkdir()
+    (build / "failed" / "grad_cam.json").write_text("{}")
+    with pytest.raises(SystemExit, match="a stage of it failed"):
+        TOOL["publish"](build, tmp_path / "reports", tmp_path / "detectors")
+
+
 def test_a_build_without_a_detector_is_refused(build, tmp_path):
     write(build)
     shutil.rmtree(build / "stages" / "training" / "models")

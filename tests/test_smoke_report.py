@@ -19,6 +19,8 @@ import nbformat
 import pytest
 from project import environment, realfake
 
+from realfake_lib.report import plan, prose
+
 STAGES = [
     "preprocessing",
     "training",
@@ -132,6 +134,50 @@ def test_same_again_executes_nothing_and_says_why(smoke, tmp_path):
         assert re.search(rf"{stage}: unchanged since .*: skipped", outcome.stdout), stage
     # Processor time: the tests have company, and the wall clock would measure that.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+
+
+def test_prose_quotes_nothing_that_neither_this_run_nor_the_reference_report_has(smoke):
+    """A mistyped name would leave its sentence out for ever, and no page would be red."""
+    metrics = json.loads((smoke.project / "reports" / "metrics.json").read_text())
+    metrics["metrics"] |= json.loads((smoke.build / "metrics.json").read_text())["metrics"]
+    filler = prose.Prose(metrics, strict=False)
+    for stage in plan.load(smoke.project).stages.values():
+        for cell in plan.read_notebook(stage.notebook)["cells"]:
+            if cell["cell_type"] == "markdown":
+                filler.markdown(cell["source"], stage.name, stage.name)
+    assert list(filler.missing) == []
+
+
+def test_a_run_without_weights_and_generators_leaves_no_red_on_its_page(smoke):
+    assert 'role="alert"' not in smoke.html.replace('role="alert" id="demo-warning"', "")
+
+
+def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    path = project / "notebooks" / "06_grad_cam.ipynb"
+    before = path.read_text(encoding="utf-8")
+    notebook = nbformat.read(path, as_version=4)
+    number, cell = next(
+        (n, c)
+        for n, c in enumerate(notebook.cells, start=1)
+        if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", ())
+    )
+    cell.source = "1 / 0\n" + cell.source
+    nbformat.write(notebook, path)
+    outcome = run_report(project, "--data", "demo")
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    assert "summary: not run, it reads grad_cam" in outcome.stdout
+    assert "build/smoke/report.html" in outcome.stdout and "Traceback" not in outcome.stderr
+    html = (project / "build/smoke/report.html").read_text(encoding="utf-8")
+    first_page = html[: html.index('class="chapter"')]
+    assert 'class="alarm" role="alert" id="failures"' in first_page
+    assert f"failed in cell {number}: ZeroDivisionError: division by zero" in first_page
+    assert "did not run: it reads grad_cam" in first_page
+    for chapter in set(STAGES) - {"summary"}:
+        assert f'<article class="chapter" id="{chapter.replace("_", "-")}">' in html
+    path.write_text(before, encoding="utf-8")
+    outcome = run_report(project, "--data", "demo")
+    assert outcome.returncode == 0 and outcome.stdout.count(": skipped") == len(STAGES)
 
 
 def test_editing_prose_renders_only(smoke, tmp_path):

@@ -1,17 +1,18 @@
 """What is kept of stages that failed, or did not run because one that they read failed.
 
 It lies in ``failed/`` of the profile's folder until the stage succeeds: ``<stage>.json`` says why,
-``<stage>.ipynb`` is the notebook as far as it ran.
+``<stage>.ipynb`` is the notebook as far as it ran, ``<stage>.metrics.json`` what it had measured.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 from realfake_lib.report.stage import write_json
 
 
-def keep(build, stage, error, cell=None):
-    """Note that a stage failed, beside its notebook where there is one.
+def keep(build, stage, error, cell=None, folder=None):
+    """Note that a stage failed, beside the notebook and the metrics that it left.
 
     Parameters
     ----------
@@ -20,8 +21,15 @@ def keep(build, stage, error, cell=None):
     stage, error : str
     cell : int, optional
         The cell that failed, counted from 1.
+    folder : path, optional
+        Where its results lie so far.
     """
+    clear(build, stage)
     write_json(_record(build, stage), {"error": error, "cell": cell})
+    left = {"notebook.ipynb": notebook(build, stage), "metrics.json": _metrics(build, stage)}
+    for name, path in left.items():
+        if folder and (Path(folder) / name).is_file():
+            shutil.copyfile(Path(folder) / name, path)
 
 
 def keep_waiting(build, stage, inputs):
@@ -49,6 +57,18 @@ def stands(build, stage):
 def notebook(build, stage):
     """Path of a failed stage's notebook."""
     return Path(build) / "failed" / f"{stage}.ipynb"
+
+
+def metrics(build, stage):
+    """What a failed stage had measured: name to record."""
+    try:
+        return json.loads(_metrics(build, stage).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _metrics(build, stage):
+    return Path(build) / "failed" / f"{stage}.metrics.json"
 
 
 def clear(build, stage):

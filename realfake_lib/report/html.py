@@ -75,7 +75,12 @@ def render(build, *, plan, metrics, out):
     targets = _number(chapters, missing)
     images = _Images(chapters)
     for chapter in chapters:
-        filler = prose.Prose(metrics, targets, strict=False)
+        own = {}
+        if chapter.failure:  # or it would say of what it had measured that it could not be had
+            left = failures.metrics(build, chapter.stage)
+            own = {f"{chapter.stage}.{name}": entry for name, entry in left.items()}
+        known = metrics | {"metrics": metrics.get("metrics", {}) | own}
+        filler = prose.Prose(known, targets, strict=False)
         _fill_chapter(chapter, filler, images)
         chapter.left_out = _parts(filler.missing)
     problems = [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]

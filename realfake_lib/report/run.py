@@ -470,12 +470,9 @@ class _Job:
     def _fail(self, error, cell=None):
         """Keep the notebook with its error, as a page too, and raise."""
         build, name, page = self.plan.build, self.state.name, None
-        failures.clear(build, name)
-        failures.keep(build, name, error, cell)
+        failures.keep(build, name, error, cell, self.folder)
         notebook = failures.notebook(build, name)
-        executed = self.folder / "notebook.ipynb"
-        if executed.is_file():
-            shutil.copyfile(executed, notebook)
+        if notebook.is_file():
             page = _render_failed(notebook)
         else:
             notebook = None

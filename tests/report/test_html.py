@@ -480,20 +480,23 @@ def test_a_cell_that_cannot_be_shown_is_an_error_in_its_place(build, stages, cel
 
 def test_a_stage_that_failed_is_a_chapter_with_its_error_and_what_it_had_shown(build, stages):
     error = new_output("error", ename="ValueError", evalue="no good", traceback=["deep inside"])
+    (build / "metrics.json").write_text('{"half": {"value": 0.5}}')
+    text = "Half: {{ training.half }}. {% if stage_has('half') %}So.{% else %}Never.{% endif %}"
     cells = [
-        new_markdown_cell("# A\nb"),
+        new_markdown_cell(f"# A\nb\n\n{text}"),
         new_code_cell("1", outputs=[figure("f", "c", "a"), printed("so far\n")]),
         new_code_cell("2", outputs=[error]),
         new_markdown_cell("Never reached."),
     ]
     failed = failures.notebook(build, "training")
-    failures.keep(build, "training", "ValueError: no good", 3)
+    failures.keep(build, "training", "ValueError: no good", 3, folder=build)
     nbformat.write(new_notebook(cells=cells), failed)
     page = Page(rendered(build, stages))
     first = page.text[: page.text.index("Chapter 1 ")]
     assert "Chapter 2, A, failed in cell 3: ValueError: no good" in first
     chapter = page.text[page.text.index("Chapter 2 A") :]
     assert "failed in cell 3" in chapter and "so far" in chapter and "Figure 2. c" in chapter
+    assert "Half: 0.5. So." in chapter
     assert "deep inside" in chapter and "Never reached" not in chapter
 
 
