@@ -210,6 +210,8 @@ def _read_chapter(build, stage):
     folder, source = build / "stages" / stage.name, Path(stage.notebook)
     chapter = Chapter(stage.name, stage.title, 0, source.name, [])
     chapter.failure = failures.of(build, stage.name)
+    if failures.waits_for(build, stage.name):
+        return chapter  # older results of it would not fit the others
     executed = folder / "notebook.ipynb"
     if chapter.failure:
         executed = failures.notebook(build, stage.name)

@@ -512,8 +512,10 @@ def test_a_stage_that_waits_for_one_that_failed_is_named_and_referred_to_by_its_
     write(build, "preprocessing", [new_markdown_cell("# A\nb\n\nSee {{ chapter('summary') }}.")])
     failures.keep(build, "training", "x")
     failures.keep_waiting(build, "summary", ["training"])
+    write(build, "summary", [new_markdown_cell("# Old\nb\n\nOlder results.")])
     text = Page(rendered(build, [*stages, stage(build, "summary", "Findings")])).text
     assert "“Findings” did not run: it reads training." in text and "See “Findings”." in text
+    assert "Older results" not in text
 
 
 @pytest.mark.parametrize("file", ["notebook.ipynb", "notes.json"])
