@@ -62,7 +62,7 @@ report: ready ## run every stage whose inputs changed and render build/$(PROFILE
 	@$(RUN)
 
 test: ready ## run the whole test suite, notebooks included
-	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
+	@$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
 
 demo: ready ## the report on the embedded demo data: minutes, no network
 	@$(RUN) --profile smoke --data demo

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 
 import filelock
 import pytest
@@ -13,6 +14,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Tests import Keras on their own, and the shell may name another backend.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.pop("TF_USE_LEGACY_KERAS", None)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take minutes: no process waits at the end for one of them."""
+    slow, tests = Counter(), Counter()
+    for item in items:
+        tests[item.path] += 1
+        slow[item.path] += item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: -slow[item.path] / tests[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
@@ -70,13 +71,16 @@ def test_command_of_the_readme_runs(command, place, tmp_path):
         pytest.skip("needs an installed Chromium")
     if command.endswith("data verify") and not os.environ.get("REALFAKE_DATA"):
         pytest.skip("needs CIFAKE: set REALFAKE_DATA to its archive or folder")
-    more = SETTINGS.get(command, SMALL)
+    more = {}
     if " data " in command:
-        more = more | {k: v for k, v in os.environ.items() if k == "REALFAKE_DATA"}
+        more = {k: v for k, v in os.environ.items() if k == "REALFAKE_DATA"}
     variables = environment(place, **more)
     if command == "make notebooks":
         _starts_a_server(place, variables)
         return
+    if command.startswith("make "):
+        settings = SETTINGS.get(command, SMALL)
+        command += "".join(f" {name}={shlex.quote(value)}" for name, value in settings.items())
     outcome = subprocess.run(
         ["sh", "-c", command],
         cwd=place,

@@ -1,6 +1,7 @@
 """JupyterLab as ``make notebooks`` opens it: with this project's Python, and without calls home.
 
-JupyterLab itself asks its maker for news and PyPI for newer versions and for extensions.
+JupyterLab itself asks its maker for news and PyPI for newer versions and for extensions; one of its
+parts runs npm, which asks for a newer npm.
 """
 
 import os
@@ -20,17 +21,17 @@ def main(arguments):
     """Become JupyterLab; ``arguments`` are its own, e.g. the folder to open."""
     if getattr(os, "geteuid", lambda: 1)() == 0 and "--allow-root" not in arguments:
         print(
-            "JupyterLab does not run as root unless it is allowed to:\n"
-            "  make notebooks JUPYTER=--allow-root\n"
-            "In a container it must listen to the outside, too:\n"
+            "JupyterLab runs as root only where that is allowed, e.g. in a container:\n"
             '  make notebooks JUPYTER="--allow-root --ip=0.0.0.0"',
             file=sys.stderr,
+            flush=True,
         )
-        return 2
     root = Path(__file__).resolve().parent.parent.parent
     command = [sys.executable, "-m", "jupyterlab", *SILENT, *arguments]
-    os.execve(sys.executable, command, environment.for_child(root))
+    os.execve(
+        sys.executable, command, environment.for_child(root, npm_config_update_notifier="false")
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
