@@ -172,8 +172,8 @@ class BatchDecoder:
                 f"{where} is {width}×{height} pixels, not {self.side}×{self.side} like the others"
                 if height == width
                 else f"{where} is {width}×{height} pixels, not square",
-                "Set image_size (--image-size 32, make report SET=image_size=32): images are then cut "
-                "to their central square and brought to it.",
+                "Set image_size (--image-size 32, make report SET=image_size=32): images are then "
+                "cut to their central square and brought to it.",
             )
 
     def _decode_part(self, names, contents):
