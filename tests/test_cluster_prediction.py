@@ -200,16 +200,44 @@ def test_the_command_writes_the_same_table(folder, workers, tmp_path):
 
 
 def test_ctrl_c_leaves_no_work_behind(folder, workers, tmp_path):
-    started = command(folder, "--batch-size", 1, "--csv", tmp_path / "a.csv",
-                      "--cluster", workers.scheduler_address)  # fmt: skip
-    wait_for(lambda: any("realfake" in str(key) for key in list(workers.scheduler.tasks)))
-    started.send_signal(signal.SIGINT)
-    assert "stopped" in started.communicate(timeout=20)[1] and started.returncode == 130
+    with asleep_on_work(workers) as began:
+        started = command(folder, "--csv", tmp_path / "a.csv",
+                          "--cluster", workers.scheduler_address)  # fmt: skip
+        wait_for(lambda: began)
+        started.send_signal(signal.SIGINT)
+        assert "stopped" in started.communicate(timeout=60)[1] and started.returncode == 130
     wait_for(lambda: not workers.scheduler.tasks)
     assert not list(tmp_path.iterdir())
 
 
-def wait_for(condition, seconds=20):
+@contextlib.contextmanager
+def asleep_on_work(workers):
+    """Workers fall asleep as they are given work, which so can't end before a signal is there.
+
+    Yields a list that then holds the work's key.
+    """
+    from distributed.diagnostics.plugin import SchedulerPlugin
+
+    pids, began = [worker.pid for worker in workers.workers.values()], []
+
+    class Lullaby(SchedulerPlugin):
+        def transition(self, key, start, finish, *args, **kwargs):
+            if str(key).startswith("realfake") and finish == "processing" and not began:
+                for pid in pids:
+                    os.kill(pid, signal.SIGSTOP)
+                began.append(key)
+
+    plugin = Lullaby()
+    workers.scheduler.add_plugin(plugin, name="lullaby")
+    try:
+        yield began
+    finally:
+        workers.scheduler.remove_plugin("lullaby")
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
