@@ -74,7 +74,7 @@ def handle_errors(command):
         except StageFailed as error:  # the run has printed it
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("realfake: stopped; the same command carries on from here", err=True)
+            typer.echo("realfake: stopped; finished stages, epochs and downloads are kept", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
             if _no_temporary_folder():

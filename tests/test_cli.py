@@ -101,9 +101,10 @@ def test_a_failed_stage_ends_with_1(monkeypatch):
     assert ends_with(monkeypatch, run.StageFailed("training", "boom")).exit_code == 1
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_carry_on(monkeypatch):
+def test_ctrl_c_ends_with_130_and_says_what_is_kept(monkeypatch):
     result = ends_with(monkeypatch, KeyboardInterrupt())
-    assert result.exit_code == 130 and "carries on" in result.stderr
+    assert result.exit_code == 130
+    assert "stopped; finished stages, epochs and downloads are kept" in result.stderr
 
 
 def test_a_full_disk_ends_with_2_in_words(monkeypatch):
