@@ -74,7 +74,8 @@ def handle_errors(command):
         except StageFailed as error:  # the run has printed it
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("realfake: stopped; finished stages, epochs and downloads are kept", err=True)
+            words = "stopped; finished stages, epochs and downloads are kept"
+            typer.echo(f"realfake: {words}", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
             if _no_temporary_folder():
