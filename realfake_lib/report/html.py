@@ -345,6 +345,9 @@ def _cell_blocks(cell, chapter, filler, images):
     elif cell.kind == "code":
         block = _code_block(cell, chapter)
         block["failed"] = any(output["output_type"] == "error" for output in cell.outputs)
+        if "abstract" in cell.tags:
+            chapter.abstract += _first_page(cell.outputs, chapter)
+            return
         yield block
         for output in cell.outputs:
             shown = _output_block(output, cell, chapter, filler, images)
@@ -352,6 +355,18 @@ def _cell_blocks(cell, chapter, filler, images):
                 block["printed"] = block.get("printed", "") + shown["text"]
             else:
                 yield shown
+
+
+def _first_page(outputs, chapter):
+    """What a cell says on the first page: its text, then its tiles."""
+    said = [output for output in outputs if _facts(output).get("kind") == "text"]
+    tiles = [_facts(output) for output in outputs if _facts(output).get("kind") == "tile"]
+    text = "\n\n".join(output["data"]["text/markdown"] for output in said)
+    tiles = "".join(
+        prose._tile(one["label"], one["value"], one["detail"], one["loud"]) for one in tiles
+    )
+    boxes = Markup(f'<div class="tiles">{tiles}</div>') if tiles else Markup("")
+    return _markdown(text, chapter, contents=False) + boxes
 
 
 _MOST_PARTS = 8

@@ -27,7 +27,7 @@ from realfake_lib.report.processes import end_family
 from realfake_lib.report.stage import VARIABLE, write_json
 from realfake_lib.report.terminal import Terminal
 
-SCHEMA = 1
+SCHEMA = 2
 EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
 _POLL = 0.1  # seconds
 
@@ -592,10 +592,11 @@ def merged_metrics(plan, identity):
             f"{plan.build} holds no results of any stage",
             "Run make report, or realfake report run.",
         )
-    metrics = {}
+    kept = {"metrics": {}, "claims": {}}
     for name in records:
-        for key, entry in (_read_json(plan.folder(name) / "metrics.json") or {}).items():
-            metrics[f"{name}.{key}"] = entry
+        for kind, found in kept.items():
+            made = _read_json(plan.folder(name) / f"{kind}.json") or {}
+            found |= {f"{name}.{key}": entry for key, entry in made.items()}
     return {
         "schema": SCHEMA,
         "profile": plan.profile,
@@ -607,7 +608,7 @@ def merged_metrics(plan, identity):
             "is_demo": identity.is_demo,
             "notices": list(identity.notices),
         },
-        "metrics": metrics,
+        **kept,
         "provenance": provenance.collect(plan, records),
     }
 

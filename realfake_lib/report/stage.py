@@ -5,6 +5,7 @@ folders differ. The runner tells its folders through the environment variable ``
 """
 
 import base64
+import inspect
 import json
 import math
 import numbers
@@ -16,9 +17,18 @@ from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
+from realfake_lib.report import columns, leave_out, values
 
 VARIABLE = "REALFAKE_RUN"
-RESULT_FILES = ("metrics.json", "figures", "tables", "models", "arrays", "notes.json")
+RESULT_FILES = (
+    "metrics.json",
+    "figures",
+    "tables",
+    "models",
+    "arrays",
+    "notes.json",
+    "claims.json",
+)
 PROFILES = ("standard", "full", "smoke")
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -81,6 +91,7 @@ class StageRun:
         # that was run again.
         self._strict = inputs is not None
         self._metrics, self._figures, self._tables, self._notes = {}, {}, {}, []
+        self._claims = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
@@ -106,6 +117,11 @@ class StageRun:
         unit : str, optional
             E.g. ``"s"``, ``"images/s"``; None for a share or a count.
 
+        Returns
+        -------
+        values.Number, or the bool or str
+            What a sentence quotes: ``f"{accuracy:pct_ci}"``.
+
         Raises
         ------
         ValueError
@@ -117,7 +133,7 @@ class StageRun:
         if self._strict and name in self._metrics:
             raise ValueError(f"metric {name!r} is given twice")
         if _undefined(value):
-            return
+            return values.MISSING
         entry = {"value": _plain(value, name)}
         if ci is not None and not any(map(_undefined, ci)):
             low, high = (_plain(bound, f"{name}, ci") for bound in ci)
@@ -133,12 +149,74 @@ class StageRun:
             entry["unit"] = unit
         self._metrics[name] = entry
         self._write("metrics.json", self._metrics)
+        return values.read(entry)
 
     def metrics(self, prefix, items, *, n=None, seed=None, unit=None):
         """Keep several metrics: ``items`` yields ``(name, value)`` or ``(name, value, ci)``."""
         for name, value, *ci in items.items() if isinstance(items, dict) else items:
             interval = ci[0] if ci else None
             self.metric(f"{prefix}.{name}", value, n=n, ci=interval, seed=seed, unit=unit)
+
+    def value(self, name):
+        """A metric that was kept before; :data:`values.MISSING` where this run has none."""
+        return values.read(self._metrics[name]) if name in self._metrics else values.MISSING
+
+    def text(self, *paragraphs):
+        """Say a result, as Markdown below the cell.
+
+        A sentence that quotes a number which this run does not have is left out, and the sentences
+        after it that lean on it ("This …").
+
+        Parameters
+        ----------
+        *paragraphs : str
+            Markdown; numbers in it format themselves, see :class:`values.Number`.
+        """
+        whole = "\n\n".join(inspect.cleandoc(paragraph) for paragraph in paragraphs)
+        text = leave_out.without_gaps(whole)
+        if text.strip():
+            facts = {"kind": "text"} | ({"left_out": True} if text != whole else {})
+            self._show({"text/markdown": text, "text/plain": text}, facts)
+
+    def claim(self, name, holds, yes, no="", unknown=""):
+        """Draw a conclusion, kept as ``<stage>.<name>`` among the claims of ``metrics.json``.
+
+        Parameters
+        ----------
+        name : str
+        holds : bool or None
+            For example from :func:`values.better`; None where this run can't tell.
+        yes, no, unknown : str
+            What is said in each case, as in :meth:`text`.
+
+        Returns
+        -------
+        bool or None
+        """
+        _check_name(name, "claim")
+        if self._strict and name in self._claims:
+            raise ValueError(f"claim {name!r} is made twice")
+        if holds is not None:
+            self._claims[name] = bool(holds)
+            self._write("claims.json", self._claims)
+        self.text(unknown if holds is None else yes if holds else no)
+        return holds if holds is None else bool(holds)
+
+    def tile(self, label, value, detail="", loud=False):
+        """Put a headline figure on the report's first page, unless its number is missing.
+
+        Parameters
+        ----------
+        label, value, detail : str
+            For example ``"Accuracy"``, ``f"{accuracy:pct}"``, ``"on the test set"``.
+        loud : bool
+            Whether it is set in the warning colour.
+        """
+        if leave_out.VALUE not in label + value:
+            detail = leave_out.without_gaps(detail).strip()
+            facts = {"kind": "tile", "label": label, "value": value, "detail": detail}
+            text = f"**{label}**: {value}" + (f" ({detail})" if detail else "")
+            self._show({"text/markdown": text, "text/plain": text}, facts | {"loud": loud})
 
     def figure(self, figure, name, *, caption=None, alt=None):
         """Save a matplotlib figure as ``figures/<name>.png`` and show it below the cell.
@@ -148,7 +226,7 @@ class StageRun:
         figure : matplotlib.figure.Figure
         name : str
         caption : str
-            What it shows and what to take from it; may quote metrics as ``{{ … }}``.
+            What it shows and what to take from it.
         alt : str
             The same for someone who cannot see it.
 
@@ -175,7 +253,7 @@ class StageRun:
             {"kind": "figure", "name": name, "caption": caption, "alt": alt},
         )
 
-    def table(self, frame, name, *, caption=None, formats=None):
+    def table(self, frame, name, *, caption=None, formats=None, appendix=None):
         """Save a table as ``tables/<name>.csv`` in full precision and show it below the cell.
 
         Parameters
@@ -185,8 +263,11 @@ class StageRun:
         name : str
         caption : str
         formats : dict of str to str or callable, optional
-            How a column is shown, e.g. ``{"accuracy": "{:.1%}"}``; by default four significant
-            digits, and thousands separators in whole numbers.
+            How a column is shown where that differs from :data:`.columns.COLUMNS`, which also has
+            the headers, for example ``{"accuracy": percent(2)}``.
+        appendix : bool, optional
+            Whether the report shows it in the chapter's appendix; by default, if it has more than
+            12 rows or 8 columns.
 
         Raises
         ------
@@ -205,15 +286,15 @@ class StageRun:
         frame.to_csv(self._path("tables", f"{name}.csv"), index=keep_index)
         self._tables[name] = {"caption": caption, "index": frame.index.nlevels * keep_index}
         self._write("tables/tables.json", self._tables)
-        html = frame.to_html(
-            index=keep_index,
-            border=0,
-            na_rep="–",
-            formatters={column: _formatter((formats or {}).get(column)) for column in frame},
-        )
+        table = columns.shown(frame, formats)
+        if appendix is None:
+            appendix = len(table) > 12 or table.shape[1] + frame.index.nlevels * keep_index > 8
         self._show(
-            {"text/html": html, "text/plain": frame.to_string(index=keep_index, na_rep="–")},
-            {"kind": "table", "name": name, "caption": caption},
+            {
+                "text/html": table.to_html(index=keep_index, border=0),
+                "text/plain": table.to_string(index=keep_index),
+            },
+            {"kind": "table", "name": name, "caption": caption, "appendix": bool(appendix)},
         )
 
     def model(self, model, name, **meta):
@@ -358,8 +439,12 @@ class StageInput:
         return self.metrics[name]
 
     def value(self, name):
-        """Value of a metric."""
-        return self.metric(name)["value"]
+        """Value of a metric as :class:`values.Number`, bool or str.
+
+        It is :data:`values.MISSING` where the stage left none of that name: a run may lack weights
+        or generators. That no name is mistyped is checked by a test.
+        """
+        return values.read(self.metrics[name]) if name in self.metrics else values.MISSING
 
     def table(self, name):
         """A table as pandas DataFrame."""
@@ -479,25 +564,8 @@ def _plain(value, name):
 def _needed(text, message):
     if not text or not text.strip():
         raise ValueError(message)
-    return text
-
-
-def _formatter(chosen):
-    """Formatter of one column's cells."""
-    if callable(chosen):
-        return chosen
-    return lambda value: _shown(value, chosen)
+    return leave_out.without_gaps(text).rstrip("\n") if leave_out.VALUE in text else text
 
 
 def _undefined(value):
     return isinstance(value, numbers.Real) and math.isnan(value)
-
-
-def _shown(value, chosen):
-    if value is None or _undefined(value):
-        return "–"
-    if isinstance(value, (bool, str)) or not isinstance(value, numbers.Real):
-        return chosen.format(value) if chosen else str(value)
-    if chosen:
-        return chosen.format(value)
-    return f"{value:,}" if isinstance(value, numbers.Integral) else f"{value:.4g}"

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from realfake_lib.report import plan, prose
+from realfake_lib.report.published import PUBLISHED
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -32,7 +33,7 @@ def known(root):
         cells = plan.read_notebook(notebook)["cells"]
         texts += [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     words = {word for text in texts for word in _of_code(text)}
-    for path in (root / "report.yml", prose.PUBLISHED):
+    for path in (root / "report.yml", PUBLISHED):
         words.update(_WORD.findall(path.read_text("utf-8")))
     return words
 

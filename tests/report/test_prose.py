@@ -1,7 +1,6 @@
 """Metric references in Markdown: what they turn into, and what they refuse."""
 
 import pytest
-import yaml
 
 from realfake_lib.errors import UserError
 from realfake_lib.report import prose
@@ -239,36 +238,3 @@ def test_the_names_in_a_text_are_found_without_filling_it():
     assert prose.top_level_names(text) == {"training", "data", "fig"}
     with pytest.raises(UserError, match="line 1"):
         prose.top_level_names("{{ x | nothing }}")
-
-
-def test_every_published_figure_has_a_source():
-    entries = prose.published()
-    assert entries["cifake_paper"]["accuracy"] == 0.9298
-    assert entries["original_report"]["figures"]["val_accuracy"][0] == 0.797
-    assert all(entry["source"] and entry["title"] for entry in entries.values())
-
-
-@pytest.mark.parametrize(
-    ("entry", "found"),
-    [
-        ({"title": "x", "accuracy": 0.9}, "needs a title and a source"),
-        ({"title": "x", "source": "y", "accuracy": 97.7}, "between 0 and 1"),
-        ({"title": "x", "source": "y", "acuracy": 0.9}, "unknown field 'acuracy'"),
-        ({"title": "x", "source": "y", "params": "many"}, "params must be of type int"),
-        ({"title": "x", "source": "y", "figures": {"a": "b"}}, "figures.a must be numbers"),
-        ("x", "needs a title and a source"),
-    ],
-)
-def test_a_malformed_published_figure_is_named(tmp_path, entry, found):
-    path = tmp_path / "published.yml"
-    path.write_text(yaml.safe_dump({"someone": entry}))
-    with pytest.raises(UserError, match="someone") as caught:
-        prose.published(path)
-    assert found in str(caught.value)
-
-
-def test_published_figures_must_be_a_mapping(tmp_path):
-    path = tmp_path / "published.yml"
-    path.write_text("- a\n- b\n")
-    with pytest.raises(UserError, match="mapping"):
-        prose.published(path)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from realfake_lib import models, settings
 from realfake_lib.errors import UserError
-from realfake_lib.report import stage
+from realfake_lib.report import stage, values
 from realfake_lib.report.stage import VARIABLE
 
 
@@ -214,8 +215,8 @@ def test_a_table_is_shown_readably_and_saved_in_full_precision(shown):
     )
     run.table(frame, "scores", caption="Scores.", formats={"acc": "{:.0%}", "s": "<{}>".format})
     data, facts = shown[0]
-    assert facts == {"kind": "table", "name": "scores", "caption": "Scores."}
-    for text in ("20,000", "0.1235", "50%", "–"):
+    assert facts == {"kind": "table", "name": "scores", "caption": "Scores.", "appendix": False}
+    for text in ("20,000", "0.123", "50%", "–"):
         assert f"<td>{text}</td>" in data["text/html"]
     assert "style=" not in data["text/html"].replace('style="text-align: right;"', "")
     assert "0.123456789" in (run.folder / "tables/scores.csv").read_text("utf-8")
@@ -234,8 +235,55 @@ def test_a_table_needs_a_caption_and_known_columns():
 def test_other_values_in_tables_are_shown_as_they_are(shown):
     frame = pd.DataFrame({"flag": [True], "text": ["a"], "word": ["b"]})
     stage("training").table(frame, "t", caption="c", formats={"word": "{}!"})
-    for text in ("True", "a", "b!"):
+    for text in ("yes", "a", "b"):
         assert f"<td>{text}</td>" in shown[0][0]["text/html"]
+
+
+def test_a_table_names_its_columns_in_words_and_joins_intervals(shown):
+    frame = pd.DataFrame({"accuracy": [0.98584], "ci_low": [0.9], "ci_high": [0.99], "p_holm": [1]})
+    stage("training").table(frame, "t", caption="c")
+    headers = re.findall("<th>(.*?)</th>", shown[0][0]["text/html"])
+    assert headers == ["accuracy (%)", "95 % interval (%)", "p (Holm)"]
+    cells = re.findall("<td>(.*?)</td>", shown[0][0]["text/html"])
+    assert cells == ["98.6", "90.0 to 99.0", "1.000"]
+
+
+def test_a_long_table_goes_to_the_appendix(shown):
+    run = stage("training")
+    run.table(pd.DataFrame({"a": range(13)}), "long", caption="c")
+    run.table(pd.DataFrame({"a": range(13)}), "kept", caption="c", appendix=False)
+    assert [facts["appendix"] for _, facts in shown] == [True, False]
+
+
+def test_a_metric_is_what_a_sentence_quotes(shown):
+    run = stage("training")
+    accuracy = run.metric("accuracy", 0.98584, ci=(0.984, 0.987), n=20000)
+    run.text(f"It is {accuracy:pct_ci} of {accuracy.n:,} images, {run.value('accuracy'):pct(2)}.")
+    said = "It is 98.6\u00a0% (98.4 to 98.7\u00a0%) of 20,000 images, 98.58\u00a0%."
+    assert shown == [({"text/markdown": said, "text/plain": said}, {"kind": "text"})]
+
+
+def test_a_sentence_without_its_number_is_left_out(shown):
+    run = stage("training")
+    missing = run.metric("a", math.nan)
+    run.text(f"One. Two is {missing:pct}. That is much. Three.", f"All of it: {1 - missing:pp}.")
+    assert shown[0][0]["text/markdown"].split() == ["One.", "Three."]
+    assert shown[0][1] == {"kind": "text", "left_out": True}
+    run.text(f"{run.value('b'):num}")
+    assert len(shown) == 1  # nothing is left to say
+    run.tile("Accuracy", f"{missing:pct}")
+    assert len(shown) == 1
+
+
+def test_a_claim_is_said_and_kept(shown):
+    run = stage("training")
+    a, b = values.Number(0.9, (0.89, 0.91)), values.Number(0.8, (0.79, 0.895))
+    assert run.claim("higher", values.better(a, b), "It is.", "It is not.") is False
+    assert run.claim("lower", values.better(0.2, 0.1), "It is.", "It is not.") is True
+    assert run.claim("open", values.better(values.MISSING, b), "x", "y", unknown="?") is None
+    assert [data["text/plain"] for data, _ in shown] == ["It is not.", "It is.", "?"]
+    kept = json.loads((run.folder / "claims.json").read_text("utf-8"))
+    assert kept == {"higher": False, "lower": True}
 
 
 def test_a_note_is_kept_once_and_shown(shown):
@@ -373,8 +421,9 @@ def test_results_that_are_nowhere_name_the_notebook_to_run(checkout):
 def test_a_result_that_is_missing_is_named_with_those_there_are(checkout):
     leave(checkout / "build/standard/stages/first")
     first = stage("second").input("first")
+    assert first.value("b").missing
     with pytest.raises(UserError, match=r"no metric 'b'(.|\n)*a\.b"):
-        first.value("b")
+        first.metric("b")
     with pytest.raises(UserError, match=r"no table 'b'(.|\n)*indexed, plain"):
         first.table("b")
     with pytest.raises(UserError, match=r"no model 'b'(.|\n)*none"):

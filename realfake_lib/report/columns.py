@@ -1,0 +1,114 @@
+"""How a table is shown: headers in words with units, each interval in one column."""
+
+import numbers
+
+from realfake_lib.report.values import fixed, plain
+
+
+def percent(digits=1):
+    """Formatter of shares as numbers of a column whose header says "(%)"."""
+    return lambda share: fixed(100 * share, digits)
+
+
+def decimals(digits):
+    """Formatter with so many decimals."""
+    return lambda value: fixed(value, digits)
+
+
+_PERCENT = percent()
+
+COLUMNS = {
+    # shares
+    "accuracy": ("accuracy (%)", _PERCENT),
+    "val_accuracy": ("validation accuracy (%)", percent(2)),
+    "fake_recall": ("recall of FAKE (%)", _PERCENT),
+    "real_recall": ("recall of REAL (%)", _PERCENT),
+    "recall": ("recall of FAKE (%)", _PERCENT),
+    "precision": ("precision (%)", _PERCENT),
+    "predicted_fake": ("predicted FAKE (%)", _PERCENT),
+    "false_positive_rate": ("false-positive rate (%)", _PERCENT),
+    "ci": ("95 % interval (%)", _PERCENT),
+    # other measures
+    "auroc": ("AUROC", decimals(3)),
+    "p": ("p", decimals(3)),
+    "p_value": ("p", decimals(3)),
+    "p_holm": ("p (Holm)", decimals(3)),
+    "epsilon": ("ε (1/255)", plain),
+    # costs
+    "parameters": ("parameters", plain),
+    "seconds": ("time (s)", decimals(1)),
+    "mflop": ("MFLOP per image", decimals(1)),
+    "images_per_second": ("images/s", decimals(0)),
+}
+"""Column → (header, formatter of one value) for every table of the report.
+
+A column that is not here is shown as its name, with spaces for underscores.
+"""
+
+
+def shown(frame, formats=None):
+    """A table as text, for people.
+
+    Two columns ``x_low`` and ``x_high`` become one, "low to high", beside ``x``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    formats : dict of str to (str or callable), optional
+        Format of a column other than that of :data:`COLUMNS`; a string is a format string.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of strings, its columns and index levels named in words.
+    """
+    import pandas as pd
+
+    formats = formats or {}
+    text = {}
+    for column in frame.columns:
+        stem, _, end = str(column).rpartition("_")
+        if end == "high" and f"{stem}_low" in frame:
+            continue
+        if end == "low" and f"{stem}_high" in frame:
+            write = _writer(stem, formats.get(column))
+            pairs = zip(frame[column], frame[f"{stem}_high"], strict=True)
+            text[_interval_header(stem)] = [_range(low, high, write) for low, high in pairs]
+        else:
+            write = _writer(column, formats.get(column))
+            text[header(column)] = [write(value) for value in frame[column]]
+    table = pd.DataFrame(text, index=frame.index, dtype=object)
+    table.index.names = [name and header(name) for name in frame.index.names]
+    return table
+
+
+def header(column):
+    """The words for a column."""
+    return COLUMNS[column][0] if column in COLUMNS else str(column).replace("_", " ")
+
+
+def _interval_header(stem):
+    return header(stem) if stem == "ci" else f"{header(stem)}, 95 % interval"
+
+
+def _range(low, high, write):
+    low, high = write(low), write(high)
+    return low if low == high == "–" else f"{low} to {high}"
+
+
+def _writer(column, chosen):
+    """Formatter of one column's cells."""
+    if isinstance(chosen, str):
+        chosen = chosen.format
+    chosen = chosen or COLUMNS.get(column, (None, plain))[1]
+    return lambda value: "–" if _nothing(value) else _written(value, chosen)
+
+
+def _written(value, write):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return plain(value)
+    return write(value)
+
+
+def _nothing(value):
+    return value is None or value != value  # NaN is the one value that differs from itself
