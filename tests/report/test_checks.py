@@ -94,13 +94,32 @@ def test_code_that_is_not_python_is_found_but_magics_are_allowed(path):
     assert broken(path, new_code_cell("%matplotlib inline\n!ls\nx = 1")) == []
 
 
-def test_eleven_lines_are_a_warning_and_sixteen_an_error(path):
-    lines = [new_code_cell("x = 1\n" * count) for count in (10, 11, 16)]
+def test_thirteen_lines_are_a_warning_and_sixteen_an_error(path):
+    lines = [new_code_cell("x = 1\n" * count) for count in (12, 13, 16)]
     found = checks.check(notebook(path, *lines))
     assert [(problem.cell, problem.severity) for problem in found] == [
         (4, "warning"),
         (5, "error"),
     ]
+
+
+def test_a_cell_of_parameters_may_have_fifteen_lines(path):
+    def found(count):
+        tagged = new_code_cell("x = 1\n" * count, metadata={"tags": ["parameters"]})
+        cells = [new_markdown_cell("# T\nx"), tagged]
+        nbformat.write(new_notebook(cells=cells, metadata=KERNEL), path)
+        return [problem.rule for problem in checks.check(path)]
+
+    assert found(15) == [] and found(16) == ["length"]
+
+
+def test_a_cell_that_shows_the_method_may_define_functions(path):
+    cell = new_code_cell("def f():\n    pass", metadata={"tags": ["method"]})
+    assert broken(path, cell) == []
+
+
+def test_a_tag_that_the_report_does_not_know_is_found(path):
+    assert broken(path, new_code_cell("1", metadata={"tags": ["findings"]})) == [("tag", 3)]
 
 
 def test_code_without_text_before_it_is_found(path):
@@ -157,6 +176,30 @@ def test_captions_and_alt_texts_are_prose_too(path):
     assert broken(path, new_code_cell(code)) == [("typed result", 3), ("template", 3)]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "run.text(f'{a:pct} of 97.1 %')",
+        "run.text('x', 'It has 97.1 %.' if a else 'y')",
+        "run.claim('x', True, yes='It has 0.971.')",
+        "run.claim('x', True, 'It has 0.971.')",
+        "run.tile('Accuracy', '97.1 %')",
+        "run.figure(f, 'x', caption=f'{a:pct} of 97.1 %', alt='x')",
+    ],
+)
+def test_a_result_typed_into_what_a_cell_says_is_found(path, code):
+    assert broken(path, new_code_cell(code)) == [("typed result", 3)]
+
+
+def test_values_names_and_plots_are_not_results_typed_by_hand(path):
+    code = """
+run.text(f"{a:pct(2)} (95 % interval {a:ci}) of {b['0.05']:int}, see {run.value('pgd_4'):num}.")
+run.claim("pgd_40", better(a, 0.95), yes=f"{a:pct}")
+ax.text(0.5, 0.5, "97.1 %")
+"""
+    assert broken(path, new_code_cell(code)) == []
+
+
 def test_an_unknown_filter_or_stage_is_found_before_any_run(path):
     texts = ["{{ training.a | percent }}", "{{ trainig.a | pct }}", "{% if %}"]
     cells = [new_markdown_cell(text) for text in texts]
@@ -195,7 +238,7 @@ def test_normalising_leaves_only_what_belongs_into_a_commit(path):
     ran = new_code_cell(
         "1 + 1\n",
         execution_count=4,
-        metadata={"papermill": {"duration": 2}, "tags": ["keep"]},
+        metadata={"papermill": {"duration": 2}, "tags": ["method"]},
         outputs=[new_output("stream", text="2")],
     )
     metadata = {"kernelspec": {"name": "my-env", "display_name": "x"}, "papermill": {}}
@@ -207,7 +250,7 @@ def test_normalising_leaves_only_what_belongs_into_a_commit(path):
     assert clean["cells"][2] == {
         "cell_type": "code",
         "id": ran_id,
-        "metadata": {"tags": ["keep"]},
+        "metadata": {"tags": ["method"]},
         "source": ["1 + 1"],
         "execution_count": None,
         "outputs": [],
