@@ -83,7 +83,7 @@ trials: ready ## run the trials in experiments/trials.yml that have no outcome y
 	@$(PY) scripts/run_trials.py
 
 trainings: ready ## make the long trainings kept in experiments/trainings that are missing (hours)
-	@$(PY) scripts/train_kept.py $$GIVEN_TRAININGS
+	@$(PY) scripts/pretrain.py $$GIVEN_TRAININGS
 
 lint: ready ## check style and the committed notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

@@ -1,10 +1,10 @@
 """Images per second: the original report's input pipeline against this library's.
 
 Both feed the same augmentation (rotation by 15°, shifts by a tenth, flips) of the same images, and
-then train the same network (``seed_cnn``) on it, taking turns, so that whatever else the machine
-does hits both. The original's is Keras's ``ImageDataGenerator`` with ``Model.fit`` and batches of
-32; it is measured reading JPEG files from folders, as its notebook did, and from memory, to its
-advantage.
+then train the same network (``baseline_cnn``) on it, taking turns, so that whatever else the
+machine does hits both. The original's is Keras's ``ImageDataGenerator`` with ``Model.fit`` and
+batches of 32; it is measured reading JPEG files from folders, as its notebook did, and from memory,
+to its advantage.
 """
 
 import argparse
@@ -38,7 +38,7 @@ ORIGINAL = "original, from files"
 
 
 def original_network():
-    """The original's network: ``seed_cnn`` with the scaling outside and a sigmoid at the end."""
+    """The original's: ``baseline_cnn`` with the scaling outside and a sigmoid at the end."""
     layers = keras.layers
     network = keras.Sequential(
         [
@@ -114,8 +114,10 @@ def library_input(images, labels):
 
 def library_training(images, labels, precision, batch_size=BATCH):
     """A function that trains this library's way on every image once."""
-    recipe = training.RECIPES["seed_original"].replace(precision=precision, batch_size=batch_size)
-    twin = training_twin(models.build("seed_cnn"), precision)
+    recipe = training.RECIPES["baseline_original"].replace(
+        precision=precision, batch_size=batch_size
+    )
+    twin = training_twin(models.build("baseline_cnn"), precision)
     step = make_step(twin, recipe.make_optimizer(), recipe)
     epochs = itertools.count()
     ones, rates = tf.ones(GATHER), tf.constant(recipe.rates(0, 1, GATHER // batch_size))
@@ -207,7 +209,7 @@ def main(arguments=None):
     # Speed does not depend on what the pictures show, so none need be at hand.
     images = dice.integers(0, 256, (count, 32, 32, 3), np.uint8)
     table = compare(images, np.arange(count) % 2, options.rounds)
-    print(f"seed_cnn, batches of {BATCH}, {count:,} images, best of {options.rounds} rounds:\n")
+    print(f"baseline_cnn, batches of {BATCH}, {count:,} images, best of {options.rounds} rounds:\n")
     print(table.round({"images_per_second": 0, "cpu_ms_per_image": 3, "speedup": 2}).to_string())
     best = table.speedup.groupby(level="measured").max()
     words = ", ".join(f"{what} {value:.1f}" for what, value in best.items())

@@ -107,7 +107,7 @@ def main(arguments=None):
     )
     parser.add_argument("--images", type=int, default=10_000, help="how many")
     parser.add_argument("--folder", type=Path, help="images of your own instead")
-    parser.add_argument("--detectors", nargs="+", default=["best", "fast"])
+    parser.add_argument("--detectors", nargs="+", default=["detector", "fast"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the table to this file, too")
     options = parser.parse_args(arguments)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "detectors"
 """The published detectors, a part of the installed package."""
 
-DEFAULT = ("best", "compact_cnn")
-"""The trained detectors that are taken where none is named, the first that there is."""
+DEFAULT = "detector"
+"""The trained detector that is taken where none is named."""
 
 SUFFIXES = (".keras", ".onnx")
 
@@ -157,7 +157,7 @@ def load_detector(
     ----------
     model : str or path-like, optional
         A model file, whose name ends in ``.keras`` or ``.onnx``, or the name of a trained
-        detector: ``"best"``, ``"fast"``, … By default the best that there is.
+        detector: ``"detector"`` (the default) or ``"fast"``.
     gradients : bool
         Take the Keras form of a detector that is named: it can explain its verdicts, and needs
         TensorFlow. Otherwise the ONNX form is taken, which gives the same probabilities.
@@ -201,7 +201,7 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
     Parameters
     ----------
     model : str or path-like, optional
-        By default the first of :data:`DEFAULT` that there is.
+        By default :data:`DEFAULT`.
     keras : bool
         Of a detector that is named take the Keras form. Otherwise the ONNX form is taken where
         there is one, since it starts without TensorFlow.
@@ -224,13 +224,13 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
     # The demo detector of the smoke profile knows two photographs, so it never serves by default.
     builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
     folders = [FOLDER, *(build / "models" for build in builds)]
-    names = DEFAULT if model is None else (str(model),)
-    candidates = (folder / f"{name}.keras" for folder in folders for name in names)
+    name = DEFAULT if model is None else str(model)
+    candidates = (folder / f"{name}.keras" for folder in folders)
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         known = sorted({path.stem for folder in folders for path in folder.glob("*.keras")})
         raise UserError(
-            f"No trained detector {model!r} found. Known: {', '.join(known) or 'none'}.",
+            f"No trained detector {name!r} found. Known: {', '.join(known) or 'none'}.",
             "Name one of them, or a model file, whose name ends in .keras or .onnx.",
         )
     return found if keras else prefer_onnx(found)

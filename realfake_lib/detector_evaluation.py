@@ -42,7 +42,7 @@ class Evaluation:
         FAKE from this ``p_fake`` on.
     measures : dict of str to Measure
         Accuracy, precision, recall, F1 (all for FAKE), AUROC and more. Of images of one class
-        alone ``recall`` (all FAKE) or ``false_alarm_rate`` (all REAL).
+        alone ``recall`` (all FAKE) or ``false_positive_rate`` (all REAL).
     only : str or None
         The class of all images, where they are of one class alone.
     """
@@ -156,6 +156,6 @@ def _measures(labels, p_fake, threshold, seed, only):
     if only is None:
         scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
         return {name: Measure(value, *interval) for name, value, interval in scores.items()}
-    name = "recall" if only == "FAKE" else "false_alarm_rate"
+    name = "recall" if only == "FAKE" else "false_positive_rate"
     value, interval = metrics.called_fake(p_fake, threshold)
     return {name: Measure(value, *interval)}

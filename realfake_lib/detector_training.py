@@ -76,8 +76,8 @@ def train(
     known = models.available()
     if model not in known:
         raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
-    # seed_cnn flattens its features, so it cannot train on windows of the images.
-    recipe = recipe or ("seed_plain" if model == "seed_cnn" else "compact_standard")
+    # baseline_cnn flattens its features, so it cannot train on windows of the images.
+    recipe = recipe or ("baseline" if model == "baseline_cnn" else "short")
     chosen = training.get_recipe(recipe)
     dataset = detector_evaluation.load(data, image_size=image_size)
     splits = library.make_splits(dataset, seed=seed, n_train=n_train)

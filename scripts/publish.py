@@ -17,11 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
 FOLDER = ROOT / "realfake_lib" / "detectors"
-DETECTORS = ("best", "fast", "compact_cnn")
+DETECTORS = ("detector", "fast")
 """Trained detectors that are published, as far as a build has them."""
-REPORTED_AS = {"best": "best_single"}
-"""What a detector is called among the training chapter's metrics, where that is another name: there
-``best`` is the mean over seeds."""
 
 
 def refusal(metrics):
@@ -86,9 +83,7 @@ def complete(detectors, metrics):
         if not file.is_file():
             continue
         model, meta = models.load(file)
-        meta = model_card.with_report(meta, REPORTED_AS.get(name, name), metrics, name) | {
-            "bytes": file.stat().st_size
-        }
+        meta = model_card.with_report(meta, name, metrics) | {"bytes": file.stat().st_size}
         meta = to_onnx(model, file.with_suffix(".onnx"), meta)
         file.with_suffix(".md").write_text(model_card.render(meta, name), encoding="utf-8")
 

@@ -226,13 +226,13 @@ def test_train_saves_a_detector_with_its_operating_point(tiny, monkeypatch, tmp_
     monkeypatch.setattr(models, "save", lambda model, path, meta: saved.update(meta))
     output = tmp_path / "new" / "detector.keras"
     result = realfake(
-        "train", "--output", output, "--model", "seed_cnn", "--epochs", 2, "--seed", 4
+        "train", "--output", output, "--model", "baseline_cnn", "--epochs", 2, "--seed", 4
     )
     assert result.exit_code == 0, result.stderr
     assert "validation accuracy 75.0%" in result.stdout and output.parent.is_dir()
-    assert asked["model"] == "seed_cnn" and asked["recipe"].epochs == 2 and asked["seed"] == 4
+    assert asked["model"] == "baseline_cnn" and asked["recipe"].epochs == 2 and asked["seed"] == 4
     # A network that flattens its features cannot train on windows, and the command names no recipe.
-    assert asked["recipe"].window == 1
+    assert asked["recipe"].crop_size == 1
     assert asked["checkpoint_dir"] == tmp_path / "cache" / "training"
     assert 0 < saved["threshold"] < 1 and saved["temperature"] > 0
     assert saved["trained_on"]["data"] == "tiny" and saved["trained_on"]["epochs"] == 2
@@ -365,12 +365,12 @@ def test_evaluate_refuses_an_unknown_part():
 )
 def test_evaluate_finds_mistakes_before_tensorflow_is_imported(arguments, message, monkeypatch):
     monkeypatch.setattr(console, "import_tensorflow", None)
-    result = realfake("evaluate", "--model", "compact_cnn", *arguments)
+    result = realfake("evaluate", "--model", "fast", *arguments)
     assert result.exit_code == 2 and message in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("name", "measure", "value"), [("FAKE", "recall", 1.0), ("REAL", "false_alarm_rate", 0.0)]
+    ("name", "measure", "value"), [("FAKE", "recall", 1.0), ("REAL", "false_positive_rate", 0.0)]
 )
 def test_evaluate_takes_one_class_alone(untrained, detector, tmp_path, name, measure, value):
     folder = own_folder(tmp_path / "own", {name: 30})

@@ -198,7 +198,7 @@ def test_the_light_installation_gives_a_verdict_anywhere_within_2_seconds(elsewh
         seconds.append(time.monotonic() - begun)
         assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
-    assert Path(record["model"]).name == "best.onnx"
+    assert Path(record["model"]).name == "detector.onnx"
     assert record["results"][0]["verdict"] and min(seconds) <= 2, seconds
 
 
@@ -217,7 +217,7 @@ def test_the_light_installation_takes_at_most_350_megabytes(light):
     ("command", "subject"),
     [
         ("train --output x.keras", "train"),
-        ("evaluate --model best", "evaluate"),
+        ("evaluate --model fast", "evaluate"),
         ("export --output x.onnx", "export"),
         ("report run", "report run"),
         ("report pdf", "report pdf"),

@@ -39,7 +39,7 @@ HISTORY = pd.DataFrame(
         "learning_rate": [1e-3, 1e-2, 1e-4],
     }
 )
-NAMES = ("seed_cnn_original_recipe", "seed_cnn", "compact_cnn")
+NAMES = ("baseline_original_recipe", "baseline_cnn", "compact_cnn")
 
 
 def interval(frame, value, *bounds):
@@ -182,7 +182,7 @@ FIGURES = {
         {name: [[10_000, 0], [10_000, 0]] for name in (*NAMES, "argmax of one column (original)")}
     ),
     "roc_and_pr": lambda: plots.roc_and_pr(
-        {"seed_cnn": (LABELS, P_FAKE), "compact_cnn": (LABELS, P_FAKE**2)}
+        {"baseline_cnn": (LABELS, P_FAKE), "compact_cnn": (LABELS, P_FAKE**2)}
     ),
     "reliability": lambda: plots.reliability(
         {"before": (LABELS, P_FAKE), "after": evaluation.reliability(LABELS, P_FAKE**2)}
@@ -222,11 +222,11 @@ FIGURES = {
     "unseen_generators": lambda: plots.unseen_generators(UNSEEN),
     "robustness_curves": lambda: plots.robustness_curves(ATTACKED),
     "robustness_curves, one": lambda: plots.robustness_curves(
-        ATTACKED.query("detector == 'seed_cnn'")[["attack", "epsilon", "accuracy"]]
+        ATTACKED.query("detector == 'baseline_cnn'")[["attack", "epsilon", "accuracy"]]
     ),
     "corruption_curves": lambda: plots.corruption_curves(CORRUPTED),
     "corruption_curves, auroc": lambda: plots.corruption_curves(
-        CORRUPTED[CORRUPTED["detector"] == "seed_cnn"], "auroc", "AUROC"
+        CORRUPTED[CORRUPTED["detector"] == "baseline_cnn"], "auroc", "AUROC"
     ),
 }
 

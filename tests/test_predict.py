@@ -219,52 +219,51 @@ def test_the_published_detector_says_what_it_was_trained_on():
 
 @pytest.fixture
 def trained(detector_file, onnx_file, tmp_path, monkeypatch):
-    """Two published detectors, "best" as ONNX, too."""
+    """Two published detectors, "detector" as ONNX, too."""
     folder = tmp_path / "detectors"
     folder.mkdir(parents=True)
-    for name in ("best", "compact_cnn"):
+    for name in ("detector", "fast"):
         for source in (detector_file, detector_file.with_suffix(".json")):
             shutil.copy(source, folder / f"{name}{source.suffix}")
     for suffix in (".onnx", ".json"):  # the description of both forms
-        shutil.copy(onnx_file.with_suffix(suffix), folder / f"best{suffix}")
+        shutil.copy(onnx_file.with_suffix(suffix), folder / f"detector{suffix}")
     monkeypatch.setattr(detector, "FOLDER", folder)
     monkeypatch.setattr(detector.settings, "project_root", lambda: tmp_path / "project")
     return folder
 
 
-def test_the_best_detector_is_taken_where_none_is_named_and_else_the_compact_one(trained):
-    assert detector.find_model(keras=True) == trained / "best.keras"
-    (trained / "best.keras").unlink()
-    assert detector.find_model() == trained / "compact_cnn.keras"
-    assert detector.find_model("compact_cnn") == trained / "compact_cnn.keras"
-    with pytest.raises(UserError, match="No trained detector 'fast' found. Known: compact_cnn"):
-        detector.find_model("fast")
+def test_the_detector_is_taken_where_none_is_named_and_no_other_in_its_place(trained):
+    assert detector.find_model(keras=True) == trained / "detector.keras"
+    (trained / "detector.keras").unlink()
+    assert detector.find_model("fast") == trained / "fast.keras"
+    with pytest.raises(UserError, match="No trained detector 'detector' found. Known: fast"):
+        detector.find_model()
 
 
 def test_the_form_that_starts_sooner_is_taken_unless_another_is_needed(trained):
-    assert detector.find_model() == trained / "best.onnx"
-    assert detector.find_model("best") == trained / "best.onnx"
-    assert detector.find_model("best", keras=True) == trained / "best.keras"
-    assert detector.find_model(trained / "best.keras") == trained / "best.keras"
-    assert detector.find_model("compact_cnn") == trained / "compact_cnn.keras"
+    assert detector.find_model() == trained / "detector.onnx"
+    assert detector.find_model("detector") == trained / "detector.onnx"
+    assert detector.find_model("detector", keras=True) == trained / "detector.keras"
+    assert detector.find_model(trained / "detector.keras") == trained / "detector.keras"
+    assert detector.find_model("fast") == trained / "fast.keras"
 
 
 def test_an_onnx_file_that_an_earlier_detector_left_is_not_taken(trained):
-    shutil.copy(trained / "best.onnx", trained / "compact_cnn.onnx")
-    assert detector.find_model("compact_cnn").suffix == ".keras"
+    shutil.copy(trained / "detector.onnx", trained / "fast.onnx")
+    assert detector.find_model("fast").suffix == ".keras"
 
 
 def test_a_detectors_name_means_the_detector_whatever_lies_in_the_folder(
     trained, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "best").mkdir()
-    (tmp_path / "compact_cnn").touch()
-    for name in ("best", "compact_cnn"):
+    (tmp_path / "detector").mkdir()
+    (tmp_path / "fast").touch()
+    for name in ("detector", "fast"):
         assert detector.find_model(name).parent == trained
 
 
-@pytest.mark.parametrize("path", ["./best", "some/best", "best/"])
+@pytest.mark.parametrize("path", ["./fast", "some/fast", "fast/"])
 def test_a_path_is_no_name_and_ends_as_model_files_do(trained, path):
     with pytest.raises(UserError, match="ends in .keras or .onnx"):
         detector.find_model(path)

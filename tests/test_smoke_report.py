@@ -71,13 +71,13 @@ def test_metrics_have_the_promised_schema(smoke):
         "preprocessing.images_total",
         "preprocessing.duplicate_pairs",
         "preprocessing.test_images_with_train_twin",
-        "training.seed_cnn_original_recipe.test.accuracy",
-        "training.seed_cnn.test.accuracy",
-        "training.compact_cnn.test.accuracy",
-        "training.compact_cnn.test_dedup.accuracy",
-        "training.compact_cnn.test.auroc",
-        "adversarial_robustness.compact_cnn.fgsm_1.accuracy",
-        "adversarial_robustness.compact_cnn.pgd_1.accuracy",
+        "training.baseline_original_recipe.test.accuracy",
+        "training.baseline.test.accuracy",
+        "training.detector.test.accuracy",
+        "training.detector.test_dedup.accuracy",
+        "training.detector.test.auroc",
+        "adversarial_robustness.detector.fgsm_1.accuracy",
+        "adversarial_robustness.detector.pgd_1.accuracy",
     ):
         assert name in content["metrics"], name
 
@@ -232,14 +232,14 @@ def test_editing_a_model_reruns_what_trains_it(smoke, tmp_path):
     (source,) = [
         path
         for path in (project / "realfake_lib" / "models").glob("*.py")
-        if "def compact_cnn" in path.read_text()
+        if "def deep_cnn" in path.read_text()
     ]
     text = source.read_text()
-    at = text.index("def compact_cnn")
+    at = text.index("def deep_cnn")
     at = text.index('"""', text.index('"""', at) + 3) + 3
     source.write_text(text[:at] + "\n    _edited = True" + text[at:])
     runs = would_run(project)
-    assert "compact_cnn" in runs["training"]
+    assert "deep_cnn" in runs["training"]
     assert "training" in runs["adversarial_robustness"]
     assert "preprocessing" not in runs
 

@@ -108,7 +108,7 @@ class FinalScores:
         return float(np.mean((self.p_fake < self.point.threshold) == self.y_test))
 
     @property
-    def false_alarm_rate(self):
+    def false_positive_rate(self):
         """Share of REAL test images called FAKE at the threshold chosen on validation."""
         return float(np.mean(self.p_fake[self.y_test == REAL] >= self.point.threshold))
 
@@ -137,7 +137,7 @@ class FinalScores:
         low, high = self.point.uncertain_band
         at_threshold = {
             "accuracy": self.accuracy_at_threshold,
-            "false_alarm_rate": self.false_alarm_rate,
+            "false_positive_rate": self.false_positive_rate,
             "uncertain_share": float(np.mean((self.p_fake > low) & (self.p_fake < high))),
             "ece_before_temperature": self.ece_uncalibrated,
         }
@@ -396,7 +396,7 @@ def headline_table(results):
         }
         if result.unseen:  # beside the accuracy, where nobody can overlook it
             row["unseen recall"] = result.unseen["all"].fake_recall
-            row["REAL called fake"] = result.false_alarm_rate
+            row["REAL called fake"] = result.false_positive_rate
             row["unseen AUROC"] = result.unseen["all"].auroc
         row |= {
             "without twins": result.test_dedup.accuracy,
@@ -426,7 +426,7 @@ def sidecar(result, per_object=None):
     -------
     dict
         JSON-able: ``temperature``, ``threshold``, ``uncertain_band``; ``test`` and ``test_dedup``
-        (measures by name, ``n``, and ``intervals``); ``false_alarm_rate`` of REAL test images at
+        (measures by name, ``n``, and ``intervals``); ``false_positive_rate`` of REAL test images at
         the threshold; ``per_object_class``, by name, where given; ``unseen``, by generator, with
         ``auroc``, ``fake_recall`` and ``n``.
     """
@@ -445,7 +445,7 @@ def sidecar(result, per_object=None):
         | {
             "test": plain(result.test),
             "test_dedup": plain(result.test_dedup),
-            "false_alarm_rate": result.false_alarm_rate,
+            "false_positive_rate": result.false_positive_rate,
             "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
         }
     )

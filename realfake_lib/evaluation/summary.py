@@ -51,7 +51,7 @@ def overview(metrics, models):
         "accuracy": "test.accuracy",
         "at its threshold": "test_at_threshold.accuracy",
         "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
-        "REAL called fake": "test_at_threshold.false_alarm_rate",
+        "REAL called fake": "test_at_threshold.false_positive_rate",
         "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
         "without twins": "test_dedup.accuracy",
         "AUROC": "test.auroc",
@@ -159,9 +159,9 @@ def against_original(original, training, transfer, robustness, comparison):
         Columns part, original report, this report; text.
     """
     figures = original["figures"]
-    recipe = training["seed_cnn_original_recipe.test.accuracy"]
-    compact = training["compact_cnn.test.accuracy"]
-    attack = robustness["compact_cnn.pgd_1.accuracy"]
+    recipe = training["baseline_original_recipe.test.accuracy"]
+    detector = training["detector.test.accuracy"]
+    attack = robustness["detector.pgd_1.accuracy"]
     tuned = _value(transfer, "efficientnet_lite0_finetuned.test.accuracy")
     low, high = figures["val_accuracy_worst"], figures["val_accuracy_best"]
     first, second = figures["comparison_accuracy"]
@@ -175,7 +175,7 @@ def against_original(original, training, transfer, robustness, comparison):
         (
             "confusion matrix",
             f"{figures['confusion_matrix']}, accuracy {figures['reported_accuracy']:.0%}",
-            f"accuracy {compact['value']:.1%} (compact network, n = {compact['n']:,})",
+            f"accuracy {detector['value']:.1%} (detector, n = {detector['n']:,})",
         ),
         (
             "transfer learning",

@@ -10,7 +10,7 @@ from realfake_lib import models
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
-from realfake_lib.training import kept
+from realfake_lib.training import pretrained
 from realfake_lib.training.features import extract, extract_cuts, fit_frozen, fit_head
 from realfake_lib.training.loop import fit, fresh_model, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
@@ -137,7 +137,7 @@ def find_or_fit(
     label : str
         Names the kept file and the checkpoint.
     folder : path-like, optional
-        Of kept trainings, see :mod:`realfake_lib.training.kept`.
+        Of kept trainings, see :mod:`realfake_lib.training.pretrained`.
     train : bool
         Whether to train where none was kept.
 
@@ -149,8 +149,8 @@ def find_or_fit(
     folder = None if folder is None else Path(folder)
     arguments = (network, dataset, splits, recipe, seed)
     if train:
-        return kept.fit(*arguments, label, folder, checkpoint_dir=checkpoint_dir)
-    return None if folder is None else kept.find(*arguments, folder, label)
+        return pretrained.fit(*arguments, label, folder, checkpoint_dir=checkpoint_dir)
+    return None if folder is None else pretrained.find(*arguments, folder, label)
 
 
 def judged_on(splits, n_val, seed=0):

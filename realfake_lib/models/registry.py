@@ -3,10 +3,10 @@
 import inspect
 
 from realfake_lib.errors import UserError
-from realfake_lib.models import compact, seed, small, stack
+from realfake_lib.models import baseline, compact, small, stack
 
 _BUILDERS = {
-    "seed_cnn": seed.seed_cnn,
+    "baseline_cnn": baseline.baseline_cnn,
     "compact_cnn": compact.compact_cnn,
     "tiny_cnn": small.tiny_cnn,
     "resnet_small": small.resnet_small,
@@ -35,7 +35,7 @@ def build(name, image_size=32, **options):
     image_size : int
         Side of the square input, in pixels.
     **options
-        Passed to the network's own function, e.g. ``dropout=0.3`` for ``"seed_cnn"``.
+        Passed to the network's own function, e.g. ``dropout=0.3`` for ``"baseline_cnn"``.
 
     Returns
     -------

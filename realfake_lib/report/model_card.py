@@ -26,7 +26,7 @@ _CHANGES = {
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
 
 
-def with_report(meta, name, metrics, attacked_as=None):
+def with_report(meta, name, metrics):
     """What is said of a detector, with what a report measured of it and how it was made.
 
     Parameters
@@ -37,8 +37,6 @@ def with_report(meta, name, metrics, attacked_as=None):
         The detector's name in the report's metrics.
     metrics : dict
         A report's ``metrics.json``.
-    attacked_as : str, optional
-        Its name in the chapter on robustness, where that is another one.
 
     Returns
     -------
@@ -70,9 +68,7 @@ def with_report(meta, name, metrics, attacked_as=None):
         },
         "robustness": {
             key: record
-            for key, record in _below(
-                f"adversarial_robustness.{attacked_as or name}.", metrics
-            ).items()
+            for key, record in _below(f"adversarial_robustness.{name}.", metrics).items()
             if _change(key)
         },
     }

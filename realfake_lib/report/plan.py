@@ -17,12 +17,12 @@ FILES = ("weights", "generators", "experiments")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
 _TOP_KEYS = {"data", "stages"}
-_STAGE_KEYS = {"title", "notebook", "inputs", "files", "minutes", "parameters", "promises"}
+_STAGE_KEYS = {"title", "notebook", "inputs", "files", "minutes", "parameters", "outputs"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: a notebook, what it reads, and what it promises.
+    """One stage: a notebook, what it reads, and what it outputs.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Stage:
         Everything injected into the notebook's parameters cell except ``output_dir``.
     minutes : float
         Estimated time on two CPU cores, for a run that has no past timing.
-    promises : dict of str to tuple of str
+    outputs : dict of str to tuple of str
         Names that must be among its results, by kind: metrics, figures, tables, models, arrays.
     files : tuple of {"weights", "generators", "experiments"}
         What it reads beside the data: folders of the user's own, ``REALFAKE_WEIGHTS`` and
@@ -47,7 +47,7 @@ class Stage:
     inputs: tuple = ()
     parameters: dict = field(default_factory=dict)
     minutes: float = 1.0
-    promises: dict = field(default_factory=dict)
+    outputs: dict = field(default_factory=dict)
     files: tuple = ()
 
 
@@ -188,8 +188,8 @@ def _stage(name, entry, root, profile, common):
     for kind in entry.get("files") or ():
         if kind not in FILES:
             raise _unknown("files", kind, FILES, where)
-    promises = entry.get("promises") or {}
-    _check_keys(promises, set(PROMISED), f"{where}: promises")
+    outputs = entry.get("outputs") or {}
+    _check_keys(outputs, set(PROMISED), f"{where}: outputs")
     return Stage(
         name=name,
         title=entry["title"],
@@ -197,7 +197,7 @@ def _stage(name, entry, root, profile, common):
         inputs=tuple(entry.get("inputs") or ()),
         parameters=parameters,
         minutes=float(_of_profile(entry.get("minutes", 1), profile, f"{where}: minutes")),
-        promises={kind: tuple(names) for kind, names in promises.items()},
+        outputs={kind: tuple(names) for kind, names in outputs.items()},
         files=tuple(entry.get("files") or ()),
     )
 

@@ -263,7 +263,7 @@ def _unkept(stage, folder):
     metrics = _read_json(folder / "metrics.json") or {}
     suffixes = {"figures": "png", "tables": "csv", "models": "keras", "arrays": "npz"}
     missing = []
-    for kind, names in stage.promises.items():
+    for kind, names in stage.outputs.items():
         for name in names:
             there = (
                 name in metrics

@@ -12,10 +12,11 @@ class Curriculum:
     """The course of one training.
 
     After a few passes most images are known and teach next to nothing. From the second epoch on, an
-    image whose last loss was below the mean is left out with probability ``recipe.prune``; those
-    that stay count for ``1 / (1 - prune)``, so that the expected gradient is that of all images.
+    image whose last loss was below the mean is left out with probability ``recipe.data_pruning``;
+    those that stay count for ``1 / (1 - data_pruning)``, so that the expected gradient is that of
+    all images.
     Nothing is left out where less than a batch would stay.
-    Early epochs may also see random windows (``recipe.window``) in place of whole images: a
+    Early epochs may also see random windows (``recipe.crop_size``) in place of whole images: a
     fully-convolutional network pays by the pixel. The last epochs see everything, whole.
 
     Parameters
@@ -47,16 +48,16 @@ class Curriculum:
 
     def side(self, epoch):
         """Side of the images in an epoch, in pixels."""
-        early = epoch < self.recipe.window_share * self.recipe.epochs
-        windows = max(LEAST_SIDE, round(self.recipe.window * self.image_size))
+        early = epoch < self.recipe.crop_share * self.recipe.epochs
+        windows = max(LEAST_SIDE, round(self.recipe.crop_size * self.image_size))
         return min(windows, self.image_size) if early else self.image_size
 
     def epoch(self, epoch):
         """Positions in ``rows`` in training order, (m,) int, and their weights, (m,) float32."""
         order = epoch_order(len(self.rows), True, self.seed, epoch)
         weights = np.ones(len(order), np.float32)
-        prune = self.recipe.prune
-        if not prune or epoch == 0 or epoch >= self.recipe.prune_share * self.recipe.epochs:
+        prune = self.recipe.data_pruning
+        if not prune or epoch == 0 or epoch >= self.recipe.data_pruning_share * self.recipe.epochs:
             return order, weights
         seen = np.isfinite(self.losses)  # an image that fell into a dropped batch was not
         easy = self.losses[order] < self.losses[seen].mean()

@@ -8,7 +8,7 @@ import numpy as np
 
 from realfake_lib import settings
 from realfake_lib.data import ImageDataset, Splits
-from realfake_lib.training import kept, loop
+from realfake_lib.training import loop, pretrained
 from realfake_lib.training.checkpoints import digest, model_digest
 from realfake_lib.training.predict import predict_logits
 
@@ -80,36 +80,38 @@ class Lesson:
         return logits
 
 
-def fit(network, lesson, recipe, seed, label, look_in=None, **options):
+def fit(network, lesson, recipe, seed, label, weights_dir=None, **options):
     """Train a network on the teachers' probabilities in place of bare labels.
 
     Parameters
     ----------
-    network, recipe, seed, label, look_in, **options
-        As for :func:`realfake_lib.training.kept.fit`.
+    network, recipe, seed, label, weights_dir, **options
+        As for :func:`realfake_lib.training.pretrained.fit`.
     lesson : Lesson
 
     Returns
     -------
     FitResult
     """
-    if look_in is not None:
-        found = kept.find(network, lesson.named, lesson.splits, recipe, seed, look_in, label)
+    if weights_dir is not None:
+        found = pretrained.find(
+            network, lesson.named, lesson.splits, recipe, seed, weights_dir, label
+        )
         if found is not None:
             return found
     arguments = (network, lesson.softened, lesson.splits, recipe)
     return loop.fit(*arguments, seed=seed, label=label, **options)
 
 
-def fit_seeds(network, lesson, recipe, seeds, label, look_in=None, otherwise=None, **options):
+def fit_seeds(network, lesson, recipe, seeds, label, weights_dir=None, fallback=None, **options):
     """Trainings by one lesson that differ in their seed alone, kept ones where there are any.
 
     Parameters
     ----------
-    network, lesson, recipe, label, look_in, **options
+    network, lesson, recipe, label, weights_dir, **options
         As for :func:`fit`.
-    seeds, otherwise
-        As for :func:`realfake_lib.training.kept.fit_seeds`.
+    seeds, fallback
+        As for :func:`realfake_lib.training.pretrained.fit_seeds`.
 
     Returns
     -------
@@ -117,15 +119,17 @@ def fit_seeds(network, lesson, recipe, seeds, label, look_in=None, otherwise=Non
         By seed.
     """
     arguments = (network, lesson.named, lesson.splits, recipe)
-    recipe, seeds = kept.what_to_train(*arguments, seeds, label, look_in, otherwise)
-    return {seed: fit(network, lesson, recipe, seed, label, look_in, **options) for seed in seeds}
+    recipe, seeds = pretrained.what_to_train(*arguments, seeds, label, weights_dir, fallback)
+    return {
+        seed: fit(network, lesson, recipe, seed, label, weights_dir, **options) for seed in seeds
+    }
 
 
 def identity(network, lesson, recipe, seed):
-    """:func:`realfake_lib.training.kept.identity` of a distillation; parameters as for :func:`fit`.
+    """:func:`.pretrained.identity` of a distillation; parameters as for :func:`fit`.
 
     Returns
     -------
     str
     """
-    return kept.identity(network, lesson.named, lesson.splits, recipe, seed)
+    return pretrained.identity(network, lesson.named, lesson.splits, recipe, seed)

@@ -37,7 +37,7 @@ STRATEGIES = {
         "zoom": {"augment": "zoom"},
         "as the original": {"augment": "original"},
     },
-    "effort": {"easy images left out": {"prune": 0.5}},
+    "effort": {"easy images left out": {"data_pruning": 0.5}},
     "batch size": {"batch 32": {"batch_size": 32}, "batch 256": {"batch_size": 256}},
 }
 """What the report compares, for :func:`plan`: factor to setting to the fields it changes."""

@@ -56,7 +56,8 @@ class FitResult:
     reason : str
         Why it trained, resumed or loaded, for the reader of a log.
     origin : dict
-        Where it was trained, for what was kept by :mod:`realfake_lib.training.kept`; else empty.
+        Where it was trained, for a checkpoint of :mod:`realfake_lib.training.pretrained`; else
+        empty.
     recipe : dict
         The recipe's fields, as they came to be for these images; empty where only a head was
         fitted.
@@ -156,7 +157,7 @@ def fit(
         val,
         [seed, repr(objective), *surroundings()],
     )
-    twin = training_twin(model, precision, any_size=recipe.window < 1)
+    twin = training_twin(model, precision, any_size=recipe.crop_size < 1)
     trained = objective.attach(twin)
     optimizer = recipe.make_optimizer()
     course = Curriculum(recipe, train, dataset.image_size, seed)

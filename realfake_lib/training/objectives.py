@@ -154,10 +154,14 @@ def for_recipe(objective, recipe, dataset, rows):
     -------
     object of this module
     """
-    if not recipe.objects or objective != REAL_OR_FAKE or not names_objects(dataset, rows):
+    if (
+        not recipe.auxiliary_class_loss
+        or objective != REAL_OR_FAKE
+        or not names_objects(dataset, rows)
+    ):
         return objective
     objects = dataset.index["object_class"].to_numpy()[rows]
-    return RealOrFakeOfWhat(int(objects.max()) + 1, recipe.objects)
+    return RealOrFakeOfWhat(int(objects.max()) + 1, recipe.auxiliary_class_loss)
 
 
 def names_objects(dataset, rows):

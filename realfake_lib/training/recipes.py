@@ -47,18 +47,18 @@ class Recipe:
         ``"auto"`` takes what :func:`realfake_lib.training.best_precision` measures as faster.
     select : {"last", "best_val_loss", "best_val_accuracy"}
         Which epoch's weights are kept; only validation images are consulted.
-    prune : float in [0, 1)
+    data_pruning : float in [0, 1)
         Probability with which an easy image is left out of an epoch, see
         :class:`realfake_lib.training.curriculum.Curriculum`.
-    prune_share : float in [0, 1]
+    data_pruning_share : float in [0, 1]
         Share of the epochs, from the first, in which images may be left out.
-    window : float in (0, 1]
-        Side of the random windows that the first epochs train on, as a share of the images'; 1:
+    crop_size : float in (0, 1]
+        Side of the random crops that the first epochs train on, as a share of the images'; 1:
         whole images.
-    window_share : float in [0, 1]
-        Share of the epochs, from the first, that train on windows.
-    objects : float
-        Weight of a second task, to name the object in the picture, where the data say it; see
+    crop_share : float in [0, 1]
+        Share of the epochs, from the first, that train on crops.
+    auxiliary_class_loss : float
+        Weight of the auxiliary loss of classifying the object, where the data name it; see
         :class:`realfake_lib.training.objectives.RealOrFakeOfWhat`.
     least_steps : int
         Steps that a training takes at least, with whatever number of images: see
@@ -76,11 +76,11 @@ class Recipe:
     augment: str = "flip_crop"
     precision: str = "auto"
     select: str = "last"
-    prune: float = 0.0
-    prune_share: float = 0.85
-    window: float = 1.0
-    window_share: float = 0.7
-    objects: float = 0.0
+    data_pruning: float = 0.0
+    data_pruning_share: float = 0.85
+    crop_size: float = 1.0
+    crop_share: float = 0.7
+    auxiliary_class_loss: float = 0.0
     least_steps: int = 0
 
     def __post_init__(self):
@@ -97,12 +97,12 @@ class Recipe:
                 "Recipe: label_smoothing must lie in [0, 1), warmup in (0, 1), "
                 "weight_decay at 0 or above."
             )
-        if not (0 <= self.prune < 1 and 0 < self.window <= 1):
-            raise UserError("Recipe: prune must lie in [0, 1), window in (0, 1].")
-        if self.objects < 0 or self.least_steps < 0:
-            raise UserError("Recipe: objects and least_steps must lie at 0 or above.")
-        if not (0 <= self.prune_share <= 1 and 0 <= self.window_share <= 1):
-            raise UserError("Recipe: prune_share and window_share must lie in [0, 1].")
+        if not (0 <= self.data_pruning < 1 and 0 < self.crop_size <= 1):
+            raise UserError("Recipe: data_pruning must lie in [0, 1), crop_size in (0, 1].")
+        if self.auxiliary_class_loss < 0 or self.least_steps < 0:
+            raise UserError("Recipe: auxiliary_class_loss and least_steps must lie at 0 or above.")
+        if not (0 <= self.data_pruning_share <= 1 and 0 <= self.crop_share <= 1):
+            raise UserError("Recipe: data_pruning_share and crop_share must lie in [0, 1].")
 
     def replace(self, **changes):
         """A copy with some fields changed."""
@@ -188,30 +188,26 @@ _MUON = Recipe(
     learning_rate=6e-3,
     weight_decay=0.1,
     augment="flip",
-    prune=0.6,
-    window=0.75,
+    data_pruning=0.6,
+    crop_size=0.75,
 )
-_NAMING = _MUON.replace(objects=0.15)
+_AUXILIARY = _MUON.replace(auxiliary_class_loss=0.15)
 _ANY_SIZE = {"least_steps": LEAST_STEPS}
 
 RECIPES = {
     # The original report's: 10 epochs, batch 32, rotation, shifts and flip.
-    "seed_original": _PLAIN.replace(epochs=10, augment="original"),
-    # The same without what blurs the traces of generation: no rotation, no shift.
-    "seed_plain": _PLAIN,
-    "compact_standard": _MUON.replace(epochs=12, **_ANY_SIZE),
-    "compact_full": _MUON.replace(epochs=30, **_ANY_SIZE),
-    "compact_smoke": _MUON.replace(epochs=3, batch_size=32),
-    "deep_full": _NAMING.replace(epochs=24, **_ANY_SIZE),
-    "deep_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
-    # Taught by several trainings of deep_full.
-    "best_full": _NAMING.replace(epochs=36, **_ANY_SIZE),
-    "best_smoke": _NAMING.replace(epochs=3, batch_size=32, prune=0.0),
-    "fast_full": _NAMING.replace(epochs=36, **_ANY_SIZE),
-    "fast_smoke": _NAMING.replace(epochs=4, batch_size=32, prune=0.0),
-    # For the benchmark of time to an accuracy: one pass over windows, and half of deep_full.
-    "sprint": _NAMING.replace(epochs=1, prune=0.0),
-    "race": _NAMING.replace(epochs=12),
+    "baseline_original": _PLAIN.replace(epochs=10, augment="original"),
+    # The same without what interpolates: no rotation, no shift.
+    "baseline": _PLAIN,
+    # For images of one's own.
+    "short": _MUON.replace(epochs=12, **_ANY_SIZE),
+    "hard_labels": _AUXILIARY.replace(epochs=24, **_ANY_SIZE),
+    # For soft labels, see training.distillation.
+    "distilled": _AUXILIARY.replace(epochs=36, **_ANY_SIZE),
+    "smoke": _AUXILIARY.replace(epochs=3, batch_size=32, data_pruning=0.0),
+    # For the benchmark of time to an accuracy: one epoch of crops, and half of hard_labels.
+    "sprint": _AUXILIARY.replace(epochs=1, data_pruning=0.0),
+    "race": _AUXILIARY.replace(epochs=12),
     "comparison": Recipe(epochs=4, batch_size=64),
     # bfloat16 slows the depthwise convolutions of MobileNet down to half the speed.
     "fine_tune": Recipe(
@@ -219,20 +215,20 @@ RECIPES = {
     ),
     # For all training images and BatchNorm trained with the rest (loop.fine_tune's norm).
     # MobileNet, two epochs on 10,000 images: Muon and that were two points ahead of AdamW and
-    # frozen BatchNorm. EfficientNet-Lite0, four epochs on 20,000 images, without pruning and
-    # windows: 97.3 % of validation images with `objects` at 0, 97.8 % at 0.15 (96.4 % with
-    # `objects` at 0 where it is cut at block3b_add).
+    # frozen BatchNorm. EfficientNet-Lite0, four epochs on 20,000 images, without data pruning and
+    # crops: validation accuracy 97.3 % with `auxiliary_class_loss` at 0, 97.8 % at 0.15 (96.4 %
+    # with `auxiliary_class_loss` at 0 where it is cut at block3b_add).
     "fine_tune_full": Recipe(
         epochs=20,
         batch_size=64,
         optimizer="muon",
-        prune=0.6,
-        window=0.75,
-        objects=0.15,
+        data_pruning=0.6,
+        crop_size=0.75,
+        auxiliary_class_loss=0.15,
         precision="float32",
     ),
 }
-"""Recipes by name. Those of ``seed_cnn`` follow the original report; the others were chosen on
+"""Recipes by name. Those of ``baseline_cnn`` follow the original report; the others were chosen on
 CIFAKE's validation split, none of them on its test set."""
 
 

@@ -10,7 +10,7 @@ import yaml
 from realfake_lib import models, settings, training
 from realfake_lib.errors import UserError
 from realfake_lib.models import cost
-from realfake_lib.training import costs, kept
+from realfake_lib.training import costs, pretrained
 
 FORMATS = {
     "val_accuracy": "{:.2%}",
@@ -101,7 +101,7 @@ def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
     ran = []
     for trial in trials:
         part = _part(splits, trial.n_train)
-        key = kept.identity(trial.network, dataset, part, trial.recipe, trial.seed)
+        key = pretrained.identity(trial.network, dataset, part, trial.recipe, trial.seed)
         if known.get(trial.name, {}).get("key") == key:
             continue
         known[trial.name] = {

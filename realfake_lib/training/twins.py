@@ -60,7 +60,7 @@ def training_twin(model, precision="float32", any_size=False):
     if any_size and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
         raise UserError(
             f"{model.name} takes images of one size only, so it cannot train on windows.",
-            "Choose a recipe without windows, e.g. seed_plain, or set its window to 1.",
+            "Choose a recipe without crops, e.g. baseline, or set its crop_size to 1.",
         )
 
     def clone(layer):

@@ -77,20 +77,20 @@ def test_every_metric_of_a_model_has_its_own_name(result):
     names = [f"{part}.{name}" for part, items, _ in result.parts() for name, *_ in _pairs(items)]
     assert len(set(names)) == len(names)
     assert {"test.accuracy", "test_dedup.accuracy", "unseen.bright.auroc"} <= set(names)
-    assert {"operating_point.temperature", "test_at_threshold.false_alarm_rate"} <= set(names)
+    assert {"operating_point.temperature", "test_at_threshold.false_positive_rate"} <= set(names)
 
 
 def test_errors_and_false_alarms_are_counted_on_the_test_set(result):
     wrong = (result.p_fake >= 0.5) == result.y_test
     assert result.errors == wrong.sum()
     alarms = result.p_fake[result.y_test == REAL] >= result.point.threshold
-    assert result.false_alarm_rate == pytest.approx(alarms.mean())
+    assert result.false_positive_rate == pytest.approx(alarms.mean())
 
 
 def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
     headline = final.headline_table({"a": result})
     assert headline.at["a", "unseen recall"] == result.unseen["all"].fake_recall
-    assert headline.at["a", "REAL called fake"] == result.false_alarm_rate
+    assert headline.at["a", "REAL called fake"] == result.false_positive_rate
     at_threshold = (result.p_fake >= result.point.threshold) == (result.y_test == FAKE)
     assert headline.at["a", "at its threshold"] == np.mean(at_threshold)
     assert set(final.formats(headline)) == set(headline.columns)

@@ -18,30 +18,30 @@ def record(value, low=None, high=None, n=None):
 @pytest.fixture
 def metrics():
     return {
-        "compact_cnn.test.accuracy": record(0.97, 0.96, 0.98, 20_000),
-        "compact_cnn.test_dedup.accuracy": record(0.965),
-        "compact_cnn.parameters": record(288_000),
-        "compact_cnn.seconds": record(901.6),
-        "compact_cnn.unseen.all.auroc": record(0.5, 0.45, 0.55, 448),
-        "compact_cnn.unseen.all.fake_recall": record(0.03, 0.02, 0.05, 448),
-        "seed_cnn_original_recipe.test.accuracy": record(0.85, 0.84, 0.86, 20_000),
+        "detector.test.accuracy": record(0.97, 0.96, 0.98, 20_000),
+        "detector.test_dedup.accuracy": record(0.965),
+        "detector.parameters": record(288_000),
+        "detector.seconds": record(901.6),
+        "detector.unseen.all.auroc": record(0.5, 0.45, 0.55, 448),
+        "detector.unseen.all.fake_recall": record(0.03, 0.02, 0.05, 448),
+        "baseline_original_recipe.test.accuracy": record(0.85, 0.84, 0.86, 20_000),
     }
 
 
 def test_overview_sets_unknown_generators_in_the_same_row(metrics):
-    row = summary.overview(metrics, ["compact_cnn"]).loc["compact_cnn"]
+    row = summary.overview(metrics, ["detector"]).loc["detector"]
     assert row["accuracy"] == 0.97
     assert row["unseen: fakes found"] == 0.03
     assert row["training, s"] == 902
 
 
 def test_overview_leaves_out_what_no_model_has(metrics):
-    frame = summary.overview(metrics, ["seed_cnn_original_recipe"])
+    frame = summary.overview(metrics, ["baseline_original_recipe"])
     assert list(frame.columns) == ["accuracy"]
 
 
 def test_unseen_has_a_row_per_model_and_generator(metrics):
-    frame = summary.unseen(metrics, ["compact_cnn", "seed_cnn_original_recipe"])
+    frame = summary.unseen(metrics, ["detector", "baseline_original_recipe"])
     assert len(frame) == 1
     row = frame.iloc[0]
     assert (row["generator"], row["auroc_low"], row["fake_recall_high"], row["n"]) == (
@@ -53,7 +53,7 @@ def test_unseen_has_a_row_per_model_and_generator(metrics):
 
 
 def test_unseen_is_empty_without_generators():
-    assert summary.unseen({}, ["compact_cnn"]).empty
+    assert summary.unseen({}, ["detector"]).empty
 
 
 def test_own_and_published_accuracies_are_ranked_together(metrics):
@@ -62,8 +62,8 @@ def test_own_and_published_accuracies_are_ranked_together(metrics):
         "worse": {"title": "Worse", "accuracy": 0.9, "source": "s", "params": 5},
         "no_accuracy": {"title": "None", "source": "s"},
     }
-    frame = summary.against_published(metrics, ["compact_cnn"], published)
-    assert list(frame["name"]) == ["Better", "compact_cnn", "Worse"]
+    frame = summary.against_published(metrics, ["detector"], published)
+    assert list(frame["name"]) == ["Better", "detector", "Worse"]
     assert list(frame["ours"]) == [False, True, False]
     assert frame.loc[1, "low"] == 0.96 and pd.isna(frame.loc[0, "low"])
 
@@ -79,7 +79,7 @@ def test_original_and_own_results_stand_in_one_row(metrics):
             "comparison_accuracy": [0.59, 0.64],
         }
     }
-    robustness = {"compact_cnn.pgd_1.accuracy": record(0.82, 0.8, 0.84, 1000)}
+    robustness = {"detector.pgd_1.accuracy": record(0.82, 0.8, 0.84, 1000)}
     frame = summary.against_original(original, metrics, {}, robustness, {}).set_index("part")
     assert "75.3% to 87.8%" in frame.loc["its network, its recipe", "original report"]
     assert "85.0%" in frame.loc["its network, its recipe", "this report"]

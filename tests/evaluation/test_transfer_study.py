@@ -11,7 +11,7 @@ from realfake_lib.data import Splits
 from realfake_lib.evaluation import transfer_study
 from realfake_lib.models import transfer
 from realfake_lib.settings import FAKE, REAL
-from realfake_lib.training import features, kept
+from realfake_lib.training import features, pretrained
 
 CUT = "conv_pw_1_relu"
 
@@ -242,14 +242,14 @@ def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_picture
 def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures, tmp_path):
     network = transfer_study.thawed_backbone("mobilenet", None, CUT, stem_stride=1)
     recipe = transfer_study.get_recipe("fine_tune_full").replace(
-        epochs=1, batch_size=16, objects=0.0
+        epochs=1, batch_size=16, auxiliary_class_loss=0.0
     )
     arguments = (network, *pictures, recipe, "tuned", 0)
     assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
     done = transfer_study.find_or_fit(*arguments, tmp_path)
     assert not done.origin
-    key = kept.identity(network, *pictures, recipe, 0)
-    kept.keep(done, tmp_path, "tuned", 0, key, machine="another")
+    key = pretrained.identity(network, *pictures, recipe, 0)
+    pretrained.save(done, tmp_path, "tuned", 0, key, machine="another")
     found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
     assert found.origin == {"machine": "another"} and found.epochs_run == 0
     for one, other in zip(done.model.get_weights(), found.model.get_weights(), strict=True):

@@ -26,7 +26,7 @@ def test_every_network_is_flat_and_takes_another_image_size(name):
 
 
 def test_the_original_network_has_its_layers_and_no_others():
-    model = models.build("seed_cnn")
+    model = models.build("baseline_cnn")
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds == [
         *("InputLayer", "Rescaling", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D"),
@@ -42,7 +42,7 @@ def test_the_compact_network_stays_compact():
 
 
 def test_an_option_reaches_the_network():
-    assert models.build("seed_cnn", dropout=0.25).get_layer("dropout").rate == 0.25
+    assert models.build("baseline_cnn", dropout=0.25).get_layer("dropout").rate == 0.25
 
 
 def test_the_same_seed_gives_the_same_fresh_weights():
@@ -57,8 +57,8 @@ def test_the_same_seed_gives_the_same_fresh_weights():
     ("call", "words"),
     [
         (lambda: models.build("vgg19"), "Unknown model 'vgg19'"),
-        (lambda: models.build("seed_cnn", drop=0.1), "no option 'drop'"),
-        (lambda: models.build("seed_cnn", image_size=8), "16 or more"),
+        (lambda: models.build("baseline_cnn", drop=0.1), "no option 'drop'"),
+        (lambda: models.build("baseline_cnn", image_size=8), "16 or more"),
     ],
 )
 def test_a_wrong_name_option_or_size_is_named(call, words):

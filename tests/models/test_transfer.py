@@ -128,7 +128,7 @@ def test_another_head_stands_on_the_same_features():
 
 def test_a_network_without_pooling_takes_no_other_head():
     with pytest.raises(UserError, match="no layer 'gap'"):
-        transfer.with_head(models.build("seed_cnn"))
+        transfer.with_head(models.build("baseline_cnn"))
 
 
 def test_a_partial_file_serves_every_cut_up_to_its_end(folder):

@@ -137,7 +137,7 @@ def test_code_without_text_before_it_is_found(path):
         "There are 378 twins.",
         "Among 2020 images.",
         "A code span, `96.9 %`, does not help.",
-        "| seed_cnn | 0.92 |",
+        "| baseline_cnn | 0.92 |",
     ],
 )
 def test_a_result_typed_by_hand_is_found(text):

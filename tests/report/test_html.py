@@ -30,14 +30,14 @@ METRICS = {
     },
     "metrics": {
         "preprocessing.images_total": {"value": 120000},
-        "training.compact_cnn.test.accuracy": {"value": 0.969, "ci": [0.966, 0.971], "n": 20000},
-        "training.compact_cnn.test_dedup.accuracy": {"value": 0.968, "n": 19622},
-        "training.compact_cnn.test.auroc": {"value": 0.9955, "ci": [0.9947, 0.9962]},
-        "adversarial_robustness.compact_cnn.pgd_1.accuracy": {"value": 0.823, "n": 1000},
-        "training.seed_cnn_original_recipe.test.accuracy": {"value": 0.842},
-        "training.compact_cnn.parameters": {"value": 288001},
-        "training.compact_cnn.unseen.all.auroc": {"value": 0.49, "ci": [0.47, 0.51]},
-        "training.compact_cnn.unseen.all.fake_recall": {"value": 0.031},
+        "training.detector.test.accuracy": {"value": 0.969, "ci": [0.966, 0.971], "n": 20000},
+        "training.detector.test_dedup.accuracy": {"value": 0.968, "n": 19622},
+        "training.detector.test.auroc": {"value": 0.9955, "ci": [0.9947, 0.9962]},
+        "adversarial_robustness.detector.pgd_1.accuracy": {"value": 0.823, "n": 1000},
+        "training.baseline_original_recipe.test.accuracy": {"value": 0.842},
+        "training.detector.parameters": {"value": 288001},
+        "training.detector.unseen.all.auroc": {"value": 0.49, "ci": [0.47, 0.51]},
+        "training.detector.unseen.all.fake_recall": {"value": 0.031},
     },
     "provenance": {
         "date": "2026-11-23T21:04:05",
@@ -47,7 +47,7 @@ METRICS = {
             "preprocessing": {"seconds": 11.2, "key": "ab12"},
             "training": {"seconds": 1320.0, "key": "cd34"},
         },
-        "parameters": {"training": {"epochs": 8, "recipes": ["compact_standard"]}},
+        "parameters": {"training": {"epochs": 8, "recipes": ["short"]}},
         "lock": "sha256 5d41402abc4b",
     },
 }
@@ -144,8 +144,8 @@ def training(picture=None):
     return [
         new_markdown_cell("# Training\nThe original network, and a better one."),
         new_markdown_cell(
-            "The compact network reaches {{ training.compact_cnn.test.accuracy | pct_ci }}, "
-            "{{ training.compact_cnn.test.accuracy | points(published.cifake_paper.accuracy) }} "
+            "The compact network reaches {{ training.detector.test.accuracy | pct_ci }}, "
+            "{{ training.detector.test.accuracy | points(published.cifake_paper.accuracy) }} "
             "more than the CIFAKE paper ({{ table('preprocessing.per_class') }}, "
             "{{ chapter('preprocessing') }}).\n\n## Curves\n\n- one\n- two\n\n"
             "```python\nmodel.fit(x)  # a comment\n```\n"
@@ -375,7 +375,7 @@ def test_the_unseen_generators_stand_beside_the_accuracy_on_the_first_page(build
 
 
 def test_headline_figures_that_were_not_made_are_left_out(build, stages):
-    few = {"preprocessing.images_total", "training.compact_cnn.test.accuracy"}
+    few = {"preprocessing.images_total", "training.detector.test.accuracy"}
     fewer = {name: METRICS["metrics"][name] for name in few}
     text = Page(rendered(build, stages, METRICS | {"metrics": fewer})).text
     assert "Accuracy of the compact network 96.9 %" in text
@@ -438,7 +438,7 @@ def test_a_sentence_that_quotes_what_is_missing_is_left_out_and_the_chapter_says
     words = (
         "{{ training.oops.a }} is gone. It is, too. One stays: {{ stays }}. {{ training.oops.b }}."
     )
-    words = words.replace("stays }}", "training.compact_cnn.test.auroc }}")
+    words = words.replace("stays }}", "training.detector.test.auroc }}")
     cells = [new_markdown_cell("# A\nb"), new_markdown_cell(words)]
     write(build, "training", cells)
     text = Page(rendered(build, stages)).text
@@ -457,7 +457,7 @@ def test_a_caption_loses_what_it_cannot_quote_and_keeps_its_number(build, stages
 @pytest.mark.parametrize(
     ("cell", "why"),
     [
-        (new_markdown_cell("{{ training.compact_cnn.test.auroc | percnt }}"), "percnt"),
+        (new_markdown_cell("{{ training.detector.test.auroc | percnt }}"), "percnt"),
         (new_markdown_cell("{{ 1 / 0 }}"), "division by zero"),
         (new_markdown_cell("{% if %}"), "line 1"),
         (new_markdown_cell("![x](pictures/a.png)"), "shows the picture"),

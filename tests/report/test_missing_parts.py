@@ -22,12 +22,12 @@ PARTS = {
     ),
     "unseen generators": (r"unseen", ["unseen", "unseen_generators"]),
     "pretrained detectors": (
-        r"^(training|adversarial_robustness|summary)\.(deep|deep_cnn|best|best_single|best_mirrored"
-        r"|ensemble|lesson)\.",
+        r"^(training|adversarial_robustness|summary)\.(hard_labels|ensemble|soft_labels"
+        r")\.",
         ["seeds"],
     ),
     "the fast detector": (r"^\w+\.fast\.", []),
-    "trials": (r"^training\.(trials|untaught)", ["trials"]),
+    "trials": (r"^training\.(trials|fast_on_hard_labels)", ["trials"]),
 }
 COMBINATIONS = [
     combination
@@ -104,7 +104,7 @@ def test_the_page_comes_out_with_what_the_stages_promise_and_no_more(build):
     promised = {
         f"{stage.name}.{name}"
         for stage in whole_report.stages()
-        for name in stage.promises.get("metrics", ())
+        for name in stage.outputs.get("metrics", ())
     }
     metrics = whole_report.metrics()
     metrics["metrics"] = {k: v for k, v in metrics["metrics"].items() if k in promised}

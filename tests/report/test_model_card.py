@@ -25,7 +25,7 @@ META = {
     "uncertain_band": [0.2, 0.9],
     "test": SCORES,
     "test_dedup": SCORES | {"n": 190},
-    "false_alarm_rate": 0.03,
+    "false_positive_rate": 0.03,
     "unseen": {"ddpm": UNSEEN},
 }
 METRICS = {
@@ -149,12 +149,6 @@ def test_the_examples_load_this_very_file():
     assert "1.0e-06" in card and "f" * 64 in card
     for block in re.findall(r"```python\n(.*?)```", card, re.S):
         compile(block, "card", "exec")
-
-
-def test_a_detector_may_have_another_name_in_the_chapter_on_robustness():
-    meta = model_card.with_report(META, "faster", METRICS, attacked_as="fast")
-    assert meta["report"]["training"] == {"seconds": {"value": 1.0}}
-    assert "pgd_0_5.accuracy" in meta["report"]["robustness"]
 
 
 def test_who_taught_a_detector_is_said():

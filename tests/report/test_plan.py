@@ -17,7 +17,7 @@ def project(tmp_path):
         defines="epochs, sizes = 1, []\n",
         parameters={"epochs": {"smoke": 1, "standard": 8, "full": 25}, "sizes": [1, 2]},
         minutes={"smoke": 0.5, "standard": 20, "full": 200},
-        promises={"metrics": ["a.b"]},
+        outputs={"metrics": ["a.b"]},
     )
     project.add("second", inputs=["first"])
     project.add("third")
@@ -40,7 +40,7 @@ def test_a_profile_picks_its_values_and_takes_the_common_ones(project):
         "epochs": 8,
         "sizes": [1, 2],
     }
-    assert stage.minutes == 20 and stage.promises == {"metrics": ("a.b",)}
+    assert stage.minutes == 20 and stage.outputs == {"metrics": ("a.b",)}
 
 
 def test_auto_stands_for_the_data_of_the_profile(project):
@@ -108,7 +108,7 @@ def _stage(**changes):
         (_stage(inputs=["frist"]), ["second", "unknown input 'frist'"]),
         (_stage(inputs=["third"]), ["second comes before its input third"]),
         (_stage(files=["wights"]), ["second", "unknown files 'wights'"]),
-        (_stage(promises={"pictures": ["x"]}), ["unknown setting 'pictures'"]),
+        (_stage(outputs={"pictures": ["x"]}), ["unknown setting 'pictures'"]),
         (_stage(parameters={"epochs": 1}), ["second.ipynb", "does not define 'epochs'"]),
         (_stage(parameters={"seed": 1}), ["'seed' is set by the run"]),
         (_stage(parameters={"epochs": {"smoke": 1}}), ["epochs", "one for each"]),

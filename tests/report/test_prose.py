@@ -19,7 +19,7 @@ METRICS = {
         "training.compact_cnn.test.auroc": {"value": 0.9955, "ci": [0.9947, 0.9962]},
         "training.compact_cnn.test": {"value": 7},
         "training.compact_cnn.real.recall": {"value": 0.9},
-        "training.seed_cnn.accuracy": {"value": 0.842},
+        "training.baseline_cnn.accuracy": {"value": 0.842},
         "training.precision": {"value": "mixed_bfloat16"},
         "training.seconds": {"value": 3725.0},
         "training.fast": {"value": True},
@@ -55,7 +55,7 @@ def refusal(text):
         ("{{ training.compact_cnn.test.auroc | num_ci(2) }}", "1.00 (0.99 to 1.00)"),
         ("{{ training.compact_cnn.test.auroc | ci(percent=false) }}", "0.995 to 0.996"),
         ("{{ training.compact_cnn.test.accuracy | points(0.9298) }}", "+3.9 points"),
-        ("{{ (training.seed_cnn.accuracy - 0.9298) | points }}", "−8.8 points"),
+        ("{{ (training.baseline_cnn.accuracy - 0.9298) | points }}", "−8.8 points"),
         ("{{ 0.00001 | points }}", "0.0 points"),
         ("{{ -0.00001 | num(1) }}", "0.0"),
         ("{{ 119999.6 | int }}", "120,000"),
@@ -101,7 +101,7 @@ def test_values_without_a_filter_read_as_words_and_numbers():
 
 
 def test_metrics_compare_and_compute_in_conditions():
-    a, b = "training.compact_cnn.test.accuracy", "training.seed_cnn.accuracy"
+    a, b = "training.compact_cnn.test.accuracy", "training.baseline_cnn.accuracy"
     assert fill(f"{{% if {a} > {b} and {a} >= 0.9 and data.is_demo %}}better{{% endif %}}") == (
         "better"
     )
@@ -118,9 +118,9 @@ def test_lists_and_groups_can_be_walked_through():
     assert fill(text) == "87.8 %"
     assert fill("{{ published.original_report.figures.confusion_matrix[0][0] | int }}") == "10,000"
     assert fill("{{ training | length }}: {% for name in training %}{{ name }} {% endfor %}") == (
-        "5: compact_cnn seed_cnn precision seconds fast "
+        "5: compact_cnn baseline_cnn precision seconds fast "
     )
-    assert fill("{{ training['seed_cnn'].accuracy | pct }}") == "84.2 %"
+    assert fill("{{ training['baseline_cnn'].accuracy | pct }}") == "84.2 %"
 
 
 def test_the_run_itself_can_be_quoted():
@@ -141,7 +141,7 @@ def test_a_missing_metric_is_named_with_notebook_cell_and_neighbours():
         "{{ training.nothing | pct }}",
         "{{ training.nothing | round }}",
         "{{ 1 - training.nothing.at.all }}",
-        "{{ training.seed_cnn.accuracy > training.nothing }}",
+        "{{ training.baseline_cnn.accuracy > training.nothing }}",
         "{% if training.nothing %}x{% endif %}",
         "{% for x in training.nothing %}{% endfor %}",
         "{{ training.nothing['x'] | num }}",
@@ -157,13 +157,15 @@ def test_a_stage_that_is_missing_as_a_whole_is_named():
 
 
 def test_a_group_of_metrics_is_not_a_metric():
-    assert "training.seed_cnn is a group of metrics" in refusal("{{ training.seed_cnn | pct }}")
-    assert "training.seed_cnn.accuracy" in refusal("{{ training.seed_cnn | pct }}")
+    assert "training.baseline_cnn is a group of metrics" in refusal(
+        "{{ training.baseline_cnn | pct }}"
+    )
+    assert "training.baseline_cnn.accuracy" in refusal("{{ training.baseline_cnn | pct }}")
 
 
 def test_an_interval_that_was_not_given_is_an_error():
-    assert "training.seed_cnn.accuracy has no interval" in refusal(
-        "{{ training.seed_cnn.accuracy | pct_ci }}"
+    assert "training.baseline_cnn.accuracy has no interval" in refusal(
+        "{{ training.baseline_cnn.accuracy | pct_ci }}"
     )
 
 
@@ -187,9 +189,12 @@ def test_a_mistake_in_a_reference_is_told_in_words(text, found):
 
 def test_whether_a_metric_exists_can_be_asked():
     assert fill("{% if training.nothing.at.all is defined %}a{% else %}b{% endif %}") == "b"
-    assert fill("{% if training.seed_cnn.accuracy is defined %}a{% endif %}") == "a"
+    assert fill("{% if training.baseline_cnn.accuracy is defined %}a{% endif %}") == "a"
     assert fill("{{ training.nothing | default('–') }}") == "–"
-    assert fill("{{ stage_has('training.seed_cnn') }} {{ stage_has('seed_cnn') }}") == "yes yes"
+    assert (
+        fill("{{ stage_has('training.baseline_cnn') }} {{ stage_has('baseline_cnn') }}")
+        == "yes yes"
+    )
     assert fill("{{ stage_has('training.seed') }}") == "no"
 
 
@@ -229,7 +234,7 @@ def test_text_for_alt_holds_plain_words():
 
 
 def test_a_tile_holds_label_value_and_detail():
-    tile = fill("{{ tile('Accuracy', training.seed_cnn.accuracy | pct, 'a < b') }}")
+    tile = fill("{{ tile('Accuracy', training.baseline_cnn.accuracy | pct, 'a < b') }}")
     assert "Accuracy" in tile and "84.2 %" in tile and "a &lt; b" in tile
 
 

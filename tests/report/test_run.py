@@ -133,7 +133,7 @@ def test_other_data_run_everything(report):
 
 def test_a_new_promise_runs_the_stage_that_does_not_keep_it(report):
     report.run()
-    report.content["stages"]["first"]["promises"] = {"tables": ["t"]}
+    report.content["stages"]["first"]["outputs"] = {"tables": ["t"]}
     report.save()
     assert report.states()["first"].reasons == ("the promised table 't' is missing",)
 
@@ -303,7 +303,7 @@ def test_a_cell_that_cannot_be_shown_is_told_and_the_next_run_tries_again(report
 
 
 def test_a_promise_that_is_not_kept_fails_the_stage_by_name(report):
-    report.content["stages"]["first"]["promises"] = {"metrics": ["a.b", "z"], "figures": ["f"]}
+    report.content["stages"]["first"]["outputs"] = {"metrics": ["a.b", "z"], "figures": ["f"]}
     report.save()
     with pytest.raises(run.StageFailed, match="promised metric 'z'.*promised figure 'f'"):
         report.run()

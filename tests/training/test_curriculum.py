@@ -10,7 +10,9 @@ from realfake_lib.errors import UserError
 from realfake_lib.training import augment
 from realfake_lib.training.curriculum import Curriculum
 
-RECIPE = training.Recipe(epochs=10, prune=0.5, prune_share=0.8, window=0.75, window_share=0.7)
+RECIPE = training.Recipe(
+    epochs=10, data_pruning=0.5, data_pruning_share=0.8, crop_size=0.75, crop_share=0.7
+)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_nothing_is_left_out_where_less_than_a_batch_would_stay(images, batch_si
 def test_a_few_images_are_trained_on_by_a_recipe_for_many():
     dataset, splits = make_task(60)
     splits = type(splits)(np.arange(28), np.arange(28, 32))
-    recipe = training.RECIPES["compact_standard"].replace(epochs=4, least_steps=0)
+    recipe = training.RECIPES["short"].replace(epochs=4, least_steps=0)
     fitted = training.fit("tiny_cnn", dataset, splits, recipe)
     assert fitted.history["images"].tolist() == [28] * 4
     assert np.isfinite(fitted.history[["loss", "val_loss"]]).all(axis=None)
@@ -91,7 +93,12 @@ def test_a_window_is_a_part_of_the_image_to_the_pixel():
 
 def test_a_training_with_windows_and_pruning_learns_resumes_and_repeats(task, tmp_path):
     recipe = training.Recipe(
-        epochs=8, batch_size=16, optimizer="muon", prune=0.5, window=0.75, precision="float32"
+        epochs=8,
+        batch_size=16,
+        optimizer="muon",
+        data_pruning=0.5,
+        crop_size=0.75,
+        precision="float32",
     )
     whole = training.fit("tiny_cnn", *task, recipe, seed=1)
     assert whole.history.side.tolist() == [12] * 6 + [16] * 2
@@ -116,4 +123,4 @@ def test_a_training_with_windows_and_pruning_learns_resumes_and_repeats(task, tm
 
 def test_a_network_that_flattens_cannot_train_on_windows(task):
     with pytest.raises(UserError, match="one size only"):
-        training.fit("seed_cnn", *task, RECIPE)
+        training.fit("baseline_cnn", *task, RECIPE)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realfake_lib import training
-from realfake_lib.training import distillation, kept
+from realfake_lib.training import distillation, pretrained
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_kept_student_is_found_without_asking_the_teacher(
     options = {"checkpoint_dir": tmp_path / "checkpoints"}
     first = distillation.fit("tiny_cnn", lesson, recipe, 4, "fast", **options)
     key = distillation.identity("tiny_cnn", lesson, recipe, 4)
-    kept.keep(first, tmp_path, "fast", 4, key)
+    pretrained.save(first, tmp_path, "fast", 4, key)
     monkeypatch.setattr(distillation, "predict_logits", None)
     lesson = distillation.Lesson(*task, (teacher,))
     again = distillation.fit("tiny_cnn", lesson, recipe, 4, "fast", tmp_path)

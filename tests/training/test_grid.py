@@ -21,10 +21,10 @@ def task(demo):
 
 
 def test_a_plan_changes_one_thing_at_a_time():
-    cells = grid.plan("tiny_cnn", RECIPE, ["tiny_cnn", "seed_cnn"], STRATEGIES, seeds=[0, 1])
+    cells = grid.plan("tiny_cnn", RECIPE, ["tiny_cnn", "baseline_cnn"], STRATEGIES, seeds=[0, 1])
     assert [(c.factor, c.setting, c.seed) for c in cells[::2]] == [
         ("baseline", "tiny_cnn", 0),
-        ("network", "seed_cnn", 0),
+        ("network", "baseline_cnn", 0),
         ("learning rate", "rate 0.0001", 0),
     ]
     assert cells[2].recipe == RECIPE
@@ -70,7 +70,7 @@ def test_rates_that_cannot_be_are_a_users_mistake(rates, words):
 
 def test_the_reports_strategies_differ_from_the_plain_recipe_and_can_be_quoted():
     plain = RECIPE.replace(batch_size=64, optimizer="adam", learning_rate=1e-3, weight_decay=0.0)
-    cells = grid.plan("seed_cnn", plain, strategies=grid.STRATEGIES, seeds=[0])
+    cells = grid.plan("baseline_cnn", plain, strategies=grid.STRATEGIES, seeds=[0])
     assert len(cells) == 1 + sum(len(options) for options in grid.STRATEGIES.values())
     assert grid.metric_name("batch size", "batch 32") == "batch_size.batch_32"
 
@@ -82,7 +82,7 @@ SMALL = {"n_val": 20, "n_test": 40, "unseen": {"ddpm": FAKES, "wgan": FAKES[:4]}
 @pytest.fixture(scope="module")
 def outcome(task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
-    cells = grid.plan("tiny_cnn", RECIPE, ["seed_cnn"], STRATEGIES, seeds=[1, 0])
+    cells = grid.plan("tiny_cnn", RECIPE, ["baseline_cnn"], STRATEGIES, seeds=[1, 0])
     return folder, cells, grid.run(cells, *task, folder, jobs=1, **SMALL)
 
 
@@ -120,16 +120,16 @@ def test_unseen_fakes_take_the_size_of_the_data(task, tmp_path):
 def test_predictions_are_ordered_by_seed_within_each_setting(outcome):
     _, _, result = outcome
     by_setting = result.by_setting()
-    assert list(by_setting) == ["tiny_cnn", "seed_cnn", "rate 0.0001"]
-    np.testing.assert_array_equal(by_setting["seed_cnn"], result.correct[[3, 2]])
+    assert list(by_setting) == ["tiny_cnn", "baseline_cnn", "rate 0.0001"]
+    np.testing.assert_array_equal(by_setting["baseline_cnn"], result.correct[[3, 2]])
 
 
 def test_the_summary_has_mean_and_spread_over_seeds(outcome):
     summary = outcome[2].summary().set_index("setting")
-    accuracies = outcome[2].frame.query("setting == 'seed_cnn'")["accuracy"]
-    assert summary.loc["seed_cnn", "accuracy"] == pytest.approx(accuracies.mean())
-    assert summary.loc["seed_cnn", "sd"] == pytest.approx(accuracies.std())
-    assert summary.loc["seed_cnn", "seeds"] == 2
+    accuracies = outcome[2].frame.query("setting == 'baseline_cnn'")["accuracy"]
+    assert summary.loc["baseline_cnn", "accuracy"] == pytest.approx(accuracies.mean())
+    assert summary.loc["baseline_cnn", "sd"] == pytest.approx(accuracies.std())
+    assert summary.loc["baseline_cnn", "seeds"] == 2
 
 
 def test_a_finished_grid_is_read_back_without_training(outcome, task, monkeypatch):

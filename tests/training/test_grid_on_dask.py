@@ -34,7 +34,7 @@ def address():
 @pytest.mark.slow
 def test_two_workers_find_what_this_machine_finds(address, demo, tmp_path):
     task = demo, data.make_splits(demo, n_train=64)
-    cells = grid.plan("tiny_cnn", RECIPE, ["seed_cnn"], seeds=[0, 1])
+    cells = grid.plan("tiny_cnn", RECIPE, ["baseline_cnn"], seeds=[0, 1])
     # Two processes of one thread each, as there: with more threads sums are rounded otherwise.
     here = grid.run(cells, *task, tmp_path / "here", jobs=2, **SMALL)
     there = grid.run(cells, *task, tmp_path / "there", cluster=address, **SMALL)

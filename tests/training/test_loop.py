@@ -38,7 +38,7 @@ dataset, splits = make_task()
 recipe = training.Recipe(
     epochs=3, batch_size=32, learning_rate=1e-3, augment="original", precision="float32"
 )
-training.fit("seed_cnn", dataset, splits, recipe, seed=5, checkpoint_dir=folder)
+training.fit("baseline_cnn", dataset, splits, recipe, seed=5, checkpoint_dir=folder)
 """
 
 
@@ -49,7 +49,7 @@ def same(a, b):
 @pytest.fixture(scope="module")
 def whole(task, recipe):
     """The uninterrupted training."""
-    return training.fit("seed_cnn", *task, recipe, seed=5)
+    return training.fit("baseline_cnn", *task, recipe, seed=5)
 
 
 def test_it_learns_and_tells_the_course(whole):
@@ -64,11 +64,11 @@ def test_it_learns_and_tells_the_course(whole):
 
 
 def test_two_trainings_of_one_seed_are_the_same_to_the_bit(whole, task, recipe):
-    assert same(whole.model, training.fit("seed_cnn", *task, recipe, seed=5).model)
+    assert same(whole.model, training.fit("baseline_cnn", *task, recipe, seed=5).model)
 
 
 def test_another_seed_gives_another_network(whole, task, recipe):
-    assert not same(whole.model, training.fit("seed_cnn", *task, recipe, seed=6).model)
+    assert not same(whole.model, training.fit("baseline_cnn", *task, recipe, seed=6).model)
 
 
 @pytest.mark.parametrize("place", ["training", "writing"])
@@ -80,7 +80,7 @@ def test_after_kill_9_the_same_call_ends_with_the_same_weights(
     folder = tmp_path / "checkpoints"
     command = [sys.executable, script, Path(__file__).parent, place, folder]
     assert subprocess.run(command, capture_output=True, timeout=300).returncode == -9
-    result = training.fit("seed_cnn", *task, recipe, seed=5, checkpoint_dir=folder)
+    result = training.fit("baseline_cnn", *task, recipe, seed=5, checkpoint_dir=folder)
     assert result.resumed_from == 1 and result.epochs_run == 2
     assert "carried on after epoch 1 of 3" in result.reason
     assert same(result.model, whole.model)
@@ -88,9 +88,9 @@ def test_after_kill_9_the_same_call_ends_with_the_same_weights(
 
 
 def test_a_finished_training_is_loaded(whole, task, recipe, tmp_path, monkeypatch):
-    training.fit("seed_cnn", *task, recipe, seed=5, checkpoint_dir=tmp_path)
+    training.fit("baseline_cnn", *task, recipe, seed=5, checkpoint_dir=tmp_path)
     monkeypatch.setattr(training.loop.data, "batches", lambda *_, **__: pytest.fail("trained"))
-    again = training.fit("seed_cnn", *task, recipe, seed=5, checkpoint_dir=tmp_path)
+    again = training.fit("baseline_cnn", *task, recipe, seed=5, checkpoint_dir=tmp_path)
     assert again.epochs_run == 0 and "loaded, not trained" in again.reason
     assert same(again.model, whole.model)
 

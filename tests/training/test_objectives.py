@@ -32,12 +32,12 @@ def of_objects():
 
 @pytest.fixture(scope="module")
 def both(recipe):
-    return recipe.replace(objects=0.5, epochs=4, learning_rate=1e-2)
+    return recipe.replace(auxiliary_class_loss=0.5, epochs=4, learning_rate=1e-2)
 
 
 def test_the_detector_has_one_logit_and_other_weights_than_without(of_objects, both):
     with_objects = training.fit("tiny_cnn", *of_objects, both)
-    without = training.fit("tiny_cnn", *of_objects, both.replace(objects=0.0))
+    without = training.fit("tiny_cnn", *of_objects, both.replace(auxiliary_class_loss=0.0))
     assert with_objects.model.output_shape == (None, 1)
     assert not same(with_objects.model, without.model)
 
@@ -60,7 +60,9 @@ def test_the_second_head_learns_the_objects(of_objects, both, monkeypatch):
         return heads[-1]
 
     monkeypatch.setattr(objectives.RealOrFakeOfWhat, "attach", remembered)
-    training.fit("tiny_cnn", *of_objects, both.replace(epochs=12, objects=2.0, augment="flip"))
+    training.fit(
+        "tiny_cnn", *of_objects, both.replace(epochs=12, auxiliary_class_loss=2.0, augment="flip")
+    )
     dataset, splits = of_objects
     said = heads[0].predict(dataset.images[splits.train].astype("float32"), verbose=0)[:, 1:]
     truth = dataset.index["object_class"].to_numpy()[splits.train]
@@ -101,10 +103,11 @@ def test_pictures_of_nothing_known_train_as_ever(of_objects, both):
     unknown = replace(dataset, index=dataset.index.assign(object_class=np.int8(-1)))
     alone = training.fit("tiny_cnn", unknown, splits, both)
     assert same(
-        alone.model, training.fit("tiny_cnn", unknown, splits, both.replace(objects=0)).model
+        alone.model,
+        training.fit("tiny_cnn", unknown, splits, both.replace(auxiliary_class_loss=0)).model,
     )
 
 
 def test_a_negative_weight_is_refused(recipe):
-    with pytest.raises(UserError, match="objects"):
-        recipe.replace(objects=-1)
+    with pytest.raises(UserError, match="auxiliary_class_loss"):
+        recipe.replace(auxiliary_class_loss=-1)

@@ -7,14 +7,14 @@ from realfake_lib.errors import UserError
 
 
 def test_the_originals_recipe_is_the_originals():
-    recipe = training.RECIPES["seed_original"]
+    recipe = training.RECIPES["baseline_original"]
     assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (10, 32, "adam")
     assert (recipe.learning_rate, recipe.schedule, recipe.augment) == (1e-3, "constant", "original")
     assert recipe.label_smoothing == 0 and recipe.weight_decay == 0
 
 
 def test_the_plain_recipe_differs_in_length_and_augmentation_only():
-    original, plain = training.RECIPES["seed_original"], training.RECIPES["seed_plain"]
+    original, plain = training.RECIPES["baseline_original"], training.RECIPES["baseline"]
     assert plain.replace(epochs=10, augment="original") == original
 
 
@@ -45,8 +45,8 @@ def test_every_optimizer_is_made(name):
         {"learning_rate": -1.0},
         {"label_smoothing": 1.0},
         {"momentum": 0.9},
-        {"prune": 1.0},
-        {"window": 0.0},
+        {"data_pruning": 1.0},
+        {"crop_size": 0.0},
     ],
 )
 def test_a_wrong_field_is_a_users_mistake(changes):
@@ -58,19 +58,19 @@ def test_a_wrong_field_is_a_users_mistake(changes):
 def test_a_recipe_is_found_by_name_or_handed_through():
     recipe = training.Recipe()
     assert training.get_recipe(recipe) is recipe
-    assert training.get_recipe("seed_plain") == training.RECIPES["seed_plain"]
-    with pytest.raises(UserError, match="Known recipes: seed_original"):
+    assert training.get_recipe("baseline") == training.RECIPES["baseline"]
+    with pytest.raises(UserError, match="Known recipes: baseline_original"):
         training.get_recipe("best")
 
 
 def test_few_images_get_smaller_batches_and_enough_steps():
     from realfake_lib.training.recipes import LEAST_STEPS, RECIPES
 
-    few = RECIPES["compact_standard"].for_images(240)
+    few = RECIPES["short"].for_images(240)
     assert few.batch_size == 8 and few.epochs * (240 // 8) >= LEAST_STEPS
     assert few.for_images(240) == few
-    many = RECIPES["compact_standard"].for_images(90_000)
-    assert many == RECIPES["compact_standard"].replace(least_steps=0)
+    many = RECIPES["short"].for_images(90_000)
+    assert many == RECIPES["short"].replace(least_steps=0)
 
 
 def test_no_batch_is_larger_than_the_training_set():

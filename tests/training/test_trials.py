@@ -19,7 +19,7 @@ trials:
   - name: two
     question: is a window enough?
     plan: 4P 8
-    recipe: {epochs: 2, batch_size: 32, precision: float32, window: 0.5, window_share: 0.5}
+    recipe: {epochs: 2, batch_size: 32, precision: float32, crop_size: 0.5, crop_share: 0.5}
     against: one
 """
 

@@ -46,38 +46,38 @@ def folder():
     return experiments / "trainings" if experiments else None
 
 
-def fit(network, dataset, splits, recipe, seed, label, look_in=None, **options):
+def fit(network, dataset, splits, recipe, seed, label, weights_dir=None, **options):
     """The kept training of these arguments, or else a training of one's own.
 
     Parameters
     ----------
     network, dataset, splits, recipe, seed, label, **options
         As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
-    look_in : Path, optional
+    weights_dir : Path, optional
         Folder of kept trainings; None trains.
 
     Returns
     -------
     FitResult
     """
-    if look_in is not None:
-        found = find(network, dataset, splits, recipe, seed, look_in, label)
+    if weights_dir is not None:
+        found = find(network, dataset, splits, recipe, seed, weights_dir, label)
         if found is not None:
             return found
     return loop.fit(network, dataset, splits, recipe, seed=seed, label=label, **options)
 
 
 def fit_seeds(
-    network, dataset, splits, recipe, seeds, label, look_in=None, otherwise=None, **options
+    network, dataset, splits, recipe, seeds, label, weights_dir=None, fallback=None, **options
 ):
     """Trainings that differ in their seed alone, kept ones where there are any.
 
     Parameters
     ----------
-    network, dataset, splits, recipe, label, look_in, **options
+    network, dataset, splits, recipe, label, weights_dir, **options
         As for :func:`fit`.
     seeds : sequence of int
-    otherwise : (recipe, seeds), optional
+    fallback : (recipe, seeds), optional
         What to train where not one of ``seeds`` was kept, in place of ``recipe``, for whoever has
         no hours to spare. With it, seeds that were not kept beside others that were are left out;
         without it, they are trained.
@@ -88,29 +88,29 @@ def fit_seeds(
         By seed.
     """
     arguments = (network, dataset, splits, recipe)
-    recipe, seeds = what_to_train(*arguments, seeds, label, look_in, otherwise)
+    recipe, seeds = what_to_train(*arguments, seeds, label, weights_dir, fallback)
     return {
-        seed: fit(network, dataset, splits, recipe, seed, label, look_in, **options)
+        seed: fit(network, dataset, splits, recipe, seed, label, weights_dir, **options)
         for seed in seeds
     }
 
 
-def what_to_train(network, dataset, splits, recipe, seeds, label, look_in=None, otherwise=None):
+def what_to_train(network, dataset, splits, recipe, seeds, label, weights_dir=None, fallback=None):
     """Recipe and seeds that :func:`fit_seeds` trains or finds; parameters as for it.
 
     Returns
     -------
     recipe, seeds
     """
-    if otherwise is None:
+    if fallback is None:
         return recipe, seeds
     found = [
         seed
         for seed in seeds
-        if look_in is not None
-        and find(network, dataset, splits, recipe, seed, look_in, label) is not None
+        if weights_dir is not None
+        and find(network, dataset, splits, recipe, seed, weights_dir, label) is not None
     ]
-    return (recipe, found) if found else otherwise
+    return (recipe, found) if found else fallback
 
 
 def is_by(fits, recipe, n):
@@ -136,7 +136,7 @@ def path_of(folder, label, seed):
     return folder / f"{label}-seed{seed}.npz"
 
 
-def keep(fit, folder, label, seed, key, **origin):
+def save(fit, folder, label, seed, key, **origin):
     """Write a finished training to ``folder``.
 
     Parameters

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 
-def seed_cnn(image_size=32, dropout=0.5):
+def baseline_cnn(image_size=32, dropout=0.5):
     """The original report's CNN: two convolutions, two poolings, a dense layer, dropout.
 
     Its sigmoid is left to the loss, its rescaling is moved inside; nothing else differs.
@@ -30,4 +30,4 @@ def seed_cnn(image_size=32, dropout=0.5):
     x = layers.Dense(64, activation="relu", name="dense")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     logit = layers.Dense(1, dtype="float32", name="logit")(x)
-    return keras.Model(inputs, logit, name="seed_cnn")
+    return keras.Model(inputs, logit, name="baseline_cnn")

@@ -7,20 +7,20 @@ from training.test_loop import same
 
 from realfake_lib import models, training
 from realfake_lib.errors import UserError
-from realfake_lib.training import kept
+from realfake_lib.training import pretrained
 
 
 @pytest.fixture(scope="module")
 def folder(task, recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
     fit = training.fit("tiny_cnn", *task, recipe, seed=2)
-    key = kept.identity("tiny_cnn", *task, recipe, 2)
-    kept.keep(fit, folder, "best", 2, key, commit="abc")
+    key = pretrained.identity("tiny_cnn", *task, recipe, 2)
+    pretrained.save(fit, folder, "best", 2, key, commit="abc")
     return fit, folder
 
 
 def find(task, recipe, folder, network="tiny_cnn", seed=2):
-    return kept.find(network, *task, recipe, seed, folder, "best")
+    return pretrained.find(network, *task, recipe, seed, folder, "best")
 
 
 def test_it_comes_back_as_it_was(folder, task, recipe):
@@ -46,34 +46,38 @@ def test_anything_else_does(folder, task, recipe):
 
 
 def test_a_damaged_file_is_named(folder, task, recipe, tmp_path):
-    kept.path_of(tmp_path, "best", 2).write_bytes(b"PK nonsense")
+    pretrained.path_of(tmp_path, "best", 2).write_bytes(b"PK nonsense")
     with pytest.raises(UserError, match="best-seed2"):
         find(task, recipe, tmp_path)
 
 
 def test_seeds_that_were_kept_are_not_trained_again(folder, task, recipe):
-    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", look_in=folder[1])
+    fits = pretrained.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", weights_dir=folder[1])
     assert [fits[seed].epochs_run for seed in (2, 3)] == [0, recipe.epochs]
     assert same(fits[2].model, folder[0].model)
 
 
 def test_with_an_alternative_only_kept_seeds_are_taken(folder, task, recipe):
     short = recipe.replace(epochs=1)
-    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", folder[1], (short, [0]))
+    fits = pretrained.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", folder[1], (short, [0]))
     assert list(fits) == [2] and fits[2].epochs_run == 0
 
 
 @pytest.mark.parametrize("somewhere", [True, False])
 def test_the_alternative_is_trained_where_nothing_was_kept(task, recipe, tmp_path, somewhere):
     short = recipe.replace(epochs=1)
-    look_in = tmp_path if somewhere else None
-    fits = kept.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", look_in, (short, [5]))
+    weights_dir = tmp_path if somewhere else None
+    fits = pretrained.fit_seeds(
+        "tiny_cnn", *task, recipe, [2, 3], "best", weights_dir, (short, [5])
+    )
     assert list(fits) == [5] and fits[5].epochs_run == 1
-    assert kept.is_by(fits, short, 160) and not kept.is_by(fits, recipe, 160)
+    assert pretrained.is_by(fits, short, 160) and not pretrained.is_by(fits, recipe, 160)
 
 
 def test_a_training_on_fewer_images_than_a_batch_is_by_its_recipe(task, recipe):
     dataset, splits = task
     few = replace(splits, train=splits.train[:8])
     fits = {0: training.fit("tiny_cnn", dataset, few, recipe)}
-    assert kept.is_by(fits, recipe, 8) and not kept.is_by(fits, recipe.replace(epochs=9), 8)
+    assert pretrained.is_by(fits, recipe, 8) and not pretrained.is_by(
+        fits, recipe.replace(epochs=9), 8
+    )
