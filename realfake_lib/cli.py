@@ -187,13 +187,13 @@ def data_info(data: Data = "auto", image_size: ImageSize = None):
     from realfake_lib import data as library
 
     dataset = library.load(data, image_size=image_size)
-    twins = library.duplicates(dataset)
+    found = library.duplicates(dataset)
     typer.echo(f"{dataset.name}: {dataset.n:,} images of {dataset.image_size} pixels")
     typer.echo(f"source: {dataset.source}\nfingerprint: {dataset.fingerprint}")
     for notice in dataset.notices:
         typer.echo(f"note: {notice}")
     typer.echo(library.describe(dataset).to_string(index=False))
-    typer.echo(f"pairs of byte-identical images: {twins.pairs:,}")
+    typer.echo(f"pairs of byte-identical images: {found.pairs:,}")
 
 
 # --- detectors ----------------------------------------------------------------------------------

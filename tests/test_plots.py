@@ -169,9 +169,6 @@ FIGURES = {
     "grad_cam_grid": lambda: plots.grad_cam_grid(
         IMAGES[17:23], {"map": MAPS, "overlay": IMAGES[:6]}, ["FAKE\nas REAL"] * 6, LABELS[17:23]
     ),
-    "split_bars": lambda: plots.split_bars(
-        {"train": np.repeat(LABELS, 10), "val": LABELS, "test_dedup": np.repeat(LABELS, 2)}
-    ),
     "shortcut_bars": lambda: plots.shortcut_bars(SHORTCUTS),
     "power_spectrum": lambda: plots.power_spectrum(IMAGES, LABELS),
     "spectra": lambda: plots.spectra(SPECTRA),
@@ -393,7 +390,7 @@ def test_hardest_images_are_the_most_certain_errors_of_each_class():
         assert (picture.get_array() == image).all()
 
 
-def test_duplicates_show_a_training_picture_above_its_test_twin():
+def test_duplicates_show_a_training_image_above_its_test_duplicate():
     figure = plots.duplicates_overview(IMAGES, INDEX, n=3)
     heads = [text.get_text() for text in figure.axes[0].texts][:2]
     assert heads == ["train", "test"]

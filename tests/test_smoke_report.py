@@ -70,7 +70,7 @@ def test_metrics_have_the_promised_schema(smoke):
     for name in (
         "preprocessing.images_total",
         "preprocessing.duplicate_pairs",
-        "preprocessing.test_images_with_train_twin",
+        "preprocessing.test_images_with_train_duplicate",
         "training.baseline_original_recipe.test.accuracy",
         "training.baseline.test.accuracy",
         "training.detector.test.accuracy",

@@ -21,9 +21,9 @@ class Duplicates:
     distinct : int
         Number of different files.
     frame : DataFrame
-        One row an image that has a twin: ``group``, ``key``, ``split``, ``label``,
-        ``object_class``; twins are neighbours.
-    test_indices_with_train_twin : (n,) int64 array
+        One row an image that has a duplicate: ``group``, ``key``, ``split``, ``label``,
+        ``object_class``; duplicates are neighbours.
+    test_indices_with_train_duplicate : (n,) int64 array
         Rows of test images that also lie in the training part.
     """
 
@@ -34,7 +34,7 @@ class Duplicates:
     cross_class: int
     distinct: int
     frame: pd.DataFrame
-    test_indices_with_train_twin: np.ndarray
+    test_indices_with_train_duplicate: np.ndarray
 
 
 def duplicates(dataset):
@@ -50,7 +50,7 @@ def duplicates(dataset):
     sizes = np.bincount(groups)
     tests = np.bincount(groups, is_test).astype(np.int64)
     reals = np.bincount(groups, index["label"] == 1).astype(np.int64)
-    twins = index.loc[sizes[groups] > 1, ["group", "key", "split", "label", "object_class"]]
+    frame = index.loc[sizes[groups] > 1, ["group", "key", "split", "label", "object_class"]]
     return Duplicates(
         pairs=_pairs(sizes),
         within_train=_pairs(sizes - tests),
@@ -58,8 +58,8 @@ def duplicates(dataset):
         cross_split=int((tests * (sizes - tests)).sum()),
         cross_class=int((reals * (sizes - reals)).sum()),
         distinct=int((sizes > 0).sum()),
-        frame=twins.sort_values(["group", "key"], ignore_index=True),
-        test_indices_with_train_twin=np.flatnonzero(is_test & (tests < sizes)[groups]),
+        frame=frame.sort_values(["group", "key"], ignore_index=True),
+        test_indices_with_train_duplicate=np.flatnonzero(is_test & (tests < sizes)[groups]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Can anything but the picture tell the classes apart? File size and the like, measured."""
+"""Can anything but the image tell the classes apart? File size and the like, measured."""
 
 import numpy as np
 import pandas as pd
@@ -89,13 +89,13 @@ def _features(dataset):
         columns["brightness"][part] = luma.mean((1, 2))
         columns["contrast"][part] = luma.std((1, 2))
         columns["saturation"][part] = (largest - smallest).mean((1, 2))
-        columns["red"][part] = red.mean((1, 2))
-        columns["green"][part] = green.mean((1, 2))
-        columns["blue"][part] = blue.mean((1, 2))
+        columns["mean_red"][part] = red.mean((1, 2))
+        columns["mean_green"][part] = green.mean((1, 2))
+        columns["mean_blue"][part] = blue.mean((1, 2))
     return pd.DataFrame({"file_size": dataset.index["file_size"].to_numpy(np.float32), **columns})
 
 
-_NAMES = ("brightness", "contrast", "saturation", "red", "green", "blue")
+_NAMES = ("brightness", "contrast", "saturation", "mean_red", "mean_green", "mean_blue")
 
 
 def _share_of_fake(values, is_fake, train):

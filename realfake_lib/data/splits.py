@@ -21,7 +21,7 @@ class Splits:
     train, val, test : (n,) int64 array
         ``val`` is cut from the data set's training part; ``test`` is its test part in full.
     test_dedup : (n,) int64 array
-        ``test`` without images that have a byte-identical twin in the training part.
+        ``test`` without images that have a byte-identical copy in the training part.
     """
 
     train: np.ndarray
@@ -30,21 +30,30 @@ class Splits:
     test_dedup: np.ndarray
     groups: np.ndarray = field(repr=False)
 
-    def overlap(self):
-        """Count images of one part whose bytes also occur in another.
+    def counts(self, labels):
+        """Images of each part by class, and how many of them also lie in another part.
+
+        Parameters
+        ----------
+        labels : (n,) int array
+            Of the whole data set, FAKE = 0, REAL = 1.
 
         Returns
         -------
         DataFrame
-            Columns ``part``, ``other``, ``images`` (of ``part`` with a twin in ``other``), ``n``.
+            Index ``part``; columns ``REAL``, ``FAKE``, and ``in_train`` and ``in_val``: images of
+            the part whose bytes also occur in training and validation, NaN for these themselves.
         """
-        pairs = [("val", "train"), ("test", "train"), ("test", "val")]
-        pairs += [("test_dedup", "train"), ("test_dedup", "val")]
-        rows = []
-        for part, other in pairs:
-            mine, theirs = self.groups[getattr(self, part)], self.groups[getattr(self, other)]
-            rows.append((part, other, int(np.isin(mine, theirs).sum()), len(mine)))
-        return pd.DataFrame(rows, columns=["part", "other", "images", "n"])
+        rows = {}
+        for part in ("train", "val", "test", "test_dedup"):
+            chosen = getattr(self, part)
+            rows[part] = {name: np.sum(labels[chosen] == i) for i, name in enumerate(CLASS_NAMES)}
+            for other in {"train": (), "val": ("train",)}.get(part, ("train", "val")):
+                shared = np.isin(self.groups[chosen], self.groups[getattr(self, other)])
+                rows[part][f"in_{other}"] = shared.sum()
+        columns = [*reversed(CLASS_NAMES), "in_train", "in_val"]
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        return frame.rename_axis("part")
 
 
 def make_splits(dataset, val_fraction=0.1, seed=0, n_train=None):

@@ -18,7 +18,6 @@ from realfake_lib.plots.dataset import (
     power_spectrum,
     shortcut_bars,
     spectra,
-    split_bars,
 )
 from realfake_lib.plots.performance import (
     confusion_matrices,
@@ -68,7 +67,6 @@ __all__ = [
     "score_histogram",
     "shortcut_bars",
     "spectra",
-    "split_bars",
     "style",
     "transfer_bars",
     "unseen_generators",

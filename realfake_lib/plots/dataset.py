@@ -6,7 +6,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from realfake_lib.plots.style import (
     CLASS_COLOURS,
     FAKE_COLOUR,
-    INK,
     LINES,
     REAL_COLOUR,
     SERIES,
@@ -25,46 +24,6 @@ from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 LUMA = (0.299, 0.587, 0.114)
 
 _REAL_TO_FAKE = LinearSegmentedColormap.from_list("realfake", [REAL_COLOUR, "white", FAKE_COLOUR])
-
-
-@styled
-def split_bars(parts):
-    """How many images of each class every part of the data has.
-
-    Parameters
-    ----------
-    parts : dict of str to (n,) int array
-        Name of the part to its labels, FAKE = 0 and REAL = 1.
-
-    Returns
-    -------
-    Figure
-    """
-    counts = {
-        name: [int(np.sum(np.asarray(labels) == label)) for label in (FAKE, REAL)]
-        for name, labels in parts.items()
-    }
-    figure = new_figure(0.42 * len(counts) + 0.9)
-    ax = figure.subplots()
-    largest = max(sum(c) for c in counts.values())
-    for row, pair in enumerate(counts.values()):
-        start = 0
-        for label, n in enumerate(pair):
-            ax.barh(row, n, left=start, height=0.66, color=CLASS_COLOURS[label])
-            if n > 0.12 * largest:
-                name = f"{CLASS_NAMES[label]} {n:,}"
-                ax.text(start + n / 2, row, name, ha="center", va="center", color="white")
-            start += n
-        # Bars too short for type inside have their counts at the end instead.
-        rest = [
-            f"{CLASS_NAMES[label]} {n:,}" for label, n in enumerate(pair) if n <= 0.12 * largest
-        ]
-        if rest:
-            ax.text(start + 0.01 * largest, row, ", ".join(rest), va="center", color=INK)
-    rows_axis(ax, list(counts))
-    ax.set(xlabel="images (number)", xlim=(0, 1.02 * largest))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    return figure
 
 
 @styled
@@ -87,7 +46,8 @@ def shortcut_bars(shortcuts):
     interval_dots(
         ax, rows, shortcuts["auroc"], shortcuts["ci_low"], shortcuts["ci_high"], SERIES[0]
     )
-    rows_axis(ax, list(shortcuts["property"]))
+    names = shortcuts["property"].replace("encoding", "file header").str.replace("_", " ")
+    rows_axis(ax, list(names))
     reach = np.nanmax(np.abs(shortcuts[["auroc", "ci_low", "ci_high"]].to_numpy(float) - 0.5))
     reach = max(0.15, 1.1 * reach)
     ax.set(xlim=(max(0, 0.5 - reach), min(1, 0.5 + reach)), xlabel="AUROC, FAKE positive (0 to 1)")
@@ -95,7 +55,7 @@ def shortcut_bars(shortcuts):
         ax.text(
             1.02, row, f"{value:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9
         )
-    reference_line(ax, 0.5, "coin toss")
+    reference_line(ax, 0.5, "chance level")
     return figure
 
 

@@ -63,7 +63,7 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
 def class_examples(
     images, labels, object_class=None, per_class=3, seed=0, names=OBJECT_CLASSES, columns=10
 ):
-    """Photographs above, generated pictures below, one kind of object a column.
+    """Photographs above, generated images below, one kind of object a column.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def class_examples(
     labels : (n,) int array
         FAKE = 0, REAL = 1.
     object_class : (n,) int array, optional
-        Index into ``names``, −1 for unknown. Where none is known, pictures are drawn at random.
+        Index into ``names``, −1 for unknown. Where none is known, images are drawn at random.
     per_class : int
         Rows of each class.
     seed : int
@@ -89,11 +89,12 @@ def class_examples(
     kinds = np.full(len(labels), -1) if object_class is None else np.asarray(object_class)
     known = [k for k in range(len(names)) if (kinds == k).any()]
     rng = np.random.default_rng(seed)
-    heads = [CLASS_NAMES[label] for label in (REAL, FAKE) for _ in range(per_class)]
-    colours = [CLASS_COLOURS[label] for label in (REAL, FAKE) for _ in range(per_class)]
-    board = _Board(
-        len(known) or columns, 2 * per_class, heads, colours, [names[k] for k in known] or None
-    )
+    classes = np.repeat((REAL, FAKE), per_class)
+    heads = [CLASS_NAMES[label] for label in classes]
+    colours = [CLASS_COLOURS[label] for label in classes]
+    titles = [names[k] for k in known] or None
+    board = _Board(len(known) or columns, len(classes), heads, colours, titles)
+    board.ax.axhline(per_class * board.pitch_y - board.side * _GAP / 2, color=INK, lw=1.5)
     for block, label in enumerate((REAL, FAKE)):
         for column in range(len(known) or columns):
             of_kind = kinds == known[column] if known else True

@@ -34,6 +34,9 @@ COLUMNS = {
     "p_value": ("p", decimals(3)),
     "p_holm": ("p (Holm)", decimals(3)),
     "epsilon": ("ε (1/255)", plain),
+    # counts of images
+    "in_train": ("also in training", plain),
+    "in_val": ("also in validation", plain),
     # costs
     "parameters": ("parameters", plain),
     "seconds": ("time (s)", decimals(1)),

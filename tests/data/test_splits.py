@@ -1,4 +1,4 @@
-"""Splits keep twins together and classes balanced; duplicates are counted as pairs."""
+"""Splits keep duplicates together and classes balanced; duplicates are counted as pairs."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,15 @@ from realfake_lib.data.splits import make_splits
 from realfake_lib.errors import UserError
 
 
-def dataset(n=4000, n_test=800, twins=0, seed=0):
+def dataset(n=4000, n_test=800, duplicates=0, seed=0):
     """A data set of empty images with an index worth splitting."""
     rng = np.random.default_rng(seed)
     group = np.arange(n)
-    for first, second in rng.integers(n, size=(twins, 2)):
+    for first, second in rng.integers(n, size=(duplicates, 2)):
         group[first] = group[second]
     group = np.unique(group, return_inverse=True)[1]
     split = np.where(rng.permutation(n) < n_test, "test", "train")
-    label = group % 2  # twins share their class
+    label = group % 2  # duplicates share their class
     index = pd.DataFrame({
         "key": [f"{at:05d}" for at in range(n)], "split": split, "label": label.astype(np.int8),
         "object_class": ((group // 2) % 10).astype(np.int8), "group": group.astype(np.int32),
@@ -27,7 +27,7 @@ def dataset(n=4000, n_test=800, twins=0, seed=0):
 
 
 def test_parts_are_disjoint_and_complete():
-    made = dataset(twins=200)
+    made = dataset(duplicates=200)
     splits = make_splits(made)
     together = np.sort(np.concatenate([splits.train, splits.val, splits.test]))
     assert (together == np.arange(made.n)).all()
@@ -36,17 +36,27 @@ def test_parts_are_disjoint_and_complete():
 
 
 def test_twins_never_lie_on_both_sides_of_the_validation_cut():
-    made = dataset(twins=800)
+    made = dataset(duplicates=800)
     splits = make_splits(made)
     groups = made.index["group"].to_numpy()
     assert not set(groups[splits.train]) & set(groups[splits.val])
 
 
-def test_the_deduplicated_test_set_has_no_twin_in_training_or_validation():
-    made = dataset(twins=800)
-    table = make_splits(made).overlap().set_index(["part", "other"])["images"]
-    assert table["test"].sum() > 0
-    assert table["test_dedup"].sum() == table["val", "train"] == 0
+def test_the_deduplicated_test_set_has_no_duplicate_in_training_or_validation():
+    made = dataset(duplicates=800)
+    table = make_splits(made).counts(made.labels)
+    assert table.loc["test", ["in_train", "in_val"]].sum() > 0
+    assert (
+        table.loc["test_dedup", ["in_train", "in_val"]].sum() == table.loc["val", "in_train"] == 0
+    )
+
+
+def test_the_parts_are_counted_by_class():
+    made = dataset()
+    splits = make_splits(made)
+    table = splits.counts(made.labels)
+    assert table.loc["test", ["REAL", "FAKE"]].sum() == len(splits.test)
+    assert table.loc["val", "FAKE"] == np.sum(made.labels[splits.val] == 0)
 
 
 def test_validation_has_every_class_and_object_class_in_proportion():
@@ -75,7 +85,7 @@ def test_training_subsets_are_balanced_and_nested():
 
 
 def test_the_other_parts_do_not_depend_on_the_training_subset():
-    made = dataset(twins=200)
+    made = dataset(duplicates=200)
     whole, part = make_splits(made), make_splits(made, n_train=100)
     assert len(part.train) == 100
     for name in ("val", "test", "test_dedup"):
@@ -87,8 +97,8 @@ def test_more_training_images_than_there_are_means_all():
     assert len(make_splits(made, n_train=10_000).train) == len(make_splits(made).train)
 
 
-def test_without_a_test_part_one_of_a_fifth_is_cut_with_twins_together():
-    made = dataset(n_test=0, twins=400)
+def test_without_a_test_part_one_of_a_fifth_is_cut_with_duplicates_together():
+    made = dataset(n_test=0, duplicates=400)
     first, second = make_splits(made, seed=0), make_splits(made, seed=1)
     assert abs(len(first.test) - 800) < 40
     assert (first.test == second.test).all()  # the test set is the same for every seed
@@ -169,7 +179,7 @@ def test_duplicates_are_counted_as_pairs_by_where_they_lie():
     found = duplicates(made)
     assert (found.pairs, found.within_train, found.within_test, found.cross_split) == (4, 1, 1, 2)
     assert (found.cross_class, found.distinct) == (2, 5)
-    assert found.test_indices_with_train_twin.tolist() == [2]
+    assert found.test_indices_with_train_duplicate.tolist() == [2]
     assert found.frame["key"].tolist() == ["00000", "00001", "00002", "00003", "00004"]
 
 
