@@ -68,7 +68,7 @@ def measure(file, batches, rounds, seconds, core):
     import numpy as np
 
     image_size, score = _scorer(file)
-    # Speed does not depend on what the pictures show.
+    # Speed does not depend on what the images show.
     dice = np.random.default_rng(0)
     images = dice.integers(0, 256, (max(batches), image_size, image_size, 3), np.uint8)
     rows = []
@@ -82,7 +82,7 @@ def measure(file, batches, rounds, seconds, core):
 
 
 def _scorer(file):
-    """Side of the pictures, and a function of pictures that computes in one thread."""
+    """Side of the images, and a function of images that computes in one thread."""
     if file.suffix == ".onnx":
         from realfake_lib import onnx_files
 

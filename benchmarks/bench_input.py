@@ -206,7 +206,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     count = max(GATHER, options.images // GATHER * GATHER)
     dice = np.random.default_rng(0)
-    # Speed does not depend on what the pictures show, so none need be at hand.
+    # Speed does not depend on what the images show, so none need be at hand.
     images = dice.integers(0, 256, (count, 32, 32, 3), np.uint8)
     table = compare(images, np.arange(count) % 2, options.rounds)
     print(f"baseline_cnn, batches of {BATCH}, {count:,} images, best of {options.rounds} rounds:\n")

@@ -1,4 +1,4 @@
-"""Verdicts from a detector's ONNX file, without TensorFlow: ... MODEL.onnx PICTURE [PICTURE ...]"""
+"""Verdicts from a detector's ONNX file, without TensorFlow: ... MODEL.onnx IMAGE [IMAGE ...]"""
 
 import json
 import math
@@ -11,12 +11,12 @@ import onnxruntime  # noqa: E402
 
 from realfake_lib.data import load_image  # noqa: E402
 
-model, *pictures = map(Path, sys.argv[1:])
+model, *images = map(Path, sys.argv[1:])
 meta = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
 session = onnxruntime.InferenceSession(model)
 
-for path in pictures:
-    # Upright, on white, 8 bits, in sRGB's colours; the central square. Else it is another picture.
+for path in images:
+    # Upright, on white, 8 bits, sRGB, the central square: what the network was trained on.
     pixels = load_image(path, meta["image_size"])  # (size, size, 3), uint8, 0 to 255
     (logit,) = session.run(None, {"pixels": pixels[None]})
     p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))

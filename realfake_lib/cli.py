@@ -265,7 +265,7 @@ def evaluate(
 ):
     """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals.
 
-    Of fakes alone the recall is given, of photographs alone the false-alarm rate.
+    For fakes alone it gives the recall, for photographs alone the false-positive rate.
     """
     import realfake_lib
     from realfake_lib import listing
@@ -312,7 +312,7 @@ def predict(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     explain: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of what spoke for each verdict.")
+        Path | None, typer.Option(help="Folder for a Grad-CAM map of each image.")
     ] = None,
     threshold: Threshold = None,
     batch_size: Annotated[

@@ -207,7 +207,7 @@ class _Work:
                     lost[at] = f"cannot be read: {times} workers were lost while they read it"
                 else:
                     self.done += len(tasks[at])
-                    progress.report("Looking at the images", self.done, self.total, "images")
+                    progress.report("Predicting", self.done, self.total, "images")
                 del running[future]
             workers.check([tasks[at][0] for at in running.values()])
         return found, lost

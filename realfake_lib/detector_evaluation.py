@@ -157,5 +157,5 @@ def _measures(labels, p_fake, threshold, seed, only):
         scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
         return {name: Measure(value, *interval) for name, value, interval in scores.items()}
     name = "recall" if only == "FAKE" else "false_positive_rate"
-    value, interval = metrics.called_fake(p_fake, threshold)
+    value, interval = metrics.predicted_fake(p_fake, threshold)
     return {name: Measure(value, *interval)}

@@ -1,7 +1,7 @@
 """Detectors as ONNX files: checked before anything in them is trusted, and run without TensorFlow.
 
 :mod:`realfake_lib.models.export` writes these files. ONNX Runtime starts in a fraction of the time
-that TensorFlow takes to be imported, so verdicts on a few pictures come from here.
+that TensorFlow takes to be imported, so verdicts on a few images come from here.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class OnnxNetwork:
     Attributes
     ----------
     image_size : int
-        Side of the pictures that it takes, in pixels.
+        Side of the images that it takes, in pixels.
     """
 
     def __init__(self, session, name="the network"):
@@ -90,7 +90,7 @@ class OnnxNetwork:
             raise UserError(f"{self._name} cannot be computed: {error}", sidecars.AGAIN) from None
         # ONNX Runtime takes the shapes that a file declares for a hint.
         if found.shape != (len(pixels), 1):
-            raise UserError(f"{self._name} does not give one logit a picture.", sidecars.AGAIN)
+            raise UserError(f"{self._name} does not give one logit for each image.", sidecars.AGAIN)
         return found
 
 
@@ -189,7 +189,7 @@ def refuse_foreign(content, name, hint=sidecars.AGAIN):
         raise UserError(f"{name} holds {what}, which this library does not load.", hint)
     if not _takes_pixels_and_gives_a_logit(graph, onnx):
         raise UserError(
-            f"{name} does not take square uint8 pictures as {INPUT!r} and give one {OUTPUT!r}.",
+            f"{name} does not take square uint8 images as {INPUT!r} and give one {OUTPUT!r}.",
             hint,
         )
 

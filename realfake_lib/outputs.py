@@ -12,7 +12,7 @@ from realfake_lib.data import layout
 from realfake_lib.errors import UserError
 
 LONGEST = 140
-"""Bytes in the name of a picture or of a folder around it: most disks take 255, eCryptfs 143."""
+"""Bytes in a file's name or a folder's: most disks take 255, eCryptfs 143."""
 
 RECORD = "realfake-explanations.json"
 """Lies in a folder of explanations and says which files in it were made, and from what."""
@@ -54,11 +54,10 @@ def _check_folder(option, path, folder):
 
 
 class Explanations:
-    """A folder with one picture for each file that was judged.
+    """A folder with one explanation for each file that was judged.
 
-    A picture's name is the path of its file as it was given, so pictures of one name stay apart.
-    The pictures that an earlier run left are replaced by those of this one; files that no run made
-    are never touched.
+    An explanation is named after the path of its file as it was given, so that files of one name
+    stay apart. Those of an earlier run are replaced; files that no run made are never touched.
 
     Parameters
     ----------
@@ -82,21 +81,21 @@ class Explanations:
         _check_folder("--explain", self.folder, self.folder)
 
     def begin(self, files):
-        """Remove an earlier run's pictures and choose the names of those to come.
+        """Remove an earlier run's explanations and choose the names of those to come.
 
         Parameters
         ----------
         files : sequence of path-like
         """
         self._clear()
-        self.names = picture_names(files)
+        self.names = explanation_names(files)
         made = {name: str(file) for file, name in self.names.items()}
         # Written first, so that a run that is killed leaves nothing that the next cannot name.
         with settings.atomic_file(self.folder / RECORD) as temporary:
             temporary.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
     def target(self, file):
-        """Path of the picture for one of the files, its folder made."""
+        """Path of the explanation for one of the files, its folder made."""
         target = self.folder / self.names[file]
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
@@ -111,19 +110,19 @@ class Explanations:
     def _clear(self):
         top = self.folder.resolve()
         for name in self._made() or ():
-            picture = self.folder / str(name)
+            explanation = self.folder / str(name)
             # A record from elsewhere must not lead out of the folder.
-            if picture.suffix != ".png" or not picture.parent.resolve().is_relative_to(top):
+            if explanation.suffix != ".png" or not explanation.parent.resolve().is_relative_to(top):
                 continue
-            picture.unlink(missing_ok=True)
-            for above in picture.relative_to(self.folder).parents[:-1]:
+            explanation.unlink(missing_ok=True)
+            for above in explanation.relative_to(self.folder).parents[:-1]:
                 try:
                     (self.folder / above).rmdir()
                 except OSError:  # holds something else
                     break
 
 
-def picture_names(files):
+def explanation_names(files):
     """Name of each file's explanation inside the folder: the path as given, and ``.png``.
 
     Parameters

@@ -22,7 +22,7 @@ from realfake_lib.detector import Detector, load_detector
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
-    Picture = str | os.PathLike[str] | np.ndarray | Image.Image
+    ImageLike = str | os.PathLike[str] | np.ndarray | Image.Image
 
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Prediction:
     error : str
         What is wrong with the image; ``""`` where nothing is.
     explanation : str
-        Path of the picture that explains the verdict; ``""`` where none was asked for.
+        Path of the Grad-CAM map; ``""`` where none was asked for.
     """
 
     path: str
@@ -62,7 +62,7 @@ class Prediction:
 
 
 def predict(
-    images: Picture | Iterable[Picture],
+    images: ImageLike | Iterable[ImageLike],
     detector: Detector | str | os.PathLike[str] | None = None,
     *,
     batch_size: int = 32,
@@ -80,8 +80,8 @@ def predict(
     batch_size : int
         Images that a core takes at a time, at most.
     explain : path-like, optional
-        Folder for one picture a file: the image and its Grad-CAM for the verdict given. It is
-        new, empty, or one that an earlier call filled, whose pictures are replaced. Needs
+        Folder for one file an image: the image and its Grad-CAM for the verdict given. It is
+        new, empty, or one that an earlier call filled, whose files are replaced. Needs
         TensorFlow and a detector with gradients.
     cluster : str, optional
         Address of the scheduler of a Dask cluster whose workers judge the images, which have to be
@@ -105,8 +105,8 @@ def predict(
     if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
         images = [images]
     check_cluster(cluster, explain)
-    pictures = list(_expanded(images))
-    if not all(isinstance(picture, Path) for picture in pictures):
+    sources = list(_expanded(images))
+    if not all(isinstance(source, Path) for source in sources):
         if explain is not None:
             raise ValueError("explanations are named after files: give paths")
         if cluster is not None:
@@ -116,27 +116,27 @@ def predict(
     if cluster is not None:
         from realfake_lib import cluster_prediction
 
-        return cluster_prediction.predict(pictures, detector, cluster, batch_size)
+        return cluster_prediction.predict(sources, detector, cluster, batch_size)
     if explain is not None:
         if not detector.has_gradients:
             check_explanations(detector.path, explain)
-        explain = _Explanations(detector, explain, pictures)
+        explain = _Explanations(detector, explain, sources)
     # TensorFlow spreads one batch over the cores itself.
     turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
 
     def judge(some):
-        read = [_read(picture, detector.image_size) for picture in some]
+        read = [_read(source, detector.image_size) for source in some]
         with turn:
             return _judged(detector, read, explain)
 
     # Few enough for every core to have some, and for its cache to hold what becomes of them.
-    shares = BATCH_PIXELS // detector.image_size**2, len(pictures) // (8 * parallel.cores())
+    shares = BATCH_PIXELS // detector.image_size**2, len(sources) // (8 * parallel.cores())
     step = max(1, min(batch_size, *shares))
-    batches = [pictures[start : start + step] for start in range(0, len(pictures), step)]
+    batches = [sources[start : start + step] for start in range(0, len(sources), step)]
     found = []
     for records in parallel.each(judge, batches):
         found += records
-        progress.report("Looking at the images", len(found), len(pictures), "images")
+        progress.report("Predicting", len(found), len(sources), "images")
     return found
 
 
@@ -168,24 +168,24 @@ def _checked(array):
 class _Read:
     """One image on its way: where it comes from, its record, its pixels or None."""
 
-    picture: Path | np.ndarray | Image.Image
+    source: Path | np.ndarray | Image.Image
     record: Prediction
     pixels: np.ndarray | None = None
 
 
-def _read(picture, size):
-    path = layout.as_text(str(picture)) if isinstance(picture, Path) else ""
+def _read(source, size):
+    path = layout.as_text(str(source)) if isinstance(source, Path) else ""
     try:
-        if isinstance(picture, Path):
-            pixels, width, height = reading.read(picture, size)
+        if isinstance(source, Path):
+            pixels, width, height = reading.read(source, size)
         else:
-            if isinstance(picture, Image.Image):
-                picture = reading.from_pillow(picture, "the image")
-            pixels, width, height = reading.resize(picture, size), *picture.shape[1::-1]
+            if isinstance(source, Image.Image):
+                source = reading.from_pillow(source, "the image")
+            pixels, width, height = reading.resize(source, size), *source.shape[1::-1]
     except UserError as error:
         # The path has a place of its own.
-        return _Read(picture, Prediction(path, error=error.message.removeprefix(f"{picture} ")))
-    return _Read(picture, Prediction(path, width=width, height=height), pixels)
+        return _Read(source, Prediction(path, error=error.message.removeprefix(f"{source} ")))
+    return _Read(source, Prediction(path, width=width, height=height), pixels)
 
 
 def _judged(detector, read, explain):
@@ -234,7 +234,7 @@ class _Explanations:
         Returns
         -------
         list of str
-            Paths of the pictures; ``""`` once one could not be written, which is logged: the
+            Paths of the files; ``""`` once one could not be written, which is logged: the
             verdicts do not depend on it.
         """
         if self.failed:
@@ -248,7 +248,7 @@ class _Explanations:
         )
         try:
             return [
-                self._save(item.picture, np.concatenate([image, overlay], axis=1))
+                self._save(item.source, np.concatenate([image, overlay], axis=1))
                 for item, image, overlay in zip(read, pixels, overlays, strict=True)
             ]
         except OSError as error:
@@ -272,7 +272,7 @@ def find_images(
     """List the image files that ``paths`` name, folders searched, each file once, in order.
 
     A file named outright is taken whatever it is called. In a folder what has an image's suffix
-    is, a link to nothing too, whose record will say so; hidden files and the pictures that
+    is, a link to nothing too, whose record will say so; hidden files and those that
     ``--explain`` made are none that a user means.
 
     Parameters

@@ -61,7 +61,7 @@ def test_a_write_protected_file_is_refused(tmp_path, monkeypatch):
 def test_names_are_the_paths_as_given_and_all_different(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = ["a/x.jpg", "a/x.png", "b/x.jpg", "./c/../b/x.jpg", "B/X.jpg", "/p/x.jpg", "../q/x.jpg"]
-    names = outputs.picture_names(map(Path, files))
+    names = outputs.explanation_names(map(Path, files))
     assert (
         list(names.values())
         == [
@@ -80,10 +80,10 @@ def test_long_names_are_shortened_and_stay_different_and_the_same():
     prompt = "masterpiece, best quality, portrait of a woman in the rain, neon lights, " * 4
     files = [Path(f"{prompt[:length]}{end}.png") for length in (120, 150, 251) for end in "ab"]
     files += [Path("é" * 125 + ".jpg"), Path(prompt[:200], "x.jpg"), Path(prompt[:200], "y.jpg")]
-    names = outputs.picture_names(files)
-    assert names == outputs.picture_names(files) and len(set(names.values())) == len(files)
+    names = outputs.explanation_names(files)
+    assert names == outputs.explanation_names(files) and len(set(names.values())) == len(files)
     assert all(
-        names[file] == outputs.picture_names([file])[file] for file in files
+        names[file] == outputs.explanation_names([file])[file] for file in files
     )  # whatever else is judged
     parts = [part for name in names.values() for part in name.split("/")]
     assert max(len(part.encode()) for part in parts) <= outputs.LONGEST
@@ -94,7 +94,7 @@ def test_long_names_are_shortened_and_stay_different_and_the_same():
 def test_names_that_are_no_text_or_equal_to_a_disk_are_kept_apart():
     raw = [os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png", b"A.png", b"a.png")]
     raw += ["cafe\u0301.jpg", "caf\u00e9.jpg"]
-    names = outputs.picture_names(map(Path, raw))
+    names = outputs.explanation_names(map(Path, raw))
     assert list(names.values()) == [
         "caf\ufffd.png.png", "caf\ufffd.png-2.png", "A.png.png", "a.png-2.png",
         "cafe\u0301.jpg.png", "caf\u00e9.jpg-2.png",

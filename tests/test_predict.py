@@ -172,7 +172,7 @@ def test_progress_counts_every_file(detector_file, pictures, tmp_path, monkeypat
     monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "lines"))
     realfake_lib.predict(pictures, detector_file, batch_size=2)
     told = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
-    assert told[-1]["total"] == 3 and told[0]["message"] == "Looking at the images"
+    assert told[-1]["total"] == 3 and told[0]["message"] == "Predicting"
 
 
 def test_a_link_to_nothing_gets_a_record(detector_file, pictures):

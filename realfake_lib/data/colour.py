@@ -1,4 +1,4 @@
-"""Colours as a screen shows them: pictures with a colour profile of their own brought to sRGB."""
+"""Colours as a screen shows them: images with a colour profile of their own brought to sRGB."""
 
 import functools
 import io
@@ -20,7 +20,7 @@ def to_srgb(image, icc):
     image : PIL.Image.Image
         Grey, RGB, CMYK or Lab.
     icc : bytes
-        The profile. One that is broken, or made for another kind of picture, is passed over, as
+        The profile. One that is broken, or made for another kind of image, is passed over, as
         viewers do.
 
     Returns
@@ -45,7 +45,7 @@ def changes(image, icc):
     return bool(icc) and _conversion(icc, image.mode) is not None
 
 
-@functools.lru_cache(maxsize=16)  # pictures of one camera have one profile
+@functools.lru_cache(maxsize=16)  # images of one camera have one profile
 def _conversion(icc, mode):
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -55,7 +55,7 @@ def _conversion(icc, mode):
         conversion = ImageCms.buildTransform(profile, srgb, mode, "RGB")
         if mode in ("L", "RGB") and _changes_nothing(conversion, mode):
             return None
-    except Exception:  # whatever is wrong with a profile, the picture can be seen without
+    except Exception:  # whatever is wrong with a profile, the image can be seen without
         return None
     return conversion
 

@@ -1,6 +1,6 @@
 """What stands around the pixels of an image file, taken apart by the lengths that the file gives.
 
-Decoders read a file's metadata, too, and fail on some or take it for the picture. So they are
+Decoders read a file's metadata, too, and fail on some or take it for the image. So they are
 handed JPEG and PNG files without; what a viewer heeds of it, EXIF's orientation and the colour
 profile, is taken here.
 """
@@ -42,7 +42,7 @@ class Bare(NamedTuple):
 
 
 class JpegFrame(NamedTuple):
-    """How a JPEG's picture is stored.
+    """How a JPEG's image is stored.
 
     Attributes
     ----------
@@ -212,7 +212,7 @@ def is_camera_raw(content):
 
 
 def tiff_pages(content):
-    """What a TIFF says of its pages, and of the pictures inside of these.
+    """What a TIFF says of its pages, and of the images inside of these.
 
     Parameters
     ----------
@@ -242,8 +242,8 @@ def tiff_pages(content):
     return pages, inside
 
 
-def is_one_picture(pages):
-    """Whether a TIFF's first page is its picture, and the others are smaller copies or masks."""
+def is_one_image(pages):
+    """Whether a TIFF's first page is its image, and the others are smaller copies or masks."""
     if len(pages) > 1 and _is_reduced(pages[0]):
         return False
     return all(page.get(_SUBFILE, 0) & 0b101 for page in pages[1:])
@@ -254,7 +254,7 @@ def _is_reduced(page):
 
 
 def _tiff_page(content, at, order, big):
-    """Tags of one page, the places of the pictures inside of it, and that of the next page."""
+    """Tags of one page, the places of the images inside of it, and that of the next page."""
     head, entry, size = ("Q", "HHQ", 20) if big else ("H", "HHL", 12)
     word = "Q" if big else "L"
     (count,) = struct.unpack_from(order + head, content, at)

@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.core.set_block_size(2**26)
 
 
-class Picture(NamedTuple):
+class Decoded(NamedTuple):
     """An image as it was read.
 
     Attributes
@@ -60,7 +60,7 @@ class Picture(NamedTuple):
 
 
 def decode(content, name, size=None):
-    """Decode the bytes of one image file; ``name`` is for messages. Gives a :class:`Picture`."""
+    """Decode the bytes of one image file; ``name`` is for messages. Gives a :class:`Decoded`."""
     with _Boundary(name):
         return _plain_jpeg(content, size) or _any_kind(content, name, size)
 
@@ -120,7 +120,7 @@ class _Boundary:
 
 
 def _plain_jpeg(content, size):
-    """A Picture of a small JPEG like most, for a third of the time; None for any other file.
+    """Decode a small JPEG like most, in a third of the time; None for any other file.
 
     It is decoded by the decoder that Pillow would choose, too, but without asking Pillow to look
     for what the file has not.
@@ -138,7 +138,7 @@ def _plain_jpeg(content, size):
         image = Image.frombytes("RGB", (width, height), content, "jpeg", "RGB", "")
     except ValueError:  # damaged: the careful path has the words for it
         return None
-    return Picture(_pixels(image, size), width, height)
+    return Decoded(_pixels(image, size), width, height)
 
 
 def _any_kind(content, name, size):
@@ -146,7 +146,7 @@ def _any_kind(content, name, size):
         raise UserError(f"{name} is empty (0 bytes)")
     if containers.is_camera_raw(content):
         raise UserError(
-            f"{name} is a camera's raw file: a sensor's values, not yet a picture",
+            f"{name} is a camera's raw file: a sensor's values, not yet an image",
             "Export it as JPEG, PNG or TIFF first.",
         )
     kind = _kind(content)
@@ -160,10 +160,10 @@ def _any_kind(content, name, size):
     elif kind == "WEBP" and (size_told := containers.webp_size(content)):
         _scale(name, kind, *size_told)  # its decoder takes the memory when it is made
     elif kind == "TIFF":
-        _check_one_picture(name, containers.is_one_picture(containers.tiff_pages(content)[0]))
+        _check_one_image(name, containers.is_one_image(containers.tiff_pages(content)[0]))
     image = _plugin(kind)(io.BytesIO(bare.content))
     if kind in ("GIF", "PNG", "WEBP", "AVIF"):
-        _check_one_picture(name, not image.is_animated)
+        _check_one_image(name, not image.is_animated)
     width, height = image.size
     scale = _scale(name, kind, width, height, bare.frame, size)
     cost = _cost(kind, width, height, bare.frame, scale)
@@ -182,7 +182,7 @@ def _any_kind(content, name, size):
         if size and image.width != image.height:
             image = image.crop(central_square(*image.size))
         image = _to_rgb(image, icc, name, white)
-        return Picture(_pixels(image, size), width, height)
+        return Decoded(_pixels(image, size), width, height)
 
 
 _SIGNATURES = {
@@ -236,7 +236,7 @@ def _plugin(kind):
     }[kind]
 
 
-def _check_one_picture(name, is_one):
+def _check_one_image(name, is_one):
     if not is_one:
         raise UserError(
             f"{name} is animated or has several pages",
@@ -283,7 +283,7 @@ def _orientation(exif):
         block = Image.Exif()
         block.load(exif)
         value = block.get(_ORIENTATION)
-    except Exception:  # an odd EXIF block is none of the picture's business
+    except Exception:  # an odd EXIF block is none of the image's business
         return 1
     return value if value in _UPRIGHT else 1
 

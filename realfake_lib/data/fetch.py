@@ -23,7 +23,7 @@ _CHUNK = 1 << 18
 
 
 class DownloadError(UserError):
-    """A file could not be had from the network; ``unreachable`` if no server answered at all."""
+    """A download failed; ``unreachable`` if no server answered at all."""
 
     def __init__(self, message, hint=None, unreachable=False):
         super().__init__(message, hint)

@@ -17,7 +17,7 @@ TILE, GAP = 32, 2
 
 @dataclass(frozen=True)
 class Grid:
-    """One published picture of many samples: ``across`` by ``across`` tiles with gaps between."""
+    """One published image of many samples: ``across`` by ``across`` tiles with gaps between."""
 
     title: str
     file: str
@@ -108,7 +108,7 @@ def load_unseen(cache=None, allow_download=True, folder=None):
     Returns
     -------
     UnseenGenerators
-        What cannot be had is named in ``missing``; that is no error.
+        What is not available is named in ``missing``; that is no error.
 
     Raises
     ------
@@ -137,12 +137,12 @@ def load_unseen(cache=None, allow_download=True, folder=None):
     return UnseenGenerators(tiles, missing)
 
 
-def cut(picture, across):
+def cut(grid, across):
     """Cut a sample grid into its tiles.
 
     Parameters
     ----------
-    picture : (h, w, 3) uint8 array
+    grid : (h, w, 3) uint8 array
         Square, with a gap of 2 pixels around and between tiles of 32.
     across : int
         Tiles in a row, and rows.
@@ -152,10 +152,10 @@ def cut(picture, across):
     (across², 32, 32, 3) uint8 array
     """
     side = GAP + across * (TILE + GAP)
-    if picture.shape != (side, side, 3):
-        raise UserError(f"The sample grid is {picture.shape}, not {(side, side, 3)}")
+    if grid.shape != (side, side, 3):
+        raise UserError(f"The sample grid is {grid.shape}, not {(side, side, 3)}")
     starts = GAP + np.arange(across) * (TILE + GAP)
-    return np.stack([picture[y : y + TILE, x : x + TILE] for y in starts for x in starts])
+    return np.stack([grid[y : y + TILE, x : x + TILE] for y in starts for x in starts])
 
 
 def compress(tiles):

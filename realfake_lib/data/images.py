@@ -26,7 +26,7 @@ def load_image(path, size=None):
     Parameters
     ----------
     path : path-like
-        JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one picture.
+        JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one image.
     size : int, optional
         Side of the square to return. The largest central square is taken and reduced with an
         antialiasing filter. Without it the image keeps its size and shape.
@@ -53,7 +53,7 @@ def read(path, size=None):
 
     Returns
     -------
-    decoding.Picture
+    decoding.Decoded
         Its ``pixels``, and ``width`` and ``height`` of the whole image.
     """
     path = Path(path)

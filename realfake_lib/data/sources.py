@@ -77,7 +77,7 @@ def locate(data, cache, allow_download=True):
             f"CIFAKE is not here: {VARIABLE} is not set, the cache has none, and {reason}",
             f"Set {VARIABLE} to its archive or folder, or connect and run `realfake data fetch`.",
         )
-    why = f"CIFAKE could not be had: {VARIABLE} is not set, the cache has none, and {reason}."
+    why = f"CIFAKE is not available: {VARIABLE} is not set, the cache has none, and {reason}."
     return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE, why))
 
 

@@ -31,11 +31,11 @@ class Scores:
     accuracy : float
         Share of right verdicts.
     precision, recall, f1 : float
-        For FAKE. Precision and F1 are 0 where nothing was called FAKE.
+        For FAKE. Precision and F1 are 0 where nothing is predicted FAKE.
     auroc, average_precision : float
         Of ``p_fake`` as a ranking, FAKE positive.
     tpr_at_fpr_01, tpr_at_fpr_05 : float
-        Share of FAKE found while at most 1 % or 5 % of REAL are called FAKE.
+        Recall of FAKE at a false-positive rate of at most 1 % or 5 %.
     ece : float
         Expected calibration error of ``p_fake`` in 15 bins.
     confusion : (2, 2) int64 array
@@ -43,7 +43,7 @@ class Scores:
     n : int
         Number of images.
     threshold : float
-        An image was called FAKE from this ``p_fake`` on.
+        FAKE is predicted from this ``p_fake`` on.
     intervals : dict of str to (low, high)
         95 % interval of each number above.
     """
@@ -80,7 +80,7 @@ class Scores:
         predicted, true = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         return pd.DataFrame(
             {
-                # A class that was never called has a precision of 0, as in evaluate().
+                # A class that is never predicted has a precision of 0, as in evaluate().
                 "precision": hits / np.maximum(predicted, 1),
                 "recall": hits / true,
                 "f1": 2 * hits / (predicted + true),
@@ -104,7 +104,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     p_fake : (n,) float array in [0, 1]
         Predicted probability of FAKE.
     threshold : float in [0, 1]
-        An image is called FAKE where ``p_fake >= threshold``.
+        FAKE is predicted where ``p_fake >= threshold``.
     n_bootstrap : int
         Resamples, at least 100.
     seed : int
@@ -124,11 +124,11 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed)
     confusion = confusion_matrix(y_true, predict_labels(p_fake, threshold))
     caught, missed, alarms, _ = confusion.ravel()
-    called = caught + alarms
+    predicted = caught + alarms
     right, n = int(np.trace(confusion)), len(y_true)
     values = {
         "accuracy": right / n,
-        "precision": float(caught / called) if called else 0.0,
+        "precision": float(caught / predicted) if predicted else 0.0,
         "recall": float(caught / (caught + missed)),
         "f1": float(2 * caught / (2 * caught + missed + alarms)),
         "auroc": float(sklearn_metrics.roc_auc_score(y_true == FAKE, p_fake)),
@@ -139,8 +139,8 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     }
     intervals = {
         "accuracy": wilson(right, n),
-        # Nothing called FAKE says nothing about how often such a call would be right.
-        "precision": wilson(caught, called) if called else (0.0, 1.0),
+        # No image predicted FAKE says nothing about the precision of such predictions.
+        "precision": wilson(caught, predicted) if predicted else (0.0, 1.0),
         "recall": wilson(caught, caught + missed),
         "auroc": auroc_interval(y_true, p_fake),
         "ece": _calibration_interval(y_true, p_fake, values["ece"], resamples["ece"]),
@@ -153,17 +153,17 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     )
 
 
-def called_fake(p_fake, threshold=0.5):
-    """Share of images that are called FAKE, all that images of one class alone can tell.
+def predicted_fake(p_fake, threshold=0.5):
+    """Share of images that are predicted FAKE, the one measure that images of one class give.
 
-    Of FAKE images it is the recall, of REAL ones the false-alarm rate.
+    Of FAKE images it is the recall, of REAL images the false-positive rate.
 
     Parameters
     ----------
     p_fake : (n,) float array in [0, 1]
         Predicted probability of FAKE.
     threshold : float in [0, 1]
-        An image is called FAKE where ``p_fake >= threshold``.
+        FAKE is predicted where ``p_fake >= threshold``.
 
     Returns
     -------
@@ -178,8 +178,8 @@ def called_fake(p_fake, threshold=0.5):
     """
     p_fake = np.asarray(p_fake)
     _, p_fake = labels_and_scores(np.zeros(len(p_fake), np.int8), p_fake)
-    called = int((predict_labels(p_fake, threshold) == FAKE).sum())
-    return called / len(p_fake), wilson(called, len(p_fake))
+    predicted = int((predict_labels(p_fake, threshold) == FAKE).sum())
+    return predicted / len(p_fake), wilson(predicted, len(p_fake))
 
 
 def predict_labels(p_fake, threshold=0.5):
@@ -302,7 +302,7 @@ def tpr_at_fpr(y_true, p_fake, fpr):
     p_fake : (n,) float array in [0, 1]
         Predicted probability of FAKE.
     fpr : float in (0, 1)
-        Share of REAL images that may be called FAKE.
+        Share of REAL images that may be predicted FAKE.
 
     Returns
     -------

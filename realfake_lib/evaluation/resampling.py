@@ -79,15 +79,15 @@ class Ranking:
         self.place[order] = np.arange(len(order))
         scores = p_fake[order]
         self.fake = (y_true[order] == FAKE).astype(np.int64)
-        # Images of equal score are called FAKE together, so only the last of each tie is a cut.
+        # Images of equal score are predicted FAKE together, so only the last of each tie is a cut.
         self.cuts = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-        self.called = int(np.count_nonzero(scores >= threshold_of(threshold)))
+        self.predicted = int(np.count_nonzero(scores >= threshold_of(threshold)))
         self.gap = self.fake - scores
         bins = bin_index(scores, BINS)
         self.bin_starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
 
     def counts(self, weights=None):
-        """FAKE and REAL images, (cuts,) each, that are called FAKE at each cut."""
+        """FAKE and REAL images, (cuts,) each, that are predicted FAKE at each cut."""
         weights = np.ones_like(self.fake) if weights is None else weights
         tp = np.cumsum(weights * self.fake)[self.cuts]
         return tp, np.cumsum(weights)[self.cuts] - tp
@@ -103,8 +103,8 @@ class Ranking:
         weights = np.ones_like(self.fake) if weights is None else weights
         tp, fp = self.counts(weights)
         n_fake, n_real = int(tp[-1]), int(fp[-1])
-        called = int(weights[: self.called].sum())
-        caught = int((weights[: self.called] * self.fake[: self.called]).sum())
+        predicted = int(weights[: self.predicted].sum())
+        caught = int((weights[: self.predicted] * self.fake[: self.predicted]).sum())
         gained, alarms = np.diff(tp, prepend=0), np.diff(fp, prepend=0)
         # A fake beats the REAL images below it and ties with those of its own score.
         # Sums of products rather than ``@``: BLAS starts its threads for vectors this long, and
@@ -114,10 +114,10 @@ class Ranking:
         gap = np.add.reduceat(weights * self.gap, self.bin_starts)
         n = n_fake + n_real
         return {
-            "accuracy": (caught + n_real - (called - caught)) / n,
-            "precision": caught / called if called else 0.0,
+            "accuracy": (caught + n_real - (predicted - caught)) / n,
+            "precision": caught / predicted if predicted else 0.0,
             "recall": caught / n_fake,
-            "f1": 2 * caught / (called + n_fake),
+            "f1": 2 * caught / (predicted + n_fake),
             "auroc": wins / (n_fake * n_real),
             "average_precision": precisions / n_fake,
             "tpr_at_fpr_01": self.tpr_at(0.01, tp, fp),

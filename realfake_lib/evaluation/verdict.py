@@ -61,11 +61,11 @@ def best_threshold(y_true, p_fake):
     levels, inverse = np.unique(p_fake, return_inverse=True)
     fakes = np.bincount(inverse, y_true == FAKE)
     reals = np.bincount(inverse, y_true == REAL)
-    # Cut i calls the levels i, i+1, ... FAKE; the last cut calls nothing FAKE.
+    # Cut i predicts FAKE for the levels i, i+1, ...; the last cut for none.
     caught = np.append(np.cumsum(fakes[::-1])[::-1], 0) / fakes.sum()
-    false_alarms = np.append(np.cumsum(reals[::-1])[::-1], 0) / reals.sum()
+    false_positives = np.append(np.cumsum(reals[::-1])[::-1], 0) / reals.sum()
     cuts = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
-    gain = caught - false_alarms
+    gain = caught - false_positives
     best = np.flatnonzero(gain >= gain.max() - 1e-12)
     return float(cuts[best[np.abs(cuts[best] - 0.5).argmin()]])
 

@@ -191,14 +191,14 @@ def largest_difference(model, network, images):
 
 
 def probes(image_size, n=64):
-    """Pictures to compare two forms of a network on: noise, photographs, black and white.
+    """Images to compare two forms of a network on: noise, photographs, black and white.
 
     Parameters
     ----------
     image_size : int
         Side in pixels.
     n : int
-        Number of noise pictures, and of views of photographs.
+        Number of noise images, and of views of photographs.
 
     Returns
     -------
@@ -221,5 +221,5 @@ def _view(photograph, image_size, dice):
     side = int(dice.integers(32, min(photograph.shape[:2]) + 1))
     top, left = (int(dice.integers(0, length - side + 1)) for length in photograph.shape[:2])
     square = data.resize(photograph[top : top + side, left : left + side], image_size)
-    with Image.open(io.BytesIO(encode_jpeg(square))) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Image.open(io.BytesIO(encode_jpeg(square))) as image:
+        return np.asarray(image.convert("RGB"))

@@ -51,7 +51,7 @@ def save(model, path, meta=None):
     if odd:
         raise ValueError(f"a model with layers {', '.join(odd)} could not be loaded again")
     if any(layer.compute_dtype != "float32" for layer in model.layers):
-        raise ValueError("a saved model is float32: copy the weights into a float32 twin first")
+        raise ValueError("a saved model is float32: copy the weights into a float32 model first")
     with atomic_file(path) as temporary:
         model.save(temporary)
         digest = sidecars.sha256(temporary)

@@ -193,7 +193,7 @@ def _files_hash(kind):
 
 
 def _own_files_hash(folder):
-    """Hash of the content of a folder of the project: a kept training has the size of another."""
+    """Hash of the content of a folder of the project: a checkpoint has the size of another."""
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
     return _hash(json.dumps([[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]))
 

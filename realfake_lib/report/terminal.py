@@ -34,7 +34,7 @@ class Terminal:
             self.console.print(
                 Panel(
                     escape(
-                        "THIS RUN DOES NOT USE CIFAKE. The data could not be had, so the small "
+                        "THIS RUN DOES NOT USE CIFAKE. The data are not available, so the small "
                         "embedded demo set takes its place, and no number of this report says "
                         "anything about CIFAKE.\n\n"
                         + "".join(f"{notice}\n" for notice in identity.notices)

@@ -532,7 +532,7 @@ def test_without_data_and_network_the_demo_set_is_named_loudly():
     identity = data.fingerprint_of("auto", allow_download=False)
     assert identity.is_demo and identity.resolved == "demo" and identity.n == 2500
     assert "DEMO DATA" in identity.notices[0]
-    assert "could not be had" in identity.notices[1]
+    assert "is not available" in identity.notices[1]
 
 
 def test_resolved_leads_to_the_same_data(tmp_path):

@@ -282,10 +282,10 @@ def test_the_whole_test_set_is_evaluated_in_under_two_seconds():
     assert time.process_time() - start < 2
 
 
-def test_one_class_alone_gives_the_share_called_fake():
-    value, (low, high) = metrics.called_fake([0.9, 0.5, 0.4, 0.1], threshold=0.5)
+def test_one_class_alone_gives_the_share_predicted_fake():
+    value, (low, high) = metrics.predicted_fake([0.9, 0.5, 0.4, 0.1], threshold=0.5)
     assert value == 0.5 and (low, high) == metrics.wilson(2, 4)
-    assert metrics.called_fake([0.1] * 50)[0] == 0.0
+    assert metrics.predicted_fake([0.1] * 50)[0] == 0.0
     for bad in ([], [0.5, np.nan], [1.2]):
         with pytest.raises(ValueError):
-            metrics.called_fake(bad)
+            metrics.predicted_fake(bad)
