@@ -1,16 +1,24 @@
-"""Write the figures of the reference report into README.md, between their markers.
+"""Set in README.md the figures of the reference report and what its example command prints.
 
-``<!--= training.compact_cnn.test.accuracy as pct -->96.9 %<!--/-->`` holds an expression, as
-notebooks use it in Markdown, and its value in ``reports/metrics.json``. It says ``as`` for ``|``,
-which would end a table's cell.
+``<!--= training.detector.test.accuracy:pct_ci -->98.6 % (98.4 to 98.7 %)<!--/-->`` holds the name
+of a metric of ``reports/metrics.json``, a format of :class:`realfake_lib.report.values.Number` (of
+``….n`` the number of images that it rests on), and what they give. The ``text`` block below the
+command is its output.
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKER = re.compile(r"(<!--= (?P<expression>.*?) -->).*?(<!--/-->)", re.S)
+FIGURE = re.compile(r"(<!--= (?P<name>\S+?)(?P<n>\.n)?:(?P<format>\S+) -->).*?(<!--/-->)", re.S)
+EXAMPLE = re.compile(
+    r"(```console\n(?:.*\n)*?realfake (?P<arguments>predict .*)\n```\n\n```text\n)(?:.*\n)*?(```)"
+)
+COLUMNS = 80
 
 
 def filled(text, metrics):
@@ -18,22 +26,33 @@ def filled(text, metrics):
 
     Raises
     ------
-    UserError
-        If an expression names no metric.
+    KeyError
+        If a mark names a metric that is not there.
     """
-    from realfake_lib.report.prose import Prose
+    from realfake_lib.report import values
 
-    prose = Prose(metrics)
+    def figure(match):
+        number = values.read(metrics["metrics"][match["name"]])
+        number = values.Number(number.n) if match["n"] else number
+        return f"{match[1]}{number:{match['format']}}{match[5]}"
 
-    def value(match):
-        where = f"README.md: {match['expression']}"
-        expression = match["expression"].replace(" as ", " | ")
-        return match[1] + prose.text(f"{{{{ {expression} }}}}", where) + match[3]
+    return FIGURE.sub(figure, text)
 
-    return MARKER.sub(value, text)
+
+def with_output(text, project=ROOT):
+    """``text`` with what its example command prints in the folder ``project``."""
+
+    def example(match):
+        command = [sys.executable, "-m", "realfake_lib", *match["arguments"].split()]
+        variables = os.environ | {"COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
+        printed = subprocess.check_output(command, cwd=project, env=variables, text=True)
+        return f"{match[1]}{printed}{match[3]}"
+
+    return EXAMPLE.sub(example, text)
 
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
-    readme.write_text(filled(readme.read_text(encoding="utf-8"), metrics), encoding="utf-8")
+    text = with_output(filled(readme.read_text(encoding="utf-8"), metrics))
+    readme.write_text(text, encoding="utf-8")

@@ -60,6 +60,10 @@ NOT_YET += tuple(
 )
 
 
+# The names that people give to folders.
+ALLOWED = {"realfake_lib/data/layout.py": ["picture"]}
+
+
 def _case(path):
     name = path.relative_to(ROOT).as_posix()
     marks = pytest.mark.xfail(reason="not converted yet") if name.startswith(NOT_YET) else ()
@@ -68,7 +72,10 @@ def _case(path):
 
 @pytest.mark.parametrize("path", map(_case, FILES))
 def test_what_people_read_uses_the_words_of_the_field(path):
-    assert list(found(text_of(path))) == []
+    text = text_of(path)
+    for allowed in ALLOWED.get(path.relative_to(ROOT).as_posix(), ()):
+        text = text.replace(allowed, "")
+    assert list(found(text)) == []
 
 
 @pytest.mark.parametrize("text", ["no better than a coin toss", "its twin", "n_called_fake"])
