@@ -125,20 +125,21 @@ class Detector:
         facts = self.meta | (self.meta.get("trained_on") or {})
         data = facts.get("data", "an unnamed data set")
         lines = [
-            f"Trained on {data} at {size} pixels. Of other pictures the central square is brought "
-            "to that size; how often a verdict on those is right was never measured."
+            f"Trained on {data} at {size} pixels. Other images are cropped to their central square "
+            "and resized; the accuracy on them was not measured."
         ]
         if data == "demo":
-            lines.append("TRAINED ON THE EMBEDDED DEMO DATA: this detector knows two photographs.")
+            lines.append("TRAINED ON THE EMBEDDED DEMO DATA: crops of two photographs.")
         unseen = self.meta.get("unseen") or {}
         recalls = [found["fake_recall"] for found in unseen.values()]
         if recalls:
             lines.append(
-                f"Of fakes by {len(unseen)} generators that it never saw, it found "
-                f"{min(recalls):.0%} to {max(recalls):.0%}: REAL means only “not of the kind it "
-                "knows”."
+                f"Recall on fakes of {len(unseen)} unseen generators: {min(recalls):.0%} to "
+                f"{max(recalls):.0%}. REAL means only “not like the fakes of {data}”."
             )
-        lines.append("Never the only ground for a decision about a person or a picture.")
+        lines.append(
+            "Do not use a verdict as the only ground for a decision about a person or an image."
+        )
         return " ".join(lines)
 
 

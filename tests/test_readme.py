@@ -64,7 +64,7 @@ PROGRAMS = [
 SMALL = "PROFILE=smoke DATA=demo"
 SETTINGS = {
     "make test": "PYTEST='-q --no-cov tests/test_packaging.py -k lock'",
-    "make bench": "BENCH='input --images 1024 --rounds 1'",
+    "make bench": "BENCH='input --images 256 --rounds 1'",
     "make report DATA=path/to/folder SET=image_size=32": "PROFILE=smoke STAGE=preprocessing",
     "pip install .": "--no-deps --no-build-isolation --no-index --quiet --target installed",
 }
@@ -78,7 +78,7 @@ def settings_for(command):
     if command in SETTINGS:
         return SETTINGS[command]
     if command.startswith("realfake train"):
-        return "--model tiny_cnn --recipe seed_plain --epochs 1"
+        return "--model tiny_cnn --recipe baseline --epochs 1"
     return SMALL if command.startswith("make ") else ""
 
 
@@ -101,10 +101,15 @@ def place(smoke, tmp_path_factory):
     return project
 
 
-def run(command, place, **more):
-    """Run a line of a page in a shell, where ``realfake`` and ``python`` are the project's."""
+def shell(place, **more):
+    """Variables of a shell in which ``realfake`` and ``python`` are the project's."""
     variables = environment(place, **more)
-    variables["PATH"] = f"{place / '.venv' / 'bin'}{os.pathsep}{variables['PATH']}"
+    return variables | {"PATH": f"{place / '.venv' / 'bin'}{os.pathsep}{variables['PATH']}"}
+
+
+def run(command, place, **more):
+    """Run a line of a page."""
+    variables = shell(place, **more)
     line = f"{command} {settings_for(command)}"
     done = subprocess.run(
         ["sh", "-c", line], cwd=place, env=variables, capture_output=True, text=True, timeout=1200
@@ -187,7 +192,6 @@ def _wait_for(pattern, printed, seconds=90):
 
 
 def test_commands_of_the_cluster_page_work_together(place):
-    pytest.importorskip("distributed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -196,8 +200,9 @@ def test_commands_of_the_cluster_page_work_together(place):
         for line in commands("docs/cluster.md")
     ]
     scheduler, worker, *others = here
-    variables = environment(place)
-    variables["PATH"] = f"{place / '.venv' / 'bin'}{os.pathsep}{variables['PATH']}"
+    variables = shell(place)
+    if not shutil.which("dask", path=variables["PATH"]):
+        pytest.skip("needs the extra `cluster`")
     scheduler += f" --host 127.0.0.1 --port {port} --no-dashboard"
     worker = worker.replace("--nworkers auto", "--nworkers 1") + " --no-dashboard"
     with (
