@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from training.test_loop import same
 
 from realfake_lib import models, training
 from realfake_lib.errors import UserError
@@ -23,10 +23,20 @@ def find(task, recipe, folder, network="tiny_cnn", seed=2):
     return pretrained.find(network, *task, recipe, seed, folder, "best")
 
 
-def test_it_comes_back_as_it_was(folder, task, recipe):
+def nearly_the_same(read, trained):
+    """Whether the weights differ by the rounding of float16 alone."""
+    pairs = zip(read.get_weights(), trained.get_weights(), strict=True)
+    return all(
+        half.dtype == full.dtype and np.allclose(half, full, rtol=2**-11, atol=2**-25)
+        for half, full in pairs
+    )
+
+
+def test_it_comes_back_up_to_half_precision(folder, task, recipe):
     fit, place = folder
     found = find(task, recipe, place)
-    assert same(found.model, fit.model) and found.history.equals(fit.history)
+    assert nearly_the_same(found.model, fit.model)
+    assert found.history.equals(fit.history)
     assert found.seconds == fit.seconds and found.origin == {"commit": "abc"}
     assert found.epochs_run == 0 and "not trained here" in found.reason
 
@@ -54,7 +64,7 @@ def test_a_damaged_file_is_named(folder, task, recipe, tmp_path):
 def test_seeds_that_were_kept_are_not_trained_again(folder, task, recipe):
     fits = pretrained.fit_seeds("tiny_cnn", *task, recipe, [2, 3], "best", weights_dir=folder[1])
     assert [fits[seed].epochs_run for seed in (2, 3)] == [0, recipe.epochs]
-    assert same(fits[2].model, folder[0].model)
+    assert nearly_the_same(fits[2].model, folder[0].model)
 
 
 def test_with_an_alternative_only_kept_seeds_are_taken(folder, task, recipe):
