@@ -49,7 +49,7 @@ class Lesson:
 
         So a kept training is found without asking the teachers about every training image.
         """
-        told = [self.share, self.temperature], *map(model_digest, self.teachers)
+        told = [self.share, self.temperature], *map(_teacher_digest, self.teachers)
         return replace(self.dataset, fingerprint=digest(self.dataset.fingerprint, *told))
 
     @cached_property
@@ -65,7 +65,7 @@ class Lesson:
         """The teachers' mean logits of images and mirror images, (n,) float64."""
         path = None
         if self.notes is not None:
-            asked = digest(self.dataset.fingerprint, rows, *map(model_digest, self.teachers))
+            asked = digest(self.dataset.fingerprint, rows, *map(_teacher_digest, self.teachers))
             path = self.notes / f"answers-{asked[:16]}.npy"
             if path.is_file():
                 return np.load(path, allow_pickle=False)
@@ -78,6 +78,12 @@ class Lesson:
             with settings.atomic_file(path) as temporary:
                 np.save(temporary, logits)
         return logits
+
+
+def _teacher_digest(model):
+    """The same for a teacher trained here and one read back from a pretrained checkpoint."""
+    weights = [array.astype(np.float16) for array in model.get_weights()]
+    return digest(model_digest(model, weights=False), *weights)
 
 
 def fit(network, lesson, recipe, seed, label, weights_dir=None, **options):
