@@ -66,6 +66,9 @@ def download(url, path, known_hash=None, check=None, label=None):
             path=path.parent,
             downloader=_ResumingDownloader(path, check, label or path.name),
         )
+    except DownloadError:
+        progress.report(f"{label or path.name}: not available")
+        raise
     except ValueError as error:  # pooch's word for a wrong hash; it removes the file itself
         raise _wrong_contents(url, error) from error
     return path

@@ -92,3 +92,11 @@ def test_answers_are_noted_for_the_next_process(task, teacher, tmp_path, monkeyp
     assert np.array_equal(first, again)
     with pytest.raises(TypeError):  # another question has other answers: the teacher is asked
         _ = distillation.Lesson(*task, (teacher, teacher), notes=tmp_path).softened
+
+
+def test_a_teacher_that_was_read_back_is_the_same_teacher(task, teacher):
+    read_back = keras.models.clone_model(teacher)
+    read_back.set_weights([w.astype(np.float16).astype(w.dtype) for w in teacher.get_weights()])
+    other = keras.models.clone_model(teacher)
+    names = [distillation.Lesson(*task, (one,)).named for one in (teacher, read_back, other)]
+    assert names[0].fingerprint == names[1].fingerprint != names[2].fingerprint
