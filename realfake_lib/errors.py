@@ -31,11 +31,10 @@ class StageFailed(Exception):
 
     exit_code = 1
 
-    def __init__(self, stage, error, cell=None, notebook=None, page=None, log=None):
+    def __init__(self, stage, error, cell=None, notebook=None, log=None):
         where = f", cell {cell}" if cell else ""
         lines = [f"{stage}{where}: {error}"]
         lines += [f"  notebook: {notebook}"] if notebook else []
-        lines += [f"  as a page: {page}"] if page else []
         lines += [f"  output of the process: {log}"] if log else []
         super().__init__("\n".join(lines))
         self.stage = stage

@@ -9,7 +9,7 @@ import functools
 import jinja2
 
 from realfake_lib.report import prose
-from realfake_lib.report.html import TEMPLATES
+from realfake_lib.report.published import PUBLISHED
 
 MISSING = "not recorded"
 
@@ -216,7 +216,7 @@ def _one(item):
 @functools.cache
 def _environment():
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(PUBLISHED.with_name("templates")),
         undefined=_NotRecorded,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -468,16 +468,12 @@ class _Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _fail(self, error, cell=None):
-        """Keep the notebook with its error, as a page too, and raise."""
-        build, name, page = self.plan.build, self.state.name, None
+        """Keep the notebook with its error, and raise."""
+        build, name = self.plan.build, self.state.name
         failures.keep(build, name, error, cell, self.folder)
         notebook = failures.notebook(build, name)
-        if notebook.is_file():
-            page = _render_failed(notebook)
-        else:
-            notebook = None
         shutil.rmtree(self.folder, ignore_errors=True)
-        raise StageFailed(name, error, cell, notebook, page, self.log)
+        raise StageFailed(name, error, cell, notebook if notebook.is_file() else None, self.log)
 
 
 def _environment(plan, told, lines, cluster):
@@ -660,13 +656,3 @@ def _render_key(plan, metrics):
 
 
 _RENDERED = ("notebook.ipynb", "notes.json")
-
-
-def _render_failed(notebook):
-    """The failed notebook as a page; a failure to make one must not hide the stage's own."""
-    try:
-        from realfake_lib.report import html
-
-        return html.render_failed(notebook)
-    except Exception:
-        return None

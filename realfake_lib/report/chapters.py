@@ -1,0 +1,343 @@
+"""The executed notebooks of a report as chapters: what is shown where, under which number.
+
+A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markdown`).
+"""
+
+import copy
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+from nbconvert.exporters.templateexporter import TemplateExporter
+
+from realfake_lib.errors import UserError
+from realfake_lib.report import failures, prose
+from realfake_lib.report.values import NBSP
+
+TEMPLATES = Path(__file__).with_name("templates")
+ADDED = {"injected-parameters", "papermill-error-cell-tag"}
+"""Tags of cells that papermill adds."""
+
+_FOLDERS = re.compile(r"(?:/[\w.+-]+)+/site-packages/")
+
+
+@dataclass
+class Chapter:
+    """One stage on its way into the report.
+
+    Attributes
+    ----------
+    stage, title, subtitle : str
+    number : int
+        Position in the plan, counted from 1.
+    notebook : str
+        File name of the notebook.
+    cells : list of NotebookNode
+        Each with ``metadata.realfake``: its ``number``, as in JupyterLab, its ``anchor``, and
+        whether its code is shown ``open``. A figure's or table's output has its ``label`` there,
+        its ``anchor``, and the ``code`` that made it.
+    finding, abstract, appendix : list of NotebookNode
+        Outputs that are shown elsewhere than below their cell; in the place of those of the
+        appendix stands a link.
+    notes : list of str
+    failure : dict or None
+        Why the stage's notebook did not end well.
+    errors : list of (int or None, str)
+        Cells that could not be rendered, and why.
+    left_out : bool
+        Whether it lacks sentences, because this run lacks the numbers that they quote.
+    """
+
+    stage: str
+    title: str
+    number: int
+    notebook: str
+    subtitle: str = ""
+    cells: list = field(default_factory=list)
+    finding: list = field(default_factory=list)
+    appendix: list = field(default_factory=list)
+    abstract: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    failure: dict | None = None
+    errors: list = field(default_factory=list)
+    left_out: bool = False
+    filler: prose.Prose | None = None  # of notebooks that still hold template code
+
+    def fill(self, text):
+        found = self.filler and ("{{" in text or "{%" in text)
+        filled = self.filler.markdown(text, self.notebook, self.stage) if found else text
+        return prose.reveal(filled, escape=False)
+
+    def filled(self, cell):
+        """A cell with the references in its text and captions filled in."""
+        fill = self.fill
+        cell = copy.deepcopy(cell)
+        if cell.cell_type == "markdown":
+            cell.source = fill(cell.source)
+        for output in cell.get("outputs", ()):
+            own = facts(output)
+            own |= {name: fill(own[name]) for name in ("caption", "alt") if name in own}
+            if "text/markdown" in output.get("data", {}):
+                output.data["text/markdown"] = fill(output.data["text/markdown"])
+        return cell
+
+    @property
+    def anchor(self):
+        return self.stage.replace("_", "-")
+
+    def cannot_show(self, cell, error):
+        """Note that a cell cannot be shown; a cell that says so, to stand in its place."""
+        text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        number = cell.metadata.realfake.get("number")
+        if (number, text) not in self.errors:
+            self.errors.append((number, text))
+        name = f"{self.notebook}, cell {number} cannot be shown"
+        said = nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[])
+        return bare([said])
+
+
+def read(build, plan):
+    """The chapters of a build.
+
+    Parameters
+    ----------
+    build : path
+        Folder of one profile, with ``stages/<stage>/notebook.ipynb`` of the finished stages and
+        what :mod:`.failures` keeps of the others.
+    plan : iterable of plan.Stage
+        Static text comes from the stages' source notebooks as long as their code is the code that
+        ran, so that an edited sentence needs a new rendering only.
+
+    Returns
+    -------
+    list of Chapter
+        One a stage; one without cells and failure did not run.
+    """
+    chapters = [_read_chapter(Path(build), stage, k) for k, stage in enumerate(plan, start=1)]
+    for chapter in chapters:
+        _place(chapter)
+    _number(chapters)
+    return chapters
+
+
+def facts(output):
+    """What the stage handle said about an output: its kind, name, caption and alt text."""
+    return output.get("metadata", {}).get("realfake", {})
+
+
+def bare(outputs):
+    """A cell that shows outputs, and no code."""
+    return nbformat.v4.new_code_cell(outputs=outputs, metadata={"realfake": {}})
+
+
+def exporter(template, **filters):
+    """nbconvert's exporter by a template of :data:`TEMPLATES`."""
+    return TemplateExporter(
+        template_name="cells",
+        template_file=template,
+        extra_template_basedirs=[str(TEMPLATES)],
+        filters=filters,
+    )
+
+
+def render(exporter, chapter, cells, check=lambda text: None):
+    """The text of cells; one that cannot be shown becomes its error.
+
+    Parameters
+    ----------
+    exporter : TemplateExporter
+    chapter : Chapter
+        Notes what could not be shown.
+    cells : iterable of NotebookNode
+    check : callable, optional
+        Raises for a text that must not be in the report.
+    """
+    texts = []
+    for cell in cells:
+        try:
+            text = _render(exporter, chapter.filled(cell))
+            check(text)
+        except Exception as error:  # whatever it is, the other cells' results are worth a page
+            text = _render(exporter, chapter.cannot_show(cell, error))
+        texts.append(text)
+    return "".join(texts)
+
+
+def _render(exporter, cell):
+    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[0]
+
+
+def grid(markup):
+    """Header and rows of a table in HTML, and which of its columns hold numbers.
+
+    Returns
+    -------
+    (list of str, list of list of str, list of bool)
+    """
+    root = ElementTree.fromstring(f"<div>{markup}</div>")
+    rows = [["".join(cell.itertext()).strip() for cell in row] for row in root.iter("tr")]
+    heads = len(root.findall(".//thead/tr"))
+    header = [max(words, key=len) for words in zip(*rows[:heads], strict=True)]
+    rows = rows[heads:]
+    numeric = [
+        all(not text or _NUMERIC.fullmatch(text) for text in texts)
+        for texts in zip(*rows, strict=True)
+    ]
+    return header, rows, numeric or [False] * len(header)
+
+
+_NUMBER = r"[±+\-−–]?\d[\d.,]*(e[+-−]?\d+)?(\s?[%kMG])?"
+_NUMERIC = re.compile(
+    rf"{_NUMBER}( (to|–|±) {_NUMBER}| \({_NUMBER} to {_NUMBER}\))?( \w{{1,6}})?|–"
+)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _read_chapter(build, stage, number):
+    folder, source = build / "stages" / stage.name, Path(stage.notebook)
+    chapter = Chapter(stage.name, stage.title, number, source.name)
+    chapter.failure = failures.of(build, stage.name)
+    if failures.waits_for(build, stage.name):
+        return chapter  # older results of it would not fit the others
+    executed = folder / "notebook.ipynb"
+    if chapter.failure:
+        executed = failures.notebook(build, stage.name)
+    try:
+        if executed.is_file():
+            cells = _merge(_cells(executed), _cells(source) if source.is_file() else [])
+            chapter.cells = _until_error(cells) if chapter.failure else cells
+    except UserError as error:
+        chapter.failure = chapter.failure or {"error": str(error), "cell": None}
+        chapter.errors.append((None, str(error)))
+    try:
+        notes = folder / "notes.json"
+        if notes.is_file() and not chapter.failure:
+            chapter.notes = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        chapter.errors.append((None, f"{notes}: {error}"))
+    return chapter
+
+
+def _cells(path):
+    """Cells of a notebook file; unlike ``nbformat.read`` it takes no second to validate them."""
+    try:
+        return nbformat.v4.reads(path.read_text(encoding="utf-8")).cells
+    except Exception as error:  # nbformat lets whatever its reader meets through
+        raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
+
+
+def _merge(executed, source):
+    """Cells of the source notebook with the outputs of the executed one.
+
+    Falls back on the executed notebook alone where the code of the two differs.
+    """
+    cells = [cell for cell in executed if not ADDED & {*_tags(cell)}]
+    ran = [cell for cell in cells if cell.cell_type == "code"]
+    code = [cell for cell in source if cell.cell_type == "code"]
+    if source and [cell.source for cell in ran] == [cell.source for cell in code]:
+        cells = source
+        for cell, done in zip(code, ran, strict=True):
+            cell.outputs = done.outputs
+    injected = [cell.source for cell in executed if "injected-parameters" in _tags(cell)]
+    for cell in cells:
+        if "parameters" in _tags(cell) and injected:
+            values = re.sub(r"\A# Parameters\s*", "", injected[0])
+            cell.source += f"\n\n# In this run:\n{values}"
+    return cells
+
+
+def _tags(cell):
+    return cell.metadata.get("tags", ())
+
+
+def _until_error(cells):
+    """The cells up to the one that failed; those after it did not run."""
+    for position, cell in enumerate(cells, start=1):
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            return cells[:position]
+    return cells
+
+
+# --- what is shown where -------------------------------------------------------------------------
+
+
+def _place(chapter):
+    """Take out of the cells what is shown elsewhere: title, finding, abstract, appendix."""
+    kept = []
+    for number, cell in enumerate(chapter.cells, start=1):
+        tags = _tags(cell)
+        cell.metadata["realfake"] = {
+            "number": number,
+            "anchor": f"{chapter.anchor}-cell-{number}",
+            "notebook": chapter.notebook,
+            "open": "method" in tags,
+        }
+        if "remove" in tags:
+            continue
+        if number == 1 and cell.cell_type == "markdown":
+            _take_title(chapter, cell)
+        if cell.cell_type == "markdown" and "abstract" in tags:
+            said = nbformat.v4.new_output("display_data", {"text/markdown": cell.source})
+            said.metadata["realfake"] = {"kind": "text"}
+            chapter.abstract.append(said)
+        elif cell.cell_type == "code":
+            _place_outputs(chapter, cell, tags)
+            kept.append(cell)
+        elif cell.cell_type == "markdown" and cell.source.strip():
+            kept.append(cell)
+    chapter.cells = kept
+
+
+def _place_outputs(chapter, cell, tags):
+    shown = []
+    for output in cell.outputs:
+        own = facts(output)
+        own["code"] = cell.metadata.realfake["anchor"]
+        chapter.left_out |= bool(own.get("left_out"))
+        if "traceback" in output:
+            cell.metadata.realfake["failed"] = True
+            output.traceback = [_FOLDERS.sub("", line) for line in output.traceback]
+        elif output.output_type == "stream":
+            # A warning names the file it comes from; whose machine that was is nobody's business.
+            output.text = _FOLDERS.sub("", output.text)
+        if "abstract" in tags and own.get("kind") in ("text", "tile", "figure"):
+            chapter.abstract.append(output)
+        elif "finding" in tags and own.get("kind") == "text":
+            chapter.finding.append(output)
+        else:
+            shown.append(output)
+            if own.get("appendix"):
+                chapter.appendix.append(output)
+    cell.outputs = shown
+
+
+def _take_title(chapter, cell):
+    """Cut ``# Title`` and the line below it from the first cell's text."""
+    match = re.match(r"\s*#[ \t]+(?P<title>.+)\n*(?P<subtitle>[^\n#].*)?\n?", cell.source)
+    if match:
+        chapter.title, chapter.subtitle = match["title"].strip(), match["subtitle"] or ""
+        cell.source = cell.source[match.end() :]
+
+
+def _number(chapters):
+    """Number figures and tables through the report, as they are met on the page."""
+    counts = {"figure": 0, "table": 0}
+    placed = [(chapter, output) for chapter in chapters for output in chapter.abstract]
+    placed += [
+        (chapter, output)
+        for chapter in chapters
+        for cell in chapter.cells
+        for output in cell.get("outputs", ())
+    ]
+    for chapter, output in placed:
+        own = facts(output)
+        if own.get("kind") in counts:
+            counts[own["kind"]] += 1
+            own["label"] = f"{own['kind'].capitalize()}{NBSP}{counts[own['kind']]}"
+            own["anchor"] = f"{chapter.anchor}-{own['kind']}-{own['name'].replace('_', '-')}"
+            own["stage"] = chapter.stage
