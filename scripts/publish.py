@@ -1,9 +1,9 @@
 """Publish a finished build: publish.py BUILD, e.g. build/standard.
 
-Puts the report, its metrics and its figures by stage into ``reports/``, the detectors that
-``realfake predict`` uses into ``realfake_lib/detectors/``, and refuses what was not made from clean
-commits on CIFAKE. Each detector gets its ONNX form and its model card. Then sets the README's
-figures anew.
+Puts the report, its chapters as Markdown, its metrics and its figures by stage into ``reports/``,
+the detectors that ``realfake predict`` uses into ``realfake_lib/detectors/``, and refuses what was
+not made from clean commits on CIFAKE. Each detector gets its ONNX form and its model card. Then
+sets the README's figures anew.
 
 publish.py --models makes ONNX forms and cards of the published detectors anew.
 """
@@ -57,6 +57,8 @@ def publish(build, reports, detectors):
             copy(picture, reports / "figures" / stage / picture.name)
     for file in ("report.html", "metrics.json"):
         copy(build / file, reports / file)
+    for chapter in sorted((build / "chapters").glob("*.md")):
+        copy(chapter, reports / "chapters" / chapter.name)
     for name in names:
         for suffix in (".keras", ".json"):
             copy(kept / f"{name}{suffix}", detectors / f"{name}{suffix}")

@@ -37,6 +37,8 @@ def build(trained, tmp_path):
     (stage / "figures" / "a.png").write_text("a")
     shutil.copytree(trained, stage / "models")
     (folder / "report.html").write_text("report")
+    (folder / "chapters").mkdir()
+    (folder / "chapters" / "02_training.md").write_text("# Training")
     return folder
 
 
@@ -55,7 +57,8 @@ def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
         stale.touch()
     TOOL["publish"](build, reports, detectors)
     found = {path.relative_to(reports).as_posix() for path in reports.rglob("*") if path.is_file()}
-    assert found == {"report.html", "metrics.json", "figures/training/a.png"}
+    chapter = "chapters/02_training.md"
+    assert found == {"report.html", "metrics.json", "figures/training/a.png", chapter}
     assert {path.name for path in detectors.iterdir()} == {
         f"{name}.{kind}" for name in ("fast", "detector") for kind in FORMS
     }

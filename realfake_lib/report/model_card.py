@@ -8,7 +8,7 @@ import functools
 
 import jinja2
 
-from realfake_lib.report import prose
+from realfake_lib.report import values
 from realfake_lib.report.published import PUBLISHED
 
 MISSING = "not recorded"
@@ -92,19 +92,11 @@ def render(meta, title, folder="realfake_lib/detectors"):
     str
     """
     meta = meta | (meta.get("trained_on") or {})
-    records = dict(_records(meta))
-    facts = {word: prose.Reference(word, records) for word in {k.split(".")[0] for k in records}}
-    text = (
-        _environment()
-        .get_template("model_card.md.j2")
-        .render(
-            facts,
-            meta=meta,
-            title=title,
-            folder=folder,
-            robustness=_robustness(records),
-            by_object=_by_object(meta, facts),
-        )
+    facts = _numbers(meta)
+    template = _environment().get_template("model_card.md.j2")
+    changed, classes = _robustness(meta), _by_object(facts)
+    text = template.render(
+        facts, meta=meta, title=title, folder=folder, robustness=changed, by_object=classes
     )
     return text.strip() + "\n"
 
@@ -115,20 +107,23 @@ def _below(prefix, metrics):
     return {key.removeprefix(prefix): record for key, record in found if key.startswith(prefix)}
 
 
-def _records(facts, prefix=""):
-    """Yield dotted names and metric records from what is nested in a model's JSON file."""
-    intervals = facts.get("intervals") or {}
-    for key, value in facts.items():
-        name = prefix + key
-        if isinstance(value, dict) and "value" in value:
-            yield name, value
-        elif isinstance(value, dict):
-            yield from _records(value, f"{name}.")
-        elif value is not None and key != "intervals":
-            record = {"value": value}
-            if key in intervals:
-                record |= {"ci": intervals[key], "n": facts.get("n")}
-            yield name, record
+def _numbers(facts):
+    """What is nested in a model's JSON file, with numbers that format themselves."""
+    found, intervals = {}, facts.get("intervals") or {}
+    for name, value in facts.items():
+        *groups, key = name.split(".")
+        if isinstance(value, dict):
+            value = values.read(value) if "value" in value else _numbers(value)
+        elif name in intervals:
+            value = values.Number(value, intervals[name], facts.get("n"))
+        elif isinstance(value, (int, float, list)):
+            value = values.of(value)
+        place = found
+        for group in groups:
+            place = place.setdefault(group, {})
+        if value is not None and name != "intervals":
+            place[key] = value
+    return found
 
 
 def _change(key):
@@ -143,20 +138,18 @@ def _change(key):
     return None
 
 
-def _robustness(records):
-    """Pairs of what was done to the pictures and the accuracy that is left."""
-    start = "report.robustness."
-    keys = [key.removeprefix(start) for key in records if key.startswith(start)]
-    rows = [(_change(key), prose.Reference(start + key, records)) for key in keys if _change(key)]
+def _robustness(meta):
+    """Pairs of what was done to the images and the accuracy that is left."""
+    records = meta.get("report", {}).get("robustness", {})
+    rows = [(_change(key), values.read(record)) for key, record in records.items()]
     kinds = [words.partition("{")[0] for words in _CHANGES.values()]
     return sorted(rows, key=lambda row: [row[0].startswith(kind) for kind in kinds].index(True))
 
 
-def _by_object(meta, facts):
+def _by_object(facts):
     """Pairs of an object class and its accuracy, the lowest first."""
-    found = meta.get("per_object_class") or {}
-    pairs = [(name, facts["per_object_class"][name].accuracy) for name in found]
-    return sorted(pairs, key=lambda pair: float(pair[1]))
+    classes = facts.get("per_object_class", {}).items()
+    return sorted(((name, one["accuracy"]) for name, one in classes), key=lambda pair: pair[1])
 
 
 class _NotRecorded(jinja2.ChainableUndefined):
@@ -171,34 +164,15 @@ class _NotRecorded(jinja2.ChainableUndefined):
     __hash__ = jinja2.ChainableUndefined.__hash__
 
 
-def _or_missing(shown):
-    """A filter that says of a missing value that it is missing."""
-
-    @functools.wraps(shown)
-    def filtered(value, *options):
-        return MISSING if isinstance(value, jinja2.Undefined) else shown(value, *options)
-
-    return filtered
-
-
-def _with_interval(shown, plain):
-    """A filter for a value with its interval, or with a word that it has none."""
-
-    def filtered(value, digits):
-        if not (hasattr(value, "low") and hasattr(value, "high")):
-            return f"{plain(value, digits)} (interval {MISSING})"
-        return shown(value, digits)
-
-    return filtered
-
-
-def _size(value):
-    """1241917 → ``1.2 MB``."""
-    return f"{float(value) / 1e6:.1f}{prose.NBSP}MB"
-
-
-def _sci(value):
-    return f"{float(value):.1e}"
+def _shown(value, code, digits=None):
+    """A number by a format code of :class:`values.Number`, or a word that it is missing."""
+    if value is None or isinstance(value, jinja2.Undefined):
+        return MISSING
+    number = value if isinstance(value, values.Number) else values.Number(value)
+    option = "" if digits is None else f"({digits})"
+    if code.endswith("_ci") and not number.ci:
+        return f"{number:{code.removesuffix('_ci')}{option}} (interval {MISSING})"
+    return f"{number:{code}{option}}"
 
 
 def _pairs(value):
@@ -223,20 +197,9 @@ def _environment():
         autoescape=False,
         keep_trailing_newline=True,
     )
-    own = {
-        "pct": lambda value, digits=1: prose.pct(value, digits),
-        "num": prose.num,
-        "int": prose.integer,
-        "short": prose.short,
-        "duration": prose.duration,
-        "size": _size,
-        "sci": _sci,
-        "pairs": _pairs,
-        "plain": str,
+    environment.filters |= {
+        code: lambda value, digits=None, code=code: _shown(value, code, digits)
+        for code in ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
     }
-    environment.filters |= {name: _or_missing(shown) for name, shown in own.items()}
-    pct_ci = _with_interval(prose.pct_ci, prose.pct)
-    num_ci = _with_interval(prose.num_ci, prose.num)
-    environment.filters["pct_ci"] = _or_missing(lambda value, digits=1: pct_ci(value, digits))
-    environment.filters["num_ci"] = _or_missing(lambda value, digits=3: num_ci(value, digits))
+    environment.filters["pairs"] = _pairs
     return environment

@@ -8,6 +8,8 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from realfake_lib.report import values
+
 PLAIN_EVERY = 30.0  # seconds between two lines of progress where the output is no terminal
 
 
@@ -154,10 +156,5 @@ class Terminal:
 
 
 def duration(seconds):
-    """``95`` → ``"1 min 35 s"``, ``7300`` → ``"2 h 2 min"``."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 else f"{seconds // 60} min"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    """``95`` → ``"1 min 35 s"``, in whole seconds and characters that any terminal shows."""
+    return values.duration(max(0, round(seconds))).replace(values.NBSP, " ")

@@ -38,6 +38,8 @@ class Number(float):
     ``int``      119999.6                              120,000
     ``short``    288001                                288 k
     ``duration`` seconds                               4 min 10 s
+    ``bytes``    1241917                               1.2 MB
+    ``sci``      0.0000012                             1.2e-06
     ============ ===================================== =========================
 
     Any other code is Python's own. Arithmetic gives a Number without interval.
@@ -158,7 +160,7 @@ def pct(value, digits=1):
 
 def duration(seconds):
     """Seconds → ``3.2 s``, ``4 min 10 s``, ``1 h 05 min``."""
-    if seconds < 9.95:
+    if seconds < 9.95 and seconds != round(seconds):
         return f"{fixed(seconds, 1)}{NBSP}s"
     if round(seconds) < 60:
         return f"{round(seconds)}{NBSP}s"
@@ -217,5 +219,7 @@ _FORMATS = {
     "int": (lambda v, _: fixed(v, 0), 0),
     "short": (lambda v, _: short(v), 0),
     "duration": (lambda v, _: duration(v), 0),
+    "bytes": (lambda v, _: f"{fixed(v / 1e6, 1)}{NBSP}MB", 0),
+    "sci": (lambda v, digits: f"{float(v):.{digits}e}", 1),
 }
 _INTERVALS = ("ci", "pct_ci", "num_ci")

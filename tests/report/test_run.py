@@ -411,7 +411,7 @@ def test_durations_are_told_as_people_say_them():
         "59 s",
         "1 min 35 s",
         "25 min",
-        "2 h 1 min",
+        "2 h 02 min",
     ]
 
 
