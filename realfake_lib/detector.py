@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from realfake_lib import console, extras, settings, sidecars
 from realfake_lib.errors import UserError
@@ -44,7 +44,7 @@ class Detector:
         Everything else that the JSON file beside the model file says.
     """
 
-    model: object
+    model: Any
     path: Path | None
     image_size: int
     temperature: float = 1.0
@@ -53,7 +53,7 @@ class Detector:
     meta: dict = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: object, path: Path | None, image_size: int, meta: dict) -> Detector:
+    def of(cls, model: Any, path: Path | None, image_size: int, meta: dict) -> Detector:
         """A detector with the operating point that a model's metadata record."""
         return cls(
             model=model,

@@ -120,14 +120,16 @@ def predict(
     if explain is not None:
         if not detector.has_gradients:
             check_explanations(detector.path, explain)
-        explain = _Explanations(detector, explain, sources)
+        explanations = _Explanations(detector, explain, sources)
+    else:
+        explanations = None
     # TensorFlow spreads one batch over the cores itself.
     turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
 
     def judge(some):
         read = [_read(source, detector.image_size) for source in some]
         with turn:
-            return _judged(detector, read, explain)
+            return _judged(detector, read, explanations)
 
     # Few enough for every core to have some, and for its cache to hold what becomes of them.
     shares = BATCH_PIXELS // detector.image_size**2, len(sources) // (8 * parallel.cores())
@@ -181,7 +183,8 @@ def _read(source, size):
         else:
             if isinstance(source, Image.Image):
                 source = reading.from_pillow(source, "the image")
-            pixels, width, height = reading.resize(source, size), *source.shape[1::-1]
+            height, width = source.shape[:2]
+            pixels = reading.resize(source, size)
     except UserError as error:
         # The path has a place of its own.
         return _Read(source, Prediction(path, error=error.message.removeprefix(f"{source} ")))
@@ -209,9 +212,9 @@ def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -
         raise UserError("--explain is made on one machine: leave --cluster out.")
 
 
-def check_explanations(model_file: Path, folder: str | os.PathLike[str]) -> None:
+def check_explanations(model_file: Path | None, folder: str | os.PathLike[str]) -> None:
     """Raise UserError where a model has no gradients, or where ``folder`` cannot be used."""
-    if model_file.suffix == ".onnx":
+    if model_file is not None and model_file.suffix == ".onnx":
         raise UserError(
             f"--explain needs the gradients of a .keras file, and {model_file} has none.",
             "Name the .keras file that it was made from, or leave --explain out.",
@@ -293,7 +296,8 @@ def find_images(
     UserError
         If a path does not exist, or nothing in all of them is an image.
     """
-    files, left_out = [], Counter()
+    files: list[Path] = []
+    left_out: Counter[str] = Counter()
     for path in map(Path, paths):
         if path.is_dir():
             files += sorted(_search(path, recursive, left_out))
