@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from realfake_lib import cluster, onnx_files, parallel, prediction, progress, sidecars
+from realfake_lib import cluster, model_metadata, onnx_files, parallel, prediction, progress
 from realfake_lib.data import layout
 from realfake_lib.detector import Detector
 from realfake_lib.errors import UserError
@@ -118,7 +118,7 @@ def _packed(detector):
         )
     content = detector.path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
-    sidecars.check_hash(detector.path, found, detector.meta["onnx"]["sha256"])
+    model_metadata.check_hash(detector.path, found, detector.meta["onnx"]["sha256"])
     return _Parcel(found, replace(detector, model=None), content)
 
 

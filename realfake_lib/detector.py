@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realfake_lib import console, extras, settings, sidecars
+from realfake_lib import console, extras, model_metadata, settings
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -244,6 +244,6 @@ def prefer_onnx(path: Path) -> Path:
     """
     onnx = path.with_suffix(".onnx")
     # One that the description does not tell of was left behind by an earlier detector.
-    if onnx.is_file() and sidecars.describes_onnx(sidecars.read(path)):
+    if onnx.is_file() and model_metadata.describes_onnx(model_metadata.read(path)):
         return onnx
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realfake_lib import parallel, sidecars
+from realfake_lib import model_metadata, parallel
 from realfake_lib.errors import UserError
 
 INPUT, OUTPUT = "pixels", "logit"
@@ -87,10 +87,14 @@ class OnnxNetwork:
         try:
             (found,) = self._session.run([OUTPUT], {INPUT: pixels})
         except Exception as error:  # ONNX Runtime has a class for each of its errors
-            raise UserError(f"{self._name} cannot be computed: {error}", sidecars.AGAIN) from None
+            raise UserError(
+                f"{self._name} cannot be computed: {error}", model_metadata.AGAIN
+            ) from None
         # ONNX Runtime takes the shapes that a file declares for a hint.
         if found.shape != (len(pixels), 1):
-            raise UserError(f"{self._name} does not give one logit for each image.", sidecars.AGAIN)
+            raise UserError(
+                f"{self._name} does not give one logit for each image.", model_metadata.AGAIN
+            )
         return found
 
 
@@ -118,14 +122,14 @@ def load(path):
         of standard operators that takes pixels and gives a logit.
     """
     path = Path(path)
-    meta = sidecars.read(path)
-    if not sidecars.describes_onnx(meta):
+    meta = model_metadata.read(path)
+    if not model_metadata.describes_onnx(meta):
         raise UserError(
-            f"{sidecars.path_of(path)} does not describe an ONNX file.",
+            f"{model_metadata.path_of(path)} does not describe an ONNX file.",
             f"Export it again: realfake export --model FILE.keras --output {path.name}",
         )
     content = path.read_bytes()
-    sidecars.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
+    model_metadata.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
     refuse_foreign(content, path)
     # The very bytes that were checked, so that no other file can take their place meanwhile.
     return OnnxNetwork(session(content, path), path), meta
@@ -157,11 +161,12 @@ def session(content, name):
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a class for each of its errors
         raise UserError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot read {name}: {error}", sidecars.AGAIN
+            f"ONNX Runtime {onnxruntime.__version__} cannot read {name}: {error}",
+            model_metadata.AGAIN,
         ) from None
 
 
-def refuse_foreign(content, name, hint=sidecars.AGAIN):
+def refuse_foreign(content, name, hint=model_metadata.AGAIN):
     """Raise UserError unless ``content`` is a network of standard operators with all its weights.
 
     Parameters

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from realfake_lib import onnx_files, sidecars
+from realfake_lib import model_metadata, onnx_files
 from realfake_lib.errors import UserError
 
 
@@ -42,8 +42,8 @@ def network(side=16, **changes):
 def write(path, model, **meta):
     """Write a model with a description that fits, as somebody hostile would, too."""
     path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
-    described = {"sha256": sidecars.sha256(path)}
-    sidecars.write(path, {"schema": sidecars.SCHEMA, "onnx": described} | meta)
+    described = {"sha256": model_metadata.sha256(path)}
+    model_metadata.write(path, {"schema": model_metadata.SCHEMA, "onnx": described} | meta)
     return path
 
 
@@ -78,13 +78,13 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_file_without_a_description_is_not_trusted(saved):
-    sidecars.path_of(saved).unlink()
+    model_metadata.path_of(saved).unlink()
     with pytest.raises(UserError, match="has no mean.json"):
         onnx_files.load(saved)
 
 
 def test_a_description_of_the_keras_form_alone_is_not_enough(saved):
-    sidecars.write(saved, {"schema": sidecars.SCHEMA})
+    model_metadata.write(saved, {"schema": model_metadata.SCHEMA})
     with pytest.raises(UserError, match="does not describe an ONNX file"):
         onnx_files.load(saved)
 
@@ -167,7 +167,7 @@ def test_a_file_that_brings_more_than_standard_operators_is_refused(tmp_path, ma
 )
 def test_a_network_of_another_kind_is_refused(tmp_path, changes):
     path = write(tmp_path / "other.onnx", network(**changes))
-    with pytest.raises(UserError, match="does not take square uint8 pictures"):
+    with pytest.raises(UserError, match="does not take square uint8 images"):
         onnx_files.load(path)
 
 
@@ -184,7 +184,7 @@ def test_a_file_that_onnx_runtime_cannot_read_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"), [([1, 1], "cannot be computed"), ([1, -1], "one logit a picture")]
+    ("shape", "words"), [([1, 1], "cannot be computed"), ([1, -1], "one logit for each image")]
 )
 def test_a_file_that_does_not_compute_what_it_declares_is_named(tmp_path, shape, words):
     weights = [numpy_helper.from_array(np.array(shape), "shape")]

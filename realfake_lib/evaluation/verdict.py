@@ -32,7 +32,7 @@ class OperatingPoint:
         return apply_temperature(logits, self.temperature)
 
     def meta(self):
-        """The three as a dictionary for a model file's sidecar."""
+        """The three as a dictionary for a model's metadata."""
         return asdict(self) | {"uncertain_band": list(self.uncertain_band)}
 
 

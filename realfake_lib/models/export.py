@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from realfake_lib import data, onnx_files, sidecars
+from realfake_lib import data, model_metadata, onnx_files
 from realfake_lib.data.images import encode_jpeg
 from realfake_lib.errors import UserError
 from realfake_lib.onnx_files import INPUT, OUTPUT, OnnxNetwork
@@ -82,10 +82,10 @@ def to_onnx(model, path, meta):
         }
     }
     # At no moment does the description tell of an ONNX file that is not the one beside it.
-    sidecars.write(path, bare)
+    model_metadata.write(path, bare)
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
-    sidecars.write(path, written)
+    model_metadata.write(path, written)
     return written
 
 

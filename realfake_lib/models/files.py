@@ -1,4 +1,4 @@
-"""Model files: a `.keras` file beside a JSON sidecar, checked before anything in it is trusted."""
+"""Model files: a `.keras` file with its metadata beside it, checked before it is trusted."""
 
 import json
 import zipfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from realfake_lib import __version__, sidecars
+from realfake_lib import __version__, model_metadata
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, atomic_file
 
@@ -27,14 +27,14 @@ def save(model, path, meta=None):
     model : keras.Model
         As :func:`realfake_lib.models.build` makes it.
     path : str or path-like
-        Ends in ``.keras``; the sidecar takes its place beside it, ending in ``.json``.
+        Ends in ``.keras``; its metadata go to the file beside it that ends in ``.json``.
     meta : dict, optional
         JSON-able, e.g. ``threshold`` and ``temperature``.
 
     Returns
     -------
     dict
-        What the sidecar says: ``meta`` with ``schema``, ``library``, ``keras``, ``name``,
+        The metadata: ``meta`` with ``schema``, ``library``, ``keras``, ``name``,
         ``image_size``, ``classes``, ``output``, ``parameters`` and ``sha256``.
 
     Raises
@@ -54,12 +54,12 @@ def save(model, path, meta=None):
         raise ValueError("a saved model is float32: copy the weights into a float32 model first")
     with atomic_file(path) as temporary:
         model.save(temporary)
-        digest = sidecars.sha256(temporary)
+        digest = model_metadata.sha256(temporary)
         # Never an old description beside a new model.
-        sidecars.path_of(path).unlink(missing_ok=True)
+        model_metadata.path_of(path).unlink(missing_ok=True)
     written = {
         **(meta or {}),
-        "schema": sidecars.SCHEMA,
+        "schema": model_metadata.SCHEMA,
         "library": __version__,
         "keras": keras.__version__,
         "name": model.name,
@@ -69,26 +69,26 @@ def save(model, path, meta=None):
         "parameters": model.count_params(),
         "sha256": digest,
     }
-    sidecars.write(path, written)
+    model_metadata.write(path, written)
     return written
 
 
 def load(path):
     """Load a model that :func:`save` wrote.
 
-    Before Keras reads the file, its hash is compared with the sidecar's and its layers with
+    Before Keras reads the file, its hash is compared with that in the metadata and its layers with
     :data:`LAYERS`, so that no file can bring code of its own.
 
     Parameters
     ----------
     path : str or path-like
-        The ``.keras`` file; its ``.json`` sidecar must lie beside it.
+        The ``.keras`` file; its metadata must lie beside it, in ``.json``.
 
     Returns
     -------
     keras.Model
     dict
-        What the sidecar says.
+        The metadata.
 
     Raises
     ------
@@ -97,16 +97,16 @@ def load(path):
         layers known here.
     """
     path = Path(path)
-    meta = sidecars.read(path)
-    sidecars.check_hash(path, sidecars.sha256(path), meta.get("sha256"))
-    _refuse_code(path, sidecars.AGAIN)
+    meta = model_metadata.read(path)
+    model_metadata.check_hash(path, model_metadata.sha256(path), meta.get("sha256"))
+    _refuse_code(path, model_metadata.AGAIN)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         raise UserError(
             f"Keras {keras.__version__} cannot read {path}, written by Keras "
             f"{meta.get('keras', 'of unknown version')}: {error}",
-            sidecars.AGAIN,
+            model_metadata.AGAIN,
         ) from None
     return model, meta
 

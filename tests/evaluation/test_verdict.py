@@ -50,7 +50,7 @@ def test_the_band_shrinks_to_the_threshold_where_nothing_is_wrong():
     assert verdict.uncertain_band(y_true, p_fake, threshold=0.5) == (0.5, 0.5)
 
 
-def test_the_sidecar_gets_plain_values(overlapping):
+def test_the_metadata_get_plain_values(overlapping):
     meta = verdict.choose_operating_point(*overlapping).meta()
     assert set(meta) == {"temperature", "threshold", "uncertain_band"}
     assert [type(value) for value in meta["uncertain_band"]] == [float, float]

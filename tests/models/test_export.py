@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
-from realfake_lib import models, onnx_files, sidecars
+from realfake_lib import model_metadata, models, onnx_files
 from realfake_lib.errors import UserError
 from realfake_lib.models import export, transfer
 
-META = {"schema": sidecars.SCHEMA, "temperature": 1.5}
+META = {"schema": model_metadata.SCHEMA, "temperature": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_description_tells_what_goes_in_and_what_comes_out(tiny, tmp_path):
     written = export.to_onnx(tiny, path, META)["onnx"]
     assert json.loads((tmp_path / "tiny.json").read_text())["onnx"] == written
     assert written["input"] == "pixels: uint8 (n, 16, 16, 3), 0 to 255"
-    assert written["sha256"] == sidecars.sha256(path)
+    assert written["sha256"] == model_metadata.sha256(path)
     assert written["bytes"] == path.stat().st_size
     assert onnx.load(path).opset_import[0].version == written["opset"] == export.OPSET
 

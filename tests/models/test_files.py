@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from realfake_lib import models, sidecars
+from realfake_lib import model_metadata, models
 from realfake_lib.errors import UserError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
@@ -22,8 +22,8 @@ def saved(tmp_path):
 
 
 def change(path, **entries):
-    sidecar = sidecars.path_of(path)
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | entries))
+    file = model_metadata.path_of(path)
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
 
 
 def rewrite(path, edit):
@@ -36,7 +36,7 @@ def rewrite(path, edit):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    change(path, sha256=sidecars.sha256(path))
+    change(path, sha256=model_metadata.sha256(path))
 
 
 def test_a_saved_model_gives_the_same_logits_and_what_was_said_about_it(saved):
@@ -90,15 +90,15 @@ def test_a_missing_file_is_named(tmp_path):
         models.load(tmp_path / "nothing.keras")
 
 
-def test_a_model_without_its_sidecar_is_not_trusted(saved):
-    sidecars.path_of(saved[1]).unlink()
+def test_a_model_without_its_metadata_is_not_trusted(saved):
+    model_metadata.path_of(saved[1]).unlink()
     with pytest.raises(UserError, match="no tiny.json"):
         models.load(saved[1])
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])
-def test_a_sidecar_that_is_not_json_is_named(saved, content):
-    sidecars.path_of(saved[1]).write_text(content)
+def test_metadata_that_are_not_json_is_named(saved, content):
+    model_metadata.path_of(saved[1]).write_text(content)
     with pytest.raises(UserError, match="tiny.json"):
         models.load(saved[1])
 
@@ -117,7 +117,7 @@ def test_a_changed_or_truncated_file_is_refused(saved):
 
 def test_a_file_that_is_no_archive_is_refused(saved):
     saved[1].write_bytes(b"no archive")
-    change(saved[1], sha256=sidecars.sha256(saved[1]))
+    change(saved[1], sha256=model_metadata.sha256(saved[1]))
     with pytest.raises(UserError, match="no Keras model file"):
         models.load(saved[1])
 

@@ -1,7 +1,7 @@
 """The JSON file beside a model file: what the model is, and by its hash which file is meant.
 
-One description serves a detector in all its forms: ``best.json`` lies beside ``best.keras`` and, if
-it was exported, ``best.onnx``.
+One description serves a detector in both forms: ``detector.json`` lies beside ``detector.keras``
+and ``detector.onnx``.
 """
 
 import hashlib
