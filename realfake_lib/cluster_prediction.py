@@ -93,10 +93,10 @@ def _lost_connection():
 @functools.lru_cache(maxsize=1)
 def environment() -> dict:
     """What a verdict depends on besides the image and the detector: code and versions."""
-    from realfake_lib import detector, source
+    from realfake_lib import code_hash, detector
     from realfake_lib.data import images
 
-    code = source.source_digest(prediction, images, detector, onnx_files)
+    code = code_hash.code_hash(prediction, images, detector, onnx_files)
     packages = ("numpy", "pillow", "pillow-heif", "onnxruntime")
     return {"code": code} | {name: version(name) for name in packages}
 

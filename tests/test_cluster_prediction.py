@@ -270,8 +270,8 @@ def test_a_cluster_that_loses_all_workers_is_told(folder, after_the_first_batch,
 
 def test_the_commands_of_the_page_on_clusters_give_the_table_of_one_machine(folder, tmp_path):
     page = Path(__file__).resolve().parent.parent / "docs" / "cluster.md"
-    commands = re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    scheduler, worker, predict = "".join(commands).splitlines()
+    block = re.search(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.S)[1]
+    scheduler, worker, predict = block.splitlines()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

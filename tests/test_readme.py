@@ -1,13 +1,11 @@
 """Every command and program of the README and docs/ runs, and their figures are the report's."""
 
-import contextlib
 import json
 import os
 import re
 import runpy
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -101,15 +99,10 @@ def place(smoke, tmp_path_factory):
     return project
 
 
-def shell(place, **more):
-    """Variables of a shell in which ``realfake`` and ``python`` are the project's."""
-    variables = environment(place, **more)
-    return variables | {"PATH": f"{place / '.venv' / 'bin'}{os.pathsep}{variables['PATH']}"}
-
-
 def run(command, place, **more):
-    """Run a line of a page."""
-    variables = shell(place, **more)
+    """Run a line of a page in a shell, where ``realfake`` and ``python`` are the project's."""
+    variables = environment(place, **more)
+    variables["PATH"] = f"{place / '.venv' / 'bin'}{os.pathsep}{variables['PATH']}"
     line = f"{command} {settings_for(command)}"
     done = subprocess.run(
         ["sh", "-c", line], cwd=place, env=variables, capture_output=True, text=True, timeout=1200
@@ -149,71 +142,35 @@ def test_program_runs(program, place):
 
 def _starts_a_server(place):
     """``make notebooks`` runs until it is stopped: wait for its address, then stop it."""
-    config = place / "jupyter"
+    log, config = place / "jupyter.log", place / "jupyter"
     config.mkdir()
     settings = "c.ServerApp.open_browser = False\nc.ServerApp.allow_root = True\n"
     (config / "jupyter_lab_config.py").write_text(settings)
-    variables = environment(place, JUPYTER_CONFIG_DIR=str(config), BROWSER="true")
-    with _in_background("make notebooks", place, variables) as printed:
-        _wait_for(r"http://(localhost|127\.0\.0\.1):\d+/lab", printed)
-
-
-@contextlib.contextmanager
-def _in_background(command, place, variables):
-    """Run a command until the block ends; gives the function that returns what it printed."""
-    log = place / f"{command.replace(' ', '-').replace('/', '-')[:40]}.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            ["sh", "-c", f"exec {command}"],
+            ["make", "notebooks"],
             cwd=place,
-            env=variables,
+            env=environment(place, JUPYTER_CONFIG_DIR=str(config), BROWSER="true"),
             stdout=stream,
             stderr=stream,
             start_new_session=True,
         )
-
-    def printed():
-        assert process.poll() is None, log.read_text()
-        return log.read_text()
-
     try:
-        yield printed
+        deadline = time.monotonic() + 90
+        while not re.search(r"http://(localhost|127\.0\.0\.1):\d+/lab", log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def _wait_for(pattern, printed, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not re.search(pattern, printed()):
-        assert time.monotonic() < deadline, printed()
-        time.sleep(0.2)
-
-
-def test_commands_of_the_cluster_page_work_together(place):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    here = [
-        line.replace("tcp://scheduler:8786", f"tcp://127.0.0.1:{port}")
-        for line in commands("docs/cluster.md")
-    ]
-    scheduler, worker, *others = here
-    variables = shell(place)
-    if not shutil.which("dask", path=variables["PATH"]):
-        pytest.skip("needs the extra `cluster`")
-    scheduler += f" --host 127.0.0.1 --port {port} --no-dashboard"
-    worker = worker.replace("--nworkers auto", "--nworkers 1") + " --no-dashboard"
-    with (
-        _in_background(scheduler, place, variables) as of_scheduler,
-        _in_background(worker, place, variables) as of_worker,
-    ):
-        _wait_for("Scheduler at", of_scheduler)
-        _wait_for("Registered to", of_worker)
-        for command in others:
-            run(command, place)
-    assert (place / "verdicts.csv").is_file()
+def test_report_runs_with_the_cluster_of_its_page(place):
+    # The page's other commands run in test_cluster_prediction.py.
+    distributed = pytest.importorskip("distributed")
+    (command,) = (line for line in commands("docs/cluster.md") if line.startswith("make"))
+    with distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster:
+        run(command.replace("tcp://scheduler:8786", cluster.scheduler_address), place)
 
 
 def test_new_chapter_of_its_page_becomes_part_of_the_report(place, tmp_path):

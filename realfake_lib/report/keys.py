@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realfake_lib import settings
+from realfake_lib.code_hash import drop_docstrings
 from realfake_lib.report.plan import read_notebook
-from realfake_lib.source import drop_docstrings
 
 PACKAGE = "realfake_lib"
 

@@ -25,7 +25,7 @@ from realfake_lib.errors import UserError
 from realfake_lib.models import cost
 from realfake_lib.settings import REAL
 from realfake_lib.training.checkpoints import digest, model_digest
-from realfake_lib.training.loop import surroundings
+from realfake_lib.training.loop import environment_digest
 
 BASELINE = "baseline"
 
@@ -368,7 +368,7 @@ def _on_cluster(tasks, images, address):
     if not tasks:
         return
     with clusters.connect(address) as client:
-        clusters.check_workers(client, surroundings)
+        clusters.check_workers(client, environment_digest)
         # Sent to every worker once and held there, instead of once with every task.
         held = client.scatter(images, broadcast=True)
         futures = [client.submit(_train_on_worker, *task, held, pure=False) for task in tasks]
@@ -444,7 +444,7 @@ def _identity(images):
     names, tiles = list(images.unseen), list(images.unseen.values())
     rows = images.splits.train, images.splits.val
     fingerprints = [images.known.fingerprint, images.test.fingerprint]
-    return digest(fingerprints, surroundings(), *rows, names, *tiles)
+    return digest(fingerprints, environment_digest(), *rows, names, *tiles)
 
 
 def _outcome_file(cell, image_size, fixed, checkpoint_dir):

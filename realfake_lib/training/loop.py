@@ -11,8 +11,8 @@ import pandas as pd
 import tensorflow as tf
 
 from realfake_lib import data, models, progress
+from realfake_lib.code_hash import code_hash
 from realfake_lib.errors import UserError
-from realfake_lib.source import source_digest
 from realfake_lib.training import augment, curriculum, muon, objectives, twins
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
 from realfake_lib.training.curriculum import Curriculum
@@ -76,13 +76,13 @@ class FitResult:
 
 
 @functools.cache
-def surroundings():
+def environment_digest():
     """What a training depends on besides its arguments: versions, and the code that trains.
 
     Without the code, an edit to an augmentation would run a stage again only to load what the old
     augmentation had left.
     """
-    code = source_digest(
+    code = code_hash(
         sys.modules[__name__], augment, curriculum, muon, objectives, twins, data.input, Recipe
     )
     return [GATHER, keras.__version__, tf.__version__, code]
@@ -155,7 +155,7 @@ def fit(
         dataset.fingerprint,
         train,
         val,
-        [seed, repr(objective), *surroundings()],
+        [seed, repr(objective), *environment_digest()],
     )
     twin = training_twin(model, precision, any_size=recipe.crop_size < 1)
     trained = objective.attach(twin)

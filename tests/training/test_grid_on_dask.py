@@ -48,7 +48,7 @@ def test_two_workers_find_what_this_machine_finds(address, demo, tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_with_other_code_is_refused(address, demo, tmp_path, monkeypatch):
-    monkeypatch.setattr(grid, "surroundings", _other_code)
+    monkeypatch.setattr(grid, "environment_digest", _other_code)
     cells = grid.plan("tiny_cnn", RECIPE, seeds=[0])
     with pytest.raises(UserError, match="another version"):
         grid.run(cells, demo, data.make_splits(demo, n_train=64), tmp_path, cluster=address)

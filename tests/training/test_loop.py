@@ -123,11 +123,11 @@ def test_a_change_of_the_training_code_trains_anew(task, recipe, tmp_path, monke
         code.extend(pieces)
         return "other code"
 
-    training.loop.surroundings.cache_clear()
-    monkeypatch.setattr(training.loop, "source_digest", changed)
+    training.loop.environment_digest.cache_clear()
+    monkeypatch.setattr(training.loop, "code_hash", changed)
     assert training.fit("tiny_cnn", *task, one, checkpoint_dir=tmp_path).epochs_run == 1
     assert {training.augment, training.loop, training.Recipe} <= set(code)
-    training.loop.surroundings.cache_clear()
+    training.loop.environment_digest.cache_clear()
 
 
 def test_a_checkpoint_under_a_wrong_name_is_not_used(task, recipe, tmp_path):

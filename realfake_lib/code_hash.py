@@ -14,7 +14,7 @@ def drop_docstrings(tree):
             node.body = node.body[1:] or [ast.Pass()]
 
 
-def source_digest(*pieces):
+def code_hash(*pieces):
     """SHA-256 over the code of modules, classes or functions; comments and docstrings are left out.
 
     Parameters
