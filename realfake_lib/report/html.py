@@ -217,6 +217,7 @@ def _provenance(metrics):
     for name, item in parts.items():
         if name == "stages" and item:
             columns = ["stage", *next(iter(item.values()))]
+            columns = ["time" if column == "seconds" else column for column in columns]
             rows = [[stage, *map(_shown, one, one.values())] for stage, one in item.items()]
             tables.append(("Stages", columns, rows))
         elif name not in loose:
