@@ -172,7 +172,7 @@ def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_
     first_page = html[: html.index('class="chapter"')]
     assert 'class="alarm" role="alert" id="failures"' in first_page
     assert f"failed in cell {number}: ZeroDivisionError: division by zero" in first_page
-    assert "did not run: it reads grad_cam" in first_page
+    assert "did not run: it needs the results of grad_cam" in first_page
     for chapter in set(STAGES) - {"summary"}:
         assert f'<article class="chapter" id="{chapter.replace("_", "-")}">' in html
     path.write_text(before, encoding="utf-8")
