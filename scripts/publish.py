@@ -53,8 +53,8 @@ def publish(build, reports, detectors):
         shutil.rmtree(folder, ignore_errors=True)
     for stage in metrics["provenance"]["stages"]:
         figures = build / "stages" / stage / "figures"
-        for picture in sorted(figures.glob("*.png")):
-            copy(picture, reports / "figures" / stage / picture.name)
+        for figure in sorted(figures.glob("*.png")):
+            copy(figure, reports / "figures" / stage / figure.name)
     for file in ("report.html", "metrics.json"):
         copy(build / file, reports / file)
     for chapter in sorted((build / "chapters").glob("*.md")):

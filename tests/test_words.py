@@ -2,6 +2,7 @@
 
 import json
 import re
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ INSTEAD = {
 }
 """Regular expression of a wording → the field's. An underscore counts as a space."""
 
+READ = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+
 WORDINGS = [(re.compile(rf"\b({old})\b", re.I), new) for old, new in INSTEAD.items()]
 
 KINDS = ("*.py", "*.md", "*.j2", "*.yml", "*.js", "*.ipynb")
@@ -37,14 +40,19 @@ FILES = sorted(
 
 
 def found(text):
-    """Every wording in a text, with its line and what to say instead."""
-    for number, line in enumerate(text.replace("_", " ").splitlines(), start=1):
+    """Every such wording in a text, with its line and what to say instead."""
+    for line in text.replace("_", " ").splitlines():
         for wording, instead in WORDINGS:
             for match in wording.finditer(line):
-                yield f"line {number}: {match[0]!r}, say {instead}"
+                yield f"{match[0]!r} in {line.strip()[:80]!r}: say {instead}"
 
 
 def text_of(path):
+    """What people read of a file: of code its strings and comments."""
+    if path.suffix == ".py":
+        with tokenize.open(path) as stream:
+            tokens = [t for t in tokenize.generate_tokens(stream.readline) if t.type in READ]
+        return "\n".join(token.string for token in tokens)
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])

@@ -93,7 +93,7 @@ def mistakes(y_true, predictions, seed=0):
         Indexed by ``counting``: "both mistakes", "argmax alone", "order alone", "neither".
         Columns: confusion (a (2, 2) list, rows true and columns predicted FAKE, REAL), accuracy,
         n_called_fake. On CIFAKE's test set both mistakes give ``[[10000, 0], [10000, 0]]``: every
-        image called FAKE, so half of them rightly.
+        image is predicted FAKE, which is right for half of them.
 
     Raises
     ------

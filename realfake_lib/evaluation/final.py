@@ -1,4 +1,4 @@
-"""The one scoring of a final model: test set, test set without twins, unseen generators.
+"""The one scoring of a final model: test set, test set without duplicates, unseen generators.
 
 Every choice (temperature, threshold, uncertain band) is made on the validation split before a test
 image is looked at, and no accuracy leaves here without the unseen generators' result beside it.
@@ -17,13 +17,13 @@ from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_poi
 from realfake_lib.settings import FAKE, REAL
 
 _AT_ONE_HALF = ("precision", "recall", "F1")
-_AT_THRESHOLD = ("unseen recall", "REAL called fake")
+_AT_THRESHOLD = ("unseen recall", "false-positive rate")
 _AT_LOW_FPR = ("TPR at 1 % FPR", "TPR at 5 % FPR")
 
 _FORMATS = dict.fromkeys(_AT_ONE_HALF + _AT_THRESHOLD + _AT_LOW_FPR, "{:.1%}")
 _FORMATS |= {"AUROC": "{:.4f}", "ECE": "{:.2%}", "unseen AUROC": "{:.2f}"}
 # Good detectors differ in tenths of a point, and the interval of 20,000 images has a third of one.
-_FORMATS |= dict.fromkeys(("accuracy", "at its threshold", "without twins"), "{:.2%}")
+_FORMATS |= dict.fromkeys(("accuracy", "at its threshold", "without duplicates"), "{:.2%}")
 
 
 def formats(table):
@@ -40,7 +40,7 @@ class UnseenScores:
     auroc : float
         Against the REAL images of the test set; 0.5 is chance.
     fake_recall : float
-        Share of the fakes called FAKE at the threshold chosen on validation.
+        Share of the fakes predicted FAKE at the threshold chosen on validation.
     auroc_ci, fake_recall_ci : (low, high)
         95 % intervals.
     n : int
@@ -72,7 +72,7 @@ class FinalScores:
         Logits for REAL, before the temperature.
     test, test_dedup : Scores
         Calibrated, at ``p_fake`` = 0.5: the full test set, and without the images that have a
-        byte-identical twin in training.
+        byte-identical duplicate in training.
     ece_uncalibrated : float
         Expected calibration error on the test set before the temperature.
     unseen : dict of str to UnseenScores
@@ -109,7 +109,7 @@ class FinalScores:
 
     @property
     def false_positive_rate(self):
-        """Share of REAL test images called FAKE at the threshold chosen on validation."""
+        """Share of REAL test images predicted FAKE at the threshold chosen on validation."""
         return float(np.mean(self.p_fake[self.y_test == REAL] >= self.point.threshold))
 
     def scores_by_origin(self):
@@ -201,7 +201,7 @@ def predict(model, dataset, splits, unseen=None, mirrored=False):
     unseen : dict of str to (n, h, w, 3) uint8 array, optional
         Fakes by generator; resized where the network's input has another size.
     mirrored : bool
-        Show the model every picture left-right mirrored.
+        Flip every image horizontally.
 
     Returns
     -------
@@ -277,7 +277,7 @@ def score_logits(logits, dataset, splits, seed=0):
     y_val, y_test = labels[splits.val], labels[splits.test]
     point = choose_operating_point(y_val, logits.val)
     p_test = point.p_fake(logits.test)
-    without_twins = np.isin(splits.test, splits.test_dedup)
+    without_duplicates = np.isin(splits.test, splits.test_dedup)
     uncalibrated = apply_temperature(logits.test)
     return FinalScores(
         point=point,
@@ -286,7 +286,9 @@ def score_logits(logits, dataset, splits, seed=0):
         y_test=y_test,
         test_logits=logits.test,
         test=metrics.evaluate(y_test, p_test, seed=seed),
-        test_dedup=metrics.evaluate(y_test[without_twins], p_test[without_twins], seed=seed),
+        test_dedup=metrics.evaluate(
+            y_test[without_duplicates], p_test[without_duplicates], seed=seed
+        ),
         ece_uncalibrated=metrics.expected_calibration_error(y_test, uncalibrated),
         unseen=_score_unseen(logits.unseen, p_test[y_test == REAL], point),
         unseen_logits=logits.unseen,
@@ -355,7 +357,7 @@ def unseen_table(results):
     Returns
     -------
     DataFrame
-        Index ``model`` and ``measure``, which is ``"AUROC"`` or ``"fakes found"`` (at the threshold
+        Index ``model`` and ``measure``, which is ``"AUROC"`` or ``"recall"`` (at the threshold
         chosen on validation); columns ``known`` (the data set's own fakes), then a column a
         generator and ``all``.
     """
@@ -367,7 +369,7 @@ def unseen_table(results):
         for generator, scores in result.unseen.items():
             found[generator], ranked[generator] = scores.fake_recall, scores.auroc
         rows += [{"model": name, "measure": "AUROC", **ranked}]
-        rows += [{"model": name, "measure": "fakes found", **found}]
+        rows += [{"model": name, "measure": "recall", **found}]
     return pd.DataFrame(rows).set_index(["model", "measure"])
 
 
@@ -383,8 +385,8 @@ def headline_table(results):
     DataFrame
         Index ``model``; accuracy, precision, recall and F1 (of FAKE) at ``p_fake`` = 0.5; the
         columns headed ``unseen`` are those of all unseen generators together, if there are any, the
-        recall at the threshold chosen on validation, with the false alarms of that threshold
-        (``REAL called fake``) beside it.
+        recall at the threshold chosen on validation, with the false-positive rate at that
+        threshold beside it.
     """
     rows = []
     for name, result in results.items():
@@ -396,10 +398,10 @@ def headline_table(results):
         }
         if result.unseen:  # beside the accuracy, where nobody can overlook it
             row["unseen recall"] = result.unseen["all"].fake_recall
-            row["REAL called fake"] = result.false_positive_rate
+            row["false-positive rate"] = result.false_positive_rate
             row["unseen AUROC"] = result.unseen["all"].auroc
         row |= {
-            "without twins": result.test_dedup.accuracy,
+            "without duplicates": result.test_dedup.accuracy,
             "precision": test.precision,
             "recall": test.recall,
             "F1": test.f1,

@@ -154,7 +154,7 @@ def folded_cnn(image_size=32, width=64):
 
 
 def folded_small(image_size=32, width=32):
-    """Small residual CNN on folded pixels: made to be fast, and to be taught by larger ones.
+    """Small residual CNN on folded pixels: fast, to be distilled from larger networks.
 
     Parameters and references as for :func:`folded_cnn`; the sums are those of :func:`late_cnn`.
     """

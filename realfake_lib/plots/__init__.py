@@ -19,6 +19,14 @@ from realfake_lib.plots.dataset import (
     shortcut_bars,
     spectra,
 )
+from realfake_lib.plots.images import (
+    adversarial_examples,
+    augmentation_grid,
+    class_examples,
+    duplicates_overview,
+    grad_cam_grid,
+    hardest_images,
+)
 from realfake_lib.plots.performance import (
     confusion_matrices,
     learning_curves,
@@ -27,14 +35,6 @@ from realfake_lib.plots.performance import (
     reliability,
     roc_and_pr,
     score_histogram,
-)
-from realfake_lib.plots.pictures import (
-    adversarial_examples,
-    augmentation_grid,
-    class_examples,
-    duplicates_overview,
-    grad_cam_grid,
-    hardest_images,
 )
 from realfake_lib.plots.robustness import corruption_curves, robustness_curves
 from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style

@@ -105,7 +105,7 @@ def power_spectrum(images, labels, n=5000, seed=0):
     label_ends(left, ends)
     decibels = 10 * np.log10(powers[FAKE] / powers[REAL])
     reach = max(1.0, np.quantile(np.abs(decibels), 0.99))
-    picture = right.imshow(
+    difference = right.imshow(
         decibels,
         extent=(horizontal[0], horizontal[-1], vertical[0], vertical[-1]),
         origin="lower",
@@ -119,7 +119,7 @@ def power_spectrum(images, labels, n=5000, seed=0):
         xlabel="horizontal frequency\n(cycles per pixel)",
         ylabel="vertical frequency",
     )
-    figure.colorbar(picture, ax=right, label="power, FAKE over REAL (dB)", shrink=0.85)
+    figure.colorbar(difference, ax=right, label="power, FAKE over REAL (dB)", shrink=0.85)
     return figure
 
 

@@ -165,8 +165,8 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
         roc.axvline(fpr, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=0)
     chance = np.geomspace(lowest_fpr, 1, 200)
     roc.plot(chance, chance, color=FAINT, lw=0.9, ls=(0, (1, 2)))
-    roc.text(0.22, 0.29, "coin toss", color=FAINT, fontsize=9, ha="right", va="center")
-    percent_axis(roc.xaxis, "REAL called FAKE")
+    roc.text(0.22, 0.29, "chance level", color=FAINT, fontsize=9, ha="right", va="center")
+    percent_axis(roc.xaxis, "false-positive rate")
     percent_axis(roc.yaxis, "FAKE found")
     pr.set(xlim=(0, 1.01), ylim=(max(0, np.floor(10 * lowest_precision + 1e-6) / 10 - 0.005), 1.01))
     percent_axis(pr.xaxis, "recall: FAKE found")
@@ -227,7 +227,7 @@ def reliability(tables):
 
 @styled
 def score_histogram(scores, threshold=0.5, bins=40):
-    """How each group of images is scored, and the share of it that is called FAKE.
+    """How each group of images is scored, and the share of it that is predicted FAKE.
 
     Parameters
     ----------
@@ -254,11 +254,11 @@ def score_histogram(scores, threshold=0.5, bins=40):
         ax.yaxis.set_major_locator(MaxNLocator(2))
         percent_axis(ax.yaxis, "")
         ax.set_ylabel("")
-        called = percent(np.mean(values >= threshold))
+        share = percent(np.mean(values >= threshold))
         ax.text(
             1.015,
             0.5,
-            f"{name}\nn = {len(values):,}\n{called} called FAKE",
+            f"{name}\nn = {len(values):,}\n{share} predicted FAKE",
             transform=ax.transAxes,
             va="center",
             color=readable(colour),

@@ -38,7 +38,7 @@ RULES = {
     "and levels such as 95 % interval or 1 % FPR may be typed",
     "template": "references in the text can be filled in",
     "tex": "no TeX: the report loads no MathJax; write x², ε, ≤ in Unicode",
-    "picture": "pictures come from run.figure(…), which numbers and captions them",
+    "image": "images come from run.figure(…), which numbers and captions them",
 }
 """What each rule asks for, by its name."""
 
@@ -339,7 +339,7 @@ def _check_text(text, stages, words):
     if tex:
         yield "tex", f"{tex[0]!r}"
     if re.search(r"!\[[^\]]*\]\((?!data:)|<img\b", bare):
-        yield "picture", "a picture in the text"
+        yield "image", "an image in the text"
     try:
         names = prose.top_level_names(text)
     except UserError as error:

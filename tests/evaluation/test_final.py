@@ -90,7 +90,7 @@ def test_errors_and_false_alarms_are_counted_on_the_test_set(result):
 def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
     headline = final.headline_table({"a": result})
     assert headline.at["a", "unseen recall"] == result.unseen["all"].fake_recall
-    assert headline.at["a", "REAL called fake"] == result.false_positive_rate
+    assert headline.at["a", "false-positive rate"] == result.false_positive_rate
     at_threshold = (result.p_fake >= result.point.threshold) == (result.y_test == FAKE)
     assert headline.at["a", "at its threshold"] == np.mean(at_threshold)
     assert set(final.formats(headline)) == set(headline.columns)

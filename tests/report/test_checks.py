@@ -224,7 +224,7 @@ def test_tex_and_pictures_in_the_text_are_found(path):
         new_markdown_cell("![a](b.png)"),
         new_markdown_cell("`$x`"),
     ]
-    assert broken(path, *cells) == [("tex", 3), ("picture", 4)]
+    assert broken(path, *cells) == [("tex", 3), ("image", 4)]
 
 
 def test_a_file_that_is_no_notebook_is_a_users_mistake(path):

@@ -1,4 +1,4 @@
-"""Figures made of pictures: examples, twins, augmentations, attacks, explanations."""
+"""Figures made of images: examples, duplicates, augmentations, attacks, explanations."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from realfake_lib.plots.style import (
 )
 from realfake_lib.settings import CLASS_NAMES, FAKE, OBJECT_CLASSES, REAL
 
-_GAP = 0.06  # between pictures, in sides of a picture
+_GAP = 0.06  # between images, in sides of an image
 _LINE = 0.165  # inches for one line of type
 
 
 @styled
 def hardest_images(images, y_true, p_fake, n=12, names=None):
-    """The pictures on which a detector is most certain, and wrong: missed fakes, false alarms.
+    """The images on which a detector is most certain, and wrong: missed fakes, false positives.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
     n : int
         At most, half of them of each class.
     names : (n,) sequence of str, optional
-        What each picture shows.
+        What each image shows.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def class_examples(
 
 @styled
 def duplicates_overview(images, index, n=8, seed=0):
-    """Pairs of byte-identical pictures, one of them in training and one in the test set if any.
+    """Pairs of byte-identical images, one of them in training and one in the test set if any.
 
     Parameters
     ----------
@@ -158,12 +158,12 @@ def duplicates_overview(images, index, n=8, seed=0):
 
 @styled
 def augmentation_grid(rows):
-    """The same pictures under different treatments, a row each, a picture a column.
+    """The same images under different treatments, a row each, an image a column.
 
     Parameters
     ----------
     rows : dict of str to (n, h, w, 3) array, 0..255
-        Treatment to pictures; sizes may differ from row to row.
+        Treatment to images; sizes may differ from row to row.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def augmentation_grid(rows):
 
 @styled
 def adversarial_examples(clean, attacked, labels, p_clean, p_attacked, epsilon):
-    """Pictures before an attack, the change made visible, and after.
+    """Images before an attack, the change made visible, and after.
 
     Parameters
     ----------
@@ -211,18 +211,18 @@ def adversarial_examples(clean, attacked, labels, p_clean, p_attacked, epsilon):
         column_colours=[CLASS_COLOURS[label] for label in labels],
     )
     for column in range(len(clean)):
-        for row, (picture, p) in enumerate(
+        for row, (version, p) in enumerate(
             ((clean, p_clean), (change, None), (attacked, p_attacked))
         ):
             title = "" if p is None else board.probability(p[column])
             colour = INK if p is None else CLASS_COLOURS[FAKE if p[column] >= 0.5 else REAL]
-            board.draw(picture[column], column, row, title, colour)
+            board.draw(version[column], column, row, title, colour)
     return board.figure
 
 
 @styled
 def grad_cam_grid(images, maps, titles=None, labels=None):
-    """Pictures above, and below them where the evidence lies.
+    """Images above, and below them where the evidence lies.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def grad_cam_grid(images, maps, titles=None, labels=None):
     board = _Board(
         n,
         1 + len(maps),
-        ["picture", *maps],
+        ["image", *maps],
         column_heads=titles,
         column_colours=colours,
     )
@@ -256,9 +256,9 @@ def grad_cam_grid(images, maps, titles=None, labels=None):
 
 
 class _Board:
-    """A figure that holds square pictures in rows and columns, with names beside and above.
+    """A figure that holds square images in rows and columns, with names beside and above.
 
-    Sizes are in inches of paper, so that type and pictures keep their proportion at any count.
+    Sizes are in inches of paper, so that type and images keep their proportion at any count.
     """
 
     def __init__(
@@ -308,7 +308,7 @@ class _Board:
             )
 
     def draw(self, image, column, row, title="", colour=INK):
-        """Put a picture (h, w, 3), 0..255, or a map (h, w) in [0, 1] into a cell."""
+        """Put an image (h, w, 3), 0..255, or a map (h, w) in [0, 1] into a cell."""
         image = np.asarray(image)
         x, y = column * self.pitch_x, row * self.pitch_y + self.title
         extent = (x, x + self.side, y + self.side, y)
@@ -332,7 +332,7 @@ class _Board:
             )
 
     def probability(self, p):
-        """A probability of FAKE as a title, named in full where a picture is wide enough."""
+        """A probability of FAKE as a title, named in full where an image is wide enough."""
         return f"p(FAKE) {p:.2f}" if self.pitch_x > 0.98 else f"p {p:.2f}"
 
     def write(self, text, column, row):
