@@ -28,8 +28,8 @@ from PIL import Image  # noqa: E402
 
 from realfake_lib import data, models, training  # noqa: E402
 from realfake_lib.settings import CLASS_NAMES  # noqa: E402
+from realfake_lib.training.copies import training_copy  # noqa: E402
 from realfake_lib.training.loop import GATHER, make_step  # noqa: E402
-from realfake_lib.training.twins import training_twin  # noqa: E402
 
 BATCH = 32
 LARGE_BATCH = 256
@@ -117,8 +117,8 @@ def library_training(images, labels, precision, batch_size=BATCH):
     recipe = training.RECIPES["baseline_original"].replace(
         precision=precision, batch_size=batch_size
     )
-    twin = training_twin(models.build("baseline_cnn"), precision)
-    step = make_step(twin, recipe.make_optimizer(), recipe)
+    copy = training_copy(models.build("baseline_cnn"), precision)
+    step = make_step(copy, recipe.make_optimizer(), recipe)
     epochs = itertools.count()
     ones, rates = tf.ones(GATHER), tf.constant(recipe.rates(0, 1, GATHER // batch_size))
 

@@ -153,7 +153,7 @@ _ALLOWED = tuple(
         r"\b\d+(\.\d+)?\s?[×x]\s?\d+(\s?[×x]\s?\d+)?\b",  # 32×32
         r"\b\d+(\.\d+)?\s?/\s?255\b",  # ε = 1/255
         r"\b255\b",  # the brightest pixel
-        r"(?<![\d.,])(19|20)\d\d(?![\d.,]*\d)(?!\s?(%|images|pictures|files|pairs|examples|photo))",
+        r"(?<![\d.,])(19|20)\d\d(?![\d.,]*\d)(?!\s?(%|images|files|pairs|examples|photo))",
         r"\b\d+(\.\d+)?[ \u00a0]?%[ \u00a0-](of\s)?(FPR|false|confidence|interval|CI\b|level)",
         r"^#+\s*\d+(\.\d+)*\.?\s",  # a numbered heading
         r"\b(chapter|section|sections|figure|table|equation|appendix|part|step)\s\d+(\.\d+)*",

@@ -93,7 +93,7 @@ def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, fl
     ----------
     images : (n, h, w, c) tensor, uint8 or float32
     rotation : (n,) tensor or float
-        Radians; positive turns the picture counter-clockwise.
+        Radians; positive turns the image counter-clockwise.
     shift_rows, shift_columns : (n,) tensor or float
         Pixels.
     zoom : (n,) tensor or float

@@ -59,11 +59,11 @@ class Checkpoint:
         self.path = None if folder is None else Path(folder) / f"{label}-{key[:16]}.npz"
         self.key = key
 
-    def save(self, twin, optimizer, history, best=None, losses=None):
+    def save(self, copy, optimizer, history, best=None, losses=None):
         """Write the state after an epoch; a kill leaves the previous file or this one, whole."""
         if self.path is None:
             return
-        arrays = {f"w{i:04d}": array for i, array in enumerate(twin.get_weights())}
+        arrays = {f"w{i:04d}": array for i, array in enumerate(copy.get_weights())}
         arrays |= {
             f"o{i:04d}": np.asarray(keras.ops.convert_to_numpy(variable))
             for i, variable in enumerate(optimizer.variables)
@@ -75,7 +75,7 @@ class Checkpoint:
         with settings.atomic_file(self.path) as temporary:
             np.savez(temporary, meta=np.array(meta), **arrays)
 
-    def restore(self, twin, optimizer, losses=None):
+    def restore(self, copy, optimizer, losses=None):
         """Put the saved state back, ``losses`` too, which is filled in place.
 
         Returns
@@ -97,7 +97,7 @@ class Checkpoint:
             }
             if losses is not None:
                 losses[:] = saved["losses"]
-        twin.set_weights(groups["w"])
+        copy.set_weights(groups["w"])
         for variable, value in zip(optimizer.variables, groups["o"], strict=True):
             variable.assign(value)
         return meta["history"], groups["b"] or None

@@ -13,14 +13,14 @@ import tensorflow as tf
 from realfake_lib import data, models, progress
 from realfake_lib.code_hash import code_hash
 from realfake_lib.errors import UserError
-from realfake_lib.training import augment, curriculum, muon, objectives, twins
+from realfake_lib.training import augment, copies, curriculum, muon, objectives
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
+from realfake_lib.training.copies import training_copy
 from realfake_lib.training.curriculum import Curriculum
 from realfake_lib.training.objectives import REAL_OR_FAKE
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_outputs
 from realfake_lib.training.recipes import Recipe, get_recipe
-from realfake_lib.training.twins import training_twin
 
 NORM_MOMENTUM = 0.9
 """Of BatchNorm's averages where a backbone's are trained further."""
@@ -83,7 +83,7 @@ def environment_digest():
     augmentation had left.
     """
     code = code_hash(
-        sys.modules[__name__], augment, curriculum, muon, objectives, twins, data.input, Recipe
+        sys.modules[__name__], augment, curriculum, muon, objectives, copies, data.input, Recipe
     )
     return [GATHER, keras.__version__, tf.__version__, code]
 
@@ -157,8 +157,8 @@ def fit(
         val,
         [seed, repr(objective), *environment_digest()],
     )
-    twin = training_twin(model, precision, any_size=recipe.crop_size < 1)
-    trained = objective.attach(twin)
+    copy = training_copy(model, precision, any_size=recipe.crop_size < 1)
+    trained = objective.attach(copy)
     optimizer = recipe.make_optimizer()
     course = Curriculum(recipe, train, dataset.image_size, seed)
     make = functools.cache(lambda side: make_step(trained, optimizer, recipe, side, objective))
@@ -169,7 +169,7 @@ def fit(
 
     for epoch in range(resumed_from, recipe.epochs):
         started = time.perf_counter()
-        _reset_dropout(twin, seed, epoch)
+        _reset_dropout(copy, seed, epoch)
         positions, weights = course.epoch(epoch)
         side = course.side(epoch)
         batches = data.batches(
@@ -198,10 +198,10 @@ def fit(
             }
         )
         if _ranks_first(history, recipe.select):
-            best = twin.get_weights()
+            best = copy.get_weights()
         checkpoint.save(trained, optimizer, history, best, course.losses)
 
-    model.set_weights(best if best is not None else twin.get_weights())
+    model.set_weights(best if best is not None else copy.get_weights())
     frame = pd.DataFrame(history)
     seconds = float(frame["seconds"].sum())
     return FitResult(
@@ -273,13 +273,13 @@ def prepared(model, unfreeze_from=None, norm="frozen"):
     return tuned
 
 
-def make_step(twin, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
+def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
     """One compiled call that trains on a gathered batch, piece by piece.
 
     Parameters
     ----------
-    twin : keras.Model
-        From :func:`realfake_lib.training.twins.training_twin`.
+    copy : keras.Model
+        From :func:`realfake_lib.training.copies.training_copy`.
     optimizer : keras.optimizers.Optimizer
     recipe : Recipe
         Its batch size and its label smoothing count.
@@ -295,17 +295,17 @@ def make_step(twin, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
         to each image's loss and whether the answer was right, two (m,) float32 tensors. An
         incomplete batch at the end is left out.
     """
-    optimizer.build(twin.trainable_variables)
+    optimizer.build(copy.trainable_variables)
     batch_size, smoothing = recipe.batch_size, recipe.label_smoothing
-    side = side or twin.input_shape[1]
-    shape = (side, side, twin.input_shape[3])
+    side = side or copy.input_shape[1]
+    shape = (side, side, copy.input_shape[3])
 
     def train_on(pixels, labels, weights):
         with tf.GradientTape() as tape:
-            outputs = twin(pixels, training=True)
+            outputs = copy(pixels, training=True)
             losses = objective.losses(labels, outputs, smoothing)
             loss = tf.reduce_mean(weights * (losses + objective.beside(labels, outputs)))
-        optimizer.apply(tape.gradient(loss, twin.trainable_variables))
+        optimizer.apply(tape.gradient(loss, copy.trainable_variables))
         return losses, objective.right(labels, outputs)
 
     def step(pixels, labels, weights, rates):
@@ -368,9 +368,9 @@ def fresh_model(network, image_size):
     return model
 
 
-def _reset_dropout(twin, seed, epoch):
+def _reset_dropout(copy, seed, epoch):
     """Make dropout a function of seed and epoch, so that a resumed epoch repeats itself."""
-    for number, layer in enumerate(twin.layers):
+    for number, layer in enumerate(copy.layers):
         if generator := getattr(layer, "seed_generator", None):
             generator.state.assign(np.array([seed * 1000 + epoch, number], generator.state.dtype))
 
@@ -403,8 +403,8 @@ def _run_epoch(step, batches, recipe, course, epoch):
     return loss / total, right / total
 
 
-def _validate(twin, dataset, indices, objective):
-    outputs = predict_outputs(twin, dataset.images, indices)
+def _validate(copy, dataset, indices, objective):
+    outputs = predict_outputs(copy, dataset.images, indices)
     return objectives.judge(objective, objective.labels(dataset)[indices], outputs)
 
 

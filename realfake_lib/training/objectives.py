@@ -14,9 +14,9 @@ class RealOrFake:
     label_shape = ()
 
     @staticmethod
-    def attach(twin):
-        """The network that is trained: ``twin``, with whatever outputs the objective adds."""
-        return twin
+    def attach(copy):
+        """The network that is trained: ``copy``, with whatever outputs the objective adds."""
+        return copy
 
     @staticmethod
     def beside(labels, outputs):
@@ -51,10 +51,9 @@ class RealOrFake:
 
 @dataclass(frozen=True)
 class RealOrFakeOfWhat(RealOrFake):
-    """Real or fake, and beside it which object: a second head that only training has.
+    """REAL or FAKE, and the object class as an auxiliary task with a head of its own.
 
-    Knowing what a picture shows helps to tell whether it shows it rightly, and the network learns
-    it from labels that lie there unused. The head is dropped with the training twin.
+    The head belongs to the training copy; the trained network does not have it.
 
     Attributes
     ----------
@@ -72,11 +71,11 @@ class RealOrFakeOfWhat(RealOrFake):
     weight: float
     label_shape = (2,)
 
-    def attach(self, twin):
-        """``twin`` with (n, 1 + k) outputs: the logit for REAL, then a logit for each object."""
-        features = twin.get_layer("logit").input
+    def attach(self, copy):
+        """``copy`` with (n, 1 + k) outputs: the logit for REAL, then a logit for each object."""
+        features = copy.get_layer("logit").input
         objects = keras.layers.Dense(self.classes, dtype="float32", name="objects")(features)
-        return keras.Model(twin.input, keras.layers.Concatenate()([twin.output, objects]))
+        return keras.Model(copy.input, keras.layers.Concatenate()([copy.output, objects]))
 
     @staticmethod
     def labels(dataset):

@@ -55,9 +55,9 @@ def _decide(path, identity):
 def _measure(rounds=3):
     """Best time of a training step in each arithmetic, the two taking turns, in seconds."""
     from realfake_lib.models import build
+    from realfake_lib.training.copies import training_copy
     from realfake_lib.training.loop import make_step
     from realfake_lib.training.recipes import Recipe
-    from realfake_lib.training.twins import training_twin
 
     recipe = Recipe(batch_size=128)
     pixels = tf.random.stateless_uniform((128, 32, 32, 3), (0, 0), 0, 255)
@@ -65,8 +65,8 @@ def _measure(rounds=3):
     ones, rates = tf.ones(128), tf.constant([1e-3])
     steps = {}
     for precision in ("float32", "mixed_bfloat16"):
-        twin = training_twin(build("compact_cnn"), precision)
-        step = make_step(twin, recipe.make_optimizer(), recipe)
+        copy = training_copy(build("compact_cnn"), precision)
+        step = make_step(copy, recipe.make_optimizer(), recipe)
         step(pixels, labels, ones, rates)  # the first call compiles
         steps[precision] = step
     seconds = dict.fromkeys(steps, float("inf"))

@@ -1,8 +1,8 @@
-"""Long trainings that were kept: weights and history, found again by what made them.
+"""Pretrained checkpoints: weights and history of long trainings, found by what made them.
 
-A training of many minutes need not be repeated by everybody who runs the report. What it left lies
-in a folder of the repository, as plain arrays, and is used only for the very training asked for:
-the same network, recipe, data, split and seed.
+They lie in a folder of the repository as plain arrays, so that a run of the report need not repeat
+trainings of many minutes. One is used only for exactly the same network, recipe, data, split and
+seed.
 """
 
 import dataclasses
@@ -47,14 +47,14 @@ def folder():
 
 
 def fit(network, dataset, splits, recipe, seed, label, weights_dir=None, **options):
-    """The kept training of these arguments, or else a training of one's own.
+    """The pretrained checkpoint of these arguments; without one, a new training.
 
     Parameters
     ----------
     network, dataset, splits, recipe, seed, label, **options
         As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
     weights_dir : Path, optional
-        Folder of kept trainings; None trains.
+        Folder of pretrained checkpoints; None trains.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def is_by(fits, recipe, n):
 
 
 def path_of(folder, label, seed):
-    """File of one kept training."""
+    """File of one pretrained checkpoint."""
     return folder / f"{label}-seed{seed}.npz"
 
 
@@ -178,7 +178,7 @@ def _halved(array):
 
 
 def find(network, dataset, splits, recipe, seed, folder, label):
-    """The kept training of exactly these arguments, or None.
+    """The pretrained checkpoint of exactly these arguments, or None.
 
     Returns
     -------

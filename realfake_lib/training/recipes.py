@@ -181,7 +181,7 @@ _PLAIN = Recipe(
     augment="flip",
 )
 
-# Mirrored, not shifted: a shift moves the picture against the 8×8 blocks of its JPEG compression,
+# Flipped, not shifted: a shift moves the image against the 8×8 blocks of its JPEG compression,
 # which both classes share. In long trainings that cost accuracy (experiments/exploration.csv).
 _MUON = Recipe(
     optimizer="muon",

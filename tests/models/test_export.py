@@ -52,9 +52,9 @@ def test_two_builds_of_a_network_differ_in_their_weights_alone(tiny):
 
 
 def twin_of(model):
-    twin = models.build(model.name, model.input_shape[1])
-    twin.set_weights(model.get_weights())
-    return twin
+    copy = models.build(model.name, model.input_shape[1])
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def test_the_description_tells_what_goes_in_and_what_comes_out(tiny, tmp_path):

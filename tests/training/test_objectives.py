@@ -55,8 +55,8 @@ def test_the_second_head_learns_the_objects(of_objects, both, monkeypatch):
     heads = []
     attach = objectives.RealOrFakeOfWhat.attach
 
-    def remembered(self, twin):
-        heads.append(attach(self, twin))
+    def remembered(self, copy):
+        heads.append(attach(self, copy))
         return heads[-1]
 
     monkeypatch.setattr(objectives.RealOrFakeOfWhat, "attach", remembered)

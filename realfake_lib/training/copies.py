@@ -1,4 +1,4 @@
-"""Training twins: the same network with faster BatchNorm and, where wanted, bfloat16 arithmetic."""
+"""Training copies: the same network with faster BatchNorm and, if wanted, in bfloat16."""
 
 import keras
 import tensorflow as tf
@@ -33,7 +33,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def training_twin(model, precision="float32", any_size=False):
+def training_copy(model, precision="float32", any_size=False):
     """Clone ``model``, weights and trainable flags too, in the form that is trained.
 
     The float32 original is what gets the trained weights back and what is saved, so no file
@@ -46,7 +46,7 @@ def training_twin(model, precision="float32", any_size=False):
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic of all layers but the input scaling and the logit; weights stay float32.
     any_size : bool
-        Let the twin take images of any size, which a network that flattens its features cannot.
+        Let the copy take images of any size, which a network that flattens its features cannot.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def training_twin(model, precision="float32", any_size=False):
         return kind.from_config(config)
 
     options = {"input_tensors": keras.Input((None, None, 3), name="pixels")} if any_size else {}
-    twin = keras.models.clone_model(model, clone_function=clone, **options)
-    twin.set_weights(model.get_weights())
-    for layer, original in zip(twin.layers, model.layers, strict=True):
+    copy = keras.models.clone_model(model, clone_function=clone, **options)
+    copy.set_weights(model.get_weights())
+    for layer, original in zip(copy.layers, model.layers, strict=True):
         layer.trainable = original.trainable
-    return twin
+    return copy

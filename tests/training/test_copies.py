@@ -1,25 +1,25 @@
-"""Training twins: the same function and the same BatchNorm statistics, faster."""
+"""Training copies: the same function and the same BatchNorm statistics, faster."""
 
 import keras
 import numpy as np
 import pytest
 
 from realfake_lib import models
-from realfake_lib.training.twins import FusedBatchNormalization, training_twin
+from realfake_lib.training.copies import FusedBatchNormalization, training_copy
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype("float32")
 
 
 @pytest.mark.parametrize("name", models.available())
-def test_a_twin_infers_as_its_original_does(name):
+def test_a_copy_infers_as_its_original_does(name):
     model = models.build(name)
-    np.testing.assert_allclose(training_twin(model)(PIXELS), model(PIXELS), atol=1e-5)
+    np.testing.assert_allclose(training_copy(model)(PIXELS), model(PIXELS), atol=1e-5)
 
 
-def test_a_twin_in_bfloat16_infers_nearly_so():
+def test_a_copy_in_bfloat16_infers_nearly_so():
     keras.utils.set_random_seed(0)
     model = models.build("tiny_cnn")
-    found = training_twin(model, "mixed_bfloat16")(PIXELS)
+    found = training_copy(model, "mixed_bfloat16")(PIXELS)
     assert found.dtype == "float32"
     np.testing.assert_allclose(found, model(PIXELS), atol=0.05)
 
@@ -42,9 +42,9 @@ def test_the_fused_batchnorm_trains_as_keras_own():
 def test_frozen_batchnorm_stays_keras_own():
     model = models.build("tiny_cnn")
     model.get_layer("block1_bn").trainable = False
-    twin = training_twin(model)
-    assert type(twin.get_layer("block1_bn")) is keras.layers.BatchNormalization
-    assert not twin.get_layer("block1_bn").trainable
-    assert type(twin.get_layer("block2_bn")) is FusedBatchNormalization
-    twin(PIXELS, training=True)
-    assert np.array_equal(twin.get_layer("block1_bn").moving_mean, np.zeros(16))
+    copy = training_copy(model)
+    assert type(copy.get_layer("block1_bn")) is keras.layers.BatchNormalization
+    assert not copy.get_layer("block1_bn").trainable
+    assert type(copy.get_layer("block2_bn")) is FusedBatchNormalization
+    copy(PIXELS, training=True)
+    assert np.array_equal(copy.get_layer("block1_bn").moving_mean, np.zeros(16))
