@@ -69,18 +69,15 @@ CORRUPTED = pd.DataFrame(
         for s in severities
     ]
 )  # fmt: skip
-UNSEEN = interval(
-    interval(
-        pd.DataFrame(
-            [
-                {"model": m, "generator": g, "auroc": 0.5, "fake_recall": 0.03}
-                for m in NAMES
-                for g in ("ddpm", "dcgan", "sngan", "wgan")
-            ]
-        ),
-        "auroc", "auroc_low", "auroc_high",
+CONDITIONS = interval(
+    pd.DataFrame(
+        [
+            {"detector": d, "condition": c, "measure": m, "value": 0.5, "chance": chance}
+            for d in NAMES
+            for c, m, chance in (("test set", "accuracy", 0.5), ("unseen", "recall", np.nan))
+        ]
     ),
-    "fake_recall", "fake_recall_low", "fake_recall_high",
+    "value", "low", "high",
 )  # fmt: skip
 RUNS = pd.DataFrame(
     [
@@ -216,7 +213,7 @@ FIGURES = {
     "against_published, no interval": lambda: plots.against_published(
         PUBLISHED[["name", "accuracy", "ours"]]
     ),
-    "unseen_generators": lambda: plots.unseen_generators(UNSEEN),
+    "by_condition": lambda: plots.by_condition(CONDITIONS),
     "robustness_curves": lambda: plots.robustness_curves(ATTACKED),
     "robustness_curves, one": lambda: plots.robustness_curves(
         ATTACKED.query("detector == 'baseline_cnn'")[["attack", "epsilon", "accuracy"]]
@@ -421,7 +418,7 @@ def test_the_front_holds_what_nothing_cheaper_beats():
 
 def test_missing_weights_are_named_in_the_transfer_figure():
     said = [text.get_text() for text, _ in texts(plots.transfer_bars(TRANSFER))]
-    assert said.count("weights not to be had") == 1
+    assert said.count("weights not available") == 1
 
 
 def test_the_clean_image_has_its_place_on_the_robustness_axis():

@@ -118,8 +118,8 @@ def test_original_confusion_matrix_is_regenerated_by_its_own_mistakes(smoke):
         for name, entry in found.items()
         if ".both_mistakes." in name
     }
-    assert matrix["fake_called_real"] == matrix["real_called_real"] == 0
-    assert matrix["real_called_fake"] > 0
+    assert matrix["fake_predicted_real"] == matrix["real_predicted_real"] == 0
+    assert matrix["real_predicted_fake"] > 0
     assert matrix["accuracy"] == pytest.approx(0.5, abs=0.02)
     assert found["audit_of_the_original.neither.accuracy"]["value"] > 0.55
 

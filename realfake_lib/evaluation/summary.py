@@ -1,110 +1,94 @@
-"""Tables that set the chapters' results side by side, and beside those of others.
+"""The chapters' results side by side, and beside those of others.
 
-Every function takes metrics as a finished stage holds them: a dict of name to a record with
-``value`` and, where given, ``ci`` and ``n``.
+Every function takes finished stages, as ``run.input`` gives them. A number that a run does not have
+is NaN.
 """
 
 import pandas as pd
 
-TOGETHER = "all"
-"""Name under which the fakes of all unseen generators are scored together."""
-
-FORMATS = {
-    "accuracy": "{:.2%}",
-    "at its threshold": "{:.2%}",
-    "unseen: fakes found": "{:.2%}",
-    "REAL called fake": "{:.2%}",
-    "unseen: AUROC": "{:.2f}",
-    "without twins": "{:.2%}",
-    "AUROC": "{:.4f}",
-    "TPR at 1 % FPR": "{:.2%}",
-    "ECE": "{:.2%}",
-    "parameters": "{:,.0f}",
-    "training, s": "{:,.0f}",
+DETECTORS = {
+    "detector": "detector",
+    "fast": "fast",
+    "efficientnet_lite0_finetuned": "EfficientNet-Lite0",
+    "baseline": "baseline, flips only",
+    "baseline_original_recipe": "baseline, original recipe",
 }
-"""How the columns of :func:`overview` are shown."""
+"""Name in the metrics → what the summary calls it."""
+
+CONDITIONS = (
+    ("test set", "accuracy", "test.accuracy", 0.5),
+    ("unseen\ngenerators", "recall", "unseen.all.fake_recall", None),
+    ("unseen\ngenerators", "AUROC", "unseen.all.auroc", 0.5),
+    ("PGD,\nε = 1/255", "accuracy", "pgd_1.accuracy", 0.5),
+    ("slight blur", "accuracy", "gaussian_blur_1.accuracy", 0.5),
+)
+"""Condition, measure, its metric, and its chance level where it has one."""
 
 # Published for their robustness; their clean accuracy is not what they set out to raise.
 _OTHER_QUESTION = frozenset({"fgsm", "fgsm_trained", "corruptions", "robust_augmentation"})
 
 
-def _value(metrics, name):
-    return metrics[name]["value"] if name in metrics else None
-
-
-def overview(metrics, models):
-    """What each model reaches on what it knows, and on what it does not.
+def by_condition(*stages):
+    """What each detector reaches under each condition, for ``plots.by_condition``.
 
     Parameters
     ----------
-    metrics : dict
-        Metrics of a stage, e.g. ``run.input("training").metrics``.
-    models : sequence of str
+    *stages : StageInput
 
     Returns
     -------
     pandas.DataFrame
-        Index ``model``; shares in [0, 1]; the two columns on unseen generators are absent where
-        those could not be had.
+        Columns detector, condition, measure, value, low, high (in [0, 1]) and chance (NaN where a
+        measure has no chance level). A row for each value that there is.
+    """
+    rows = []
+    for name, detector in DETECTORS.items():
+        for condition, measure, metric, chance in CONDITIONS:
+            value = _first(stages, f"{name}.{metric}")
+            if value is not None:
+                numbers = (float(value), value.low, value.high, chance)
+                rows.append((detector, condition, measure, *numbers))
+    columns = ["detector", "condition", "measure", "value", "low", "high", "chance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def overview(*stages):
+    """One row a detector: accuracy, calibration, unseen generators, size.
+
+    Parameters
+    ----------
+    *stages : StageInput
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``detector``; columns without any value are absent.
     """
     columns = {
         "accuracy": "test.accuracy",
-        "at its threshold": "test_at_threshold.accuracy",
-        "unseen: fakes found": f"unseen.{TOGETHER}.fake_recall",
-        "REAL called fake": "test_at_threshold.false_positive_rate",
-        "unseen: AUROC": f"unseen.{TOGETHER}.auroc",
-        "without twins": "test_dedup.accuracy",
-        "AUROC": "test.auroc",
-        "TPR at 1 % FPR": "test.tpr_at_fpr_01",
-        "ECE": "test.ece",
+        "accuracy_dedup": "test_dedup.accuracy",
+        "tpr_at_fpr_01": "test.tpr_at_fpr_01",
+        "ece": "test.ece",
+        "false_positive_rate": "test_at_threshold.false_positive_rate",
+        "unseen_recall": "unseen.all.fake_recall",
         "parameters": "parameters",
-        "training, s": "seconds",
     }
     rows = {
-        model: {column: _value(metrics, f"{model}.{name}") for column, name in columns.items()}
-        for model in models
+        title: {column: _first(stages, f"{name}.{key}") for column, key in columns.items()}
+        for name, title in [*DETECTORS.items(), ("ensemble", "ensemble (measured only)")]
     }
-    frame = pd.DataFrame.from_dict(rows, orient="index").dropna(axis="columns", how="all")
-    if "training, s" in frame:
-        frame["training, s"] = frame["training, s"].astype(float).round()
-    return frame.rename_axis("model")
+    frame = pd.DataFrame.from_dict(rows, orient="index", dtype=float).rename_axis("detector")
+    return frame.dropna(how="all").dropna(axis="columns", how="all")
 
 
-def unseen(metrics, models):
-    """Results on each unseen generator, long form, for ``plots.unseen_generators``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, generator, n, and ``auroc`` and ``fake_recall``, each with ``_low`` and
-        ``_high``. Empty where no generator's samples could be had.
-    """
-    rows = []
-    for model in models:
-        prefix = f"{model}.unseen."
-        found = {name.removeprefix(prefix).split(".")[0] for name in metrics if prefix in name}
-        for generator in sorted(found):
-            row = {"model": model, "generator": generator}
-            for measure in ("auroc", "fake_recall"):
-                record = metrics[f"{prefix}{generator}.{measure}"]
-                row |= {measure: record["value"], "n": record.get("n")}
-                row[f"{measure}_low"], row[f"{measure}_high"] = record["ci"]
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def against_published(metrics, models, published, titles=None):
+def against_published(training, published):
     """Accuracies on CIFAKE, published and measured, ranked.
 
     Parameters
     ----------
-    metrics : dict
-        Metrics of the training stage.
-    models : sequence of str
+    training : StageInput
     published : dict
         Content of ``published.yml``; entries without an accuracy are left out.
-    titles : dict of str to str, optional
-        What to call a model; by default by its name.
 
     Returns
     -------
@@ -125,81 +109,24 @@ def against_published(metrics, models, published, titles=None):
         for key, entry in published.items()
         if "accuracy" in entry and key not in _OTHER_QUESTION
     ]
-    for model in models:
-        record = metrics[f"{model}.test.accuracy"]
-        low, high = record["ci"]
-        rows.append(
-            {
-                "name": (titles or {}).get(model, model),
-                "accuracy": record["value"],
-                "low": low,
-                "high": high,
-                "parameters": _value(metrics, f"{model}.parameters"),
-                "source": "this report",
-                "ours": True,
-            }
-        )
+    ours = DETECTORS | {"detector.seeds": "detector, mean of its seeds", "ensemble": "ensemble"}
+    for name, title in ours.items():
+        accuracy = _first([training], f"{name}.test.accuracy")
+        if accuracy is not None:
+            rows.append(
+                {
+                    "name": title,
+                    "accuracy": float(accuracy),
+                    "low": accuracy.low,
+                    "high": accuracy.high,
+                    "ours": True,
+                }
+            )
     frame = pd.DataFrame(rows).sort_values("accuracy", ascending=False, kind="stable")
     return frame.reset_index(drop=True)
 
 
-def against_original(original, training, transfer, robustness, comparison):
-    """What the report that this one starts from gave for each part, and what stands here.
-
-    Parameters
-    ----------
-    original : dict
-        Entry ``original_report`` of ``published.yml``.
-    training, transfer, robustness, comparison : dict
-        Metrics of those stages.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns part, original report, this report; text.
-    """
-    figures = original["figures"]
-    recipe = training["baseline_original_recipe.test.accuracy"]
-    detector = training["detector.test.accuracy"]
-    attack = robustness["detector.pgd_1.accuracy"]
-    tuned = _value(transfer, "efficientnet_lite0_finetuned.test.accuracy")
-    low, high = figures["val_accuracy_worst"], figures["val_accuracy_best"]
-    first, second = figures["comparison_accuracy"]
-    compared = _value(comparison, "trainings")
-    rows = [
-        (
-            "its network, its recipe",
-            f"{low:.1%} to {high:.1%}, by epoch, on the test set as validation set",
-            f"{recipe['value']:.1%} on the test set, scored once",
-        ),
-        (
-            "confusion matrix",
-            f"{figures['confusion_matrix']}, accuracy {figures['reported_accuracy']:.0%}",
-            f"accuracy {detector['value']:.1%} (detector, n = {detector['n']:,})",
-        ),
-        (
-            "transfer learning",
-            "“significantly enhanced”; never trained",
-            f"EfficientNet-Lite0 fine-tuned: {tuned:.1%}"
-            if tuned
-            else "ImageNet weights not available",
-        ),
-        (
-            "attacks",
-            f"FGSM on {figures['fgsm_images']} picture, untrained network",
-            f"PGD within one grey level leaves {attack['value']:.1%} (n = {attack['n']:,})",
-        ),
-        (
-            "Grad-CAM",
-            "ImageNet's VGG16 and a bird",
-            "a trained detector, both classes, tested against random weights",
-        ),
-        (
-            "comparison",
-            f"two networks on ten kinds of object: {first:.0%} and {second:.0%}",
-            f"real against fake, {compared} trainings with paired seeds"
-            if compared
-            else "real against fake, with paired seeds",
-        ),
-    ]
-    return pd.DataFrame(rows, columns=["part", "original report", "this report"])
+def _first(stages, name):
+    """The metric from the first stage that has it, or None."""
+    found = (stage.value(name) for stage in stages)
+    return next((value for value in found if not value.missing), None)

@@ -8,11 +8,11 @@ REAL is blue; nothing else has these colours.
 from realfake_lib.plots.comparison import (
     accuracy_vs_cost,
     against_published,
+    by_condition,
     comparison_dots,
     known_against_unseen,
     learning_rate_lines,
     transfer_bars,
-    unseen_generators,
 )
 from realfake_lib.plots.dataset import (
     power_spectrum,
@@ -48,6 +48,7 @@ __all__ = [
     "adversarial_examples",
     "against_published",
     "augmentation_grid",
+    "by_condition",
     "class_examples",
     "comparison_dots",
     "confusion_matrices",
@@ -69,5 +70,4 @@ __all__ = [
     "spectra",
     "style",
     "transfer_bars",
-    "unseen_generators",
 ]

@@ -15,7 +15,6 @@ from realfake_lib.plots.style import (
     percent,
     percent_axis,
     readable,
-    reference_line,
     rows_axis,
     series,
     spread,
@@ -297,7 +296,7 @@ def transfer_bars(table):
     ----------
     table : DataFrame
         A row a model: backbone, strategy, accuracy, ci_low, ci_high. A missing accuracy (NaN, for
-        weights that could not be had) is named as such.
+        weights that were not available) is named as such.
 
     Returns
     -------
@@ -328,7 +327,7 @@ def transfer_bars(table):
             ax.text(
                 0.02,
                 row,
-                "weights not to be had",
+                "weights not available",
                 transform=ax.get_yaxis_transform(),
                 va="center",
                 color=FAINT,
@@ -391,59 +390,42 @@ def against_published(table):
 
 
 @styled
-def unseen_generators(table):
-    """What detectors make of fakes by generators that they never met.
+def by_condition(table):
+    """What detectors reach on known images, and what is left under harder conditions.
 
     Parameters
     ----------
     table : DataFrame
-        Columns model, generator, auroc, auroc_low, auroc_high, fake_recall, fake_recall_low,
-        fake_recall_high.
+        Columns detector, condition, measure, value, low, high (in [0, 1]) and chance (NaN where a
+        measure has no chance level).
 
     Returns
     -------
     Figure
-        Left the AUROC, right the share of fakes found, up to a quarter or to what is reached.
+        A row a detector, a panel a condition and measure; the first detector stands out.
     """
-    need_columns(table, "model", "generator", "auroc", "auroc_low", "fake_recall")
-    generators = list(dict.fromkeys(table["generator"]))
-    models = list(dict.fromkeys(table["model"]))
-    height = max(0.2 + 0.17 * len(models), 0.5)
-    figure = new_figure(height * len(generators) + 1.2)
-    axes = figure.subplots(1, 2, sharey=True)
-    shifts = 0.8 * (np.arange(len(models)) - (len(models) - 1) / 2) / max(4, len(models))
-    handles = []
-    for i, model in enumerate(models):
-        of_model = table[table["model"] == model]
-        rows = np.array([generators.index(name) for name in of_model["generator"]]) + shifts[i]
-        colour, marker, _ = series(i)
-        for ax, measure in zip(axes, ("auroc", "fake_recall"), strict=True):
-            handle = interval_dots(
-                ax,
-                rows,
-                of_model[measure],
-                of_model[f"{measure}_low"],
-                of_model[f"{measure}_high"],
-                colour,
-                marker,
-            )
-        handles.append(handle)
-    for ax in axes:
-        rows_axis(ax, generators, separated=True)
-        ax.set_xlim(-0.02, 1.02)
-    # Detectors find next to nothing here: on an axis to 100 % all marks would lie on one another.
-    axes[1].set_xlim(np.array([-0.02, 1.02]) * max(0.25, table["fake_recall_high"].max()))
-    axes[1].tick_params(labelleft=False)
-    axes[0].set_xlabel("AUROC against REAL (0 to 1)")
-    reference_line(axes[0], 0.5, "coin toss")
-    percent_axis(axes[1].xaxis, "fakes found at the threshold")
-    figure.legend(
-        handles=handles,
-        labels=models,
-        labelcolor=[readable(handle.get_color()) for handle in handles],
-        loc="outside lower center",
-        ncols=min(4, len(models)),
-    )
+    need_columns(table, "detector", "condition", "measure", "value", "low", "high", "chance")
+    detectors = list(dict.fromkeys(table["detector"]))
+    panels = table.groupby(["condition", "measure"], sort=False)
+    figure = new_figure(0.45 * len(detectors) + 1.1)
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for ax, ((condition, measure), part) in zip(axes, panels, strict=True):
+        percentage = measure != "AUROC"
+        rows = np.array([detectors.index(name) for name in part["detector"]])
+        for chosen, colour in ((rows == 0, SERIES[0]), (rows > 0, FAINT)):
+            columns = (part.loc[chosen, name] for name in ("value", "low", "high"))
+            interval_dots(ax, rows[chosen], *columns, colour, zorder=3)
+        for row, value in zip(rows, part["value"], strict=True):
+            text = f"{100 * value:.1f}" if percentage else f"{value:.2f}"
+            weight = "normal" if row else "bold"
+            ax.text(value, row - 0.2, text, ha="center", va="bottom", fontsize=9, weight=weight)
+        if np.isfinite(chance := part["chance"].iloc[0]):
+            ax.axvline(chance, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+        rows_axis(ax, detectors, separated=True)
+        ax.set(title=condition, xlim=(-0.25, 1.25), ylim=(len(detectors) - 0.6, -0.75))
+        ax.set_xlabel(f"{measure} (%)" if percentage else f"{measure} (0 to 1)")
+        ax.set_xticks((0, 0.5, 1), ("0", "50", "100") if percentage else ("0", "½", "1"))
+    axes[0].get_yticklabels()[0].set(weight="bold")
     return figure
 
 

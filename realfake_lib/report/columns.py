@@ -27,6 +27,10 @@ COLUMNS = {
     "precision": ("precision (%)", _PERCENT),
     "predicted_fake": ("predicted FAKE (%)", _PERCENT),
     "false_positive_rate": ("false-positive rate (%)", _PERCENT),
+    "accuracy_dedup": ("accuracy without duplicates (%)", percent(2)),
+    "tpr_at_fpr_01": ("recall at 1 % FPR (%)", _PERCENT),
+    "ece": ("calibration error, ECE (%)", percent(2)),
+    "unseen_recall": ("recall, unseen generators (%)", _PERCENT),
     "ci": ("95 % interval (%)", _PERCENT),
     # other measures
     "auroc": ("AUROC", decimals(3)),

@@ -173,7 +173,7 @@ class StageRun:
         *paragraphs : str
             Markdown; numbers in it format themselves, see :class:`values.Number`.
         """
-        whole = "\n\n".join(inspect.cleandoc(paragraph) for paragraph in paragraphs)
+        whole = "\n\n".join(inspect.cleandoc(paragraph) for paragraph in paragraphs if paragraph)
         text = leave_out.without_gaps(whole)
         if text.strip():
             facts = {"kind": "text"} | ({"left_out": True} if text != whole else {})

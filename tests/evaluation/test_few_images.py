@@ -88,7 +88,7 @@ def test_detectors_that_say_the_same_do_not_differ(labels, logits):
 
 
 def test_the_originals_mistakes_can_be_made(labels, logits):
-    found = audit.mistakes(labels, 1 - calibration.apply_temperature(logits)[:, None])
+    found = audit.mistakes(labels, 1 - calibration.apply_temperature(logits))
     assert found["accuracy"].between(0, 1).all()
 
 
