@@ -1,7 +1,7 @@
 """The original report's two mistakes in evaluation, made again on any predictions.
 
-Its notebook called ``argmax`` on predictions that have one column, and compared them with the labels
-of an iterator that hands its images out in another order. Either alone ruins the result.
+Its notebook called ``argmax`` on predictions that have one column, and compared them with the
+labels of an iterator that hands its images out in another order. Either alone ruins the result.
 """
 
 import numpy as np
