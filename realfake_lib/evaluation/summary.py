@@ -52,6 +52,12 @@ def by_condition(*stages):
     return pd.DataFrame(rows, columns=columns)
 
 
+def unseen_generators(training):
+    """Names of the generators whose fakes the detector was scored on."""
+    parts = [name.split(".") for name in training.metrics if name.startswith("detector.unseen.")]
+    return sorted({generator for _, _, generator, *_ in parts} - {"all"})
+
+
 def overview(*stages):
     """One row a detector: accuracy, calibration, unseen generators, size.
 
@@ -128,5 +134,4 @@ def against_published(training, published):
 
 def _first(stages, name):
     """The metric from the first stage that has it, or None."""
-    found = (stage.value(name) for stage in stages)
-    return next((value for value in found if not value.missing), None)
+    return next((stage.value(name) for stage in stages if stage.has(name)), None)

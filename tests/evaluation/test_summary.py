@@ -4,14 +4,15 @@ import pandas as pd
 import pytest
 
 from realfake_lib.evaluation import summary
-from realfake_lib.report.values import MISSING, Number
+from realfake_lib.report.values import Number
 
 
 class Stage(dict):
     """A finished stage's metrics."""
 
-    def value(self, name):
-        return self.get(name, MISSING)
+    metrics = property(dict)
+    has = dict.__contains__
+    value = dict.get
 
 
 @pytest.fixture
@@ -40,10 +41,15 @@ def test_without_results_there_are_no_conditions():
     assert summary.by_condition(Stage()).empty
 
 
+def test_unseen_generators_are_those_that_were_scored():
+    names = ("wgan.auroc", "ddpm.auroc", "ddpm.fake_recall", "all.auroc")
+    training = Stage(dict.fromkeys([f"detector.unseen.{name}" for name in names], Number(0.5)))
+    assert summary.unseen_generators(training) == ["ddpm", "wgan"]
+
+
 def test_overview_has_a_row_a_detector_and_no_empty_column(training):
-    frame = summary.overview(
-        training, Stage({"efficientnet_lite0_finetuned.parameters": Number(5)})
-    )
+    transfer = Stage({"efficientnet_lite0_finetuned.parameters": Number(5)})
+    frame = summary.overview(training, transfer)
     assert list(frame.index) == ["detector", "EfficientNet-Lite0", "baseline, flips only"]
     assert list(frame) == ["accuracy", "accuracy_dedup", "unseen_recall", "parameters"]
     assert frame.loc["detector", "unseen_recall"] == 0.03
