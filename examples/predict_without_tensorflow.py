@@ -10,6 +10,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when ONNX Runtime is imported
 import onnxruntime  # noqa: E402
 
 from realfake_lib.data import load_image  # noqa: E402
+from realfake_lib.errors import UserError  # noqa: E402
 
 model, *images = map(Path, sys.argv[1:])
 meta = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
@@ -17,7 +18,11 @@ session = onnxruntime.InferenceSession(model)
 
 for path in images:
     # Upright, on white, 8 bits, sRGB, the central square: what the network was trained on.
-    pixels = load_image(path, meta["image_size"])  # (size, size, 3), uint8, 0 to 255
+    try:
+        pixels = load_image(path, meta["image_size"])  # (size, size, 3), uint8, 0 to 255
+    except UserError as error:
+        print(error, file=sys.stderr)
+        continue
     (logit,) = session.run(None, {"pixels": pixels[None]})
     p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))
     low, high = meta["uncertain_band"]

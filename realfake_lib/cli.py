@@ -18,7 +18,6 @@ from realfake_lib.errors import StageFailed, UserError
 
 app = typer.Typer(
     name="realfake",
-    help="Tell real photographs from AI-generated images, and report how far that can be trusted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -155,6 +154,23 @@ def report_pdf(profile: Profile = "standard"):
 
     build = plan.load(profile=profile).build
     typer.echo(f"PDF: {pdf.to_pdf(build / 'report.html', build / 'report.pdf')}")
+
+
+def _version(asked: bool):
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"realfake {version('realfake_lib')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+):
+    """Tell real photographs from AI-generated images, and report how far that can be trusted."""
 
 
 # --- data ---------------------------------------------------------------------------------------

@@ -7,11 +7,15 @@ import os
 import sys
 import tempfile
 import threading
+import time
 import unicodedata
 
 from realfake_lib import progress
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+LINE_EVERY = 30.0
+"""Seconds between two lines of progress where standard error is no terminal."""
 
 
 _PLAINER = str.maketrans({"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">="})
@@ -105,12 +109,29 @@ def notes():
         library.removeHandler(handler)
 
 
+def _line_now_and_then():
+    """Listener for a log file: the newest progress every :data:`LINE_EVERY` seconds."""
+    last = time.monotonic()
+
+    def say(message, done, total):
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY:
+            last = time.monotonic()
+            count = f" {done:,.0f}/{total:,.0f}" if total else ""
+            print(f"{message}{count}", file=sys.stderr, flush=True)
+
+    return say
+
+
 @contextlib.contextmanager
 def progress_bar():
-    """Draw what is told to :mod:`realfake_lib.progress`, if standard error is a terminal."""
-    shown = sys.stderr is not None and sys.stderr.isatty()
-    if not shown or progress.VARIABLE in os.environ:
+    """Draw what is told to :mod:`realfake_lib.progress`; a line now and then without a terminal."""
+    if sys.stderr is None or progress.VARIABLE in os.environ:
         yield
+        return
+    if not sys.stderr.isatty():
+        with progress.listen(_line_now_and_then()):
+            yield
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

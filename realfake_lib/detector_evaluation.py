@@ -103,8 +103,17 @@ def evaluate(
     from realfake_lib import data as library
 
     dataset = load(data, image_size=detector.image_size, one_class=True)
+    chosen = part
     if part is None:
         part = "test" if len(set(dataset.labels)) > 1 else "all"
+    trained_on = detector.meta.get("fingerprint") == dataset.fingerprint
+    if part == "all" and trained_on and not dataset.is_demo:
+        _log.warning("The detector was trained on most of these images: the figures are too good.")
+    elif chosen is None and part == "test" and not trained_on:
+        _log.warning(
+            "Only the test part is scored. --part all scores all images, which is right if the "
+            "detector was trained on none of them."
+        )
     rows = np.arange(dataset.n) if part == "all" else library.make_splits(dataset).test
     if not len(rows):
         raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")

@@ -99,11 +99,17 @@ def predict(
         If a folder holds no images, or the detector or the folder for the explanations cannot be
         used.
     ValueError
-        If an array is no image, or an explanation or a cluster is asked for where an image has no
+        If something is no image, or an explanation or a cluster is asked for where an image has no
         file.
     """
-    if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
+    if isinstance(images, str | os.PathLike | np.ndarray | Image.Image | bytes) or hasattr(
+        images, "read"
+    ):
         images = [images]
+    if not isinstance(images, Iterable):
+        raise ValueError(f"images are paths, arrays or Pillow images, not {type(images).__name__}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it has to be at least 1")
     check_cluster(cluster, explain)
     sources = list(_expanded(images))
     if not all(isinstance(source, Path) for source in sources):
@@ -156,6 +162,8 @@ def _expanded(images):
                 yield path
         elif isinstance(image, Image.Image):
             yield image
+        elif hasattr(image, "read") or isinstance(image, bytes | bytearray | memoryview):
+            raise ValueError("for bytes or an open file, give PIL.Image.open(…) of it")
         else:
             yield _checked(np.asarray(image))
 

@@ -1,6 +1,7 @@
 """The command line: what reaches the library, and what a mistake, a failure and Ctrl-C end with."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -332,6 +333,7 @@ def detector(monkeypatch):
         image_size=16,
         threshold=0.5,
         p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
+        meta={},
     )
     monkeypatch.setattr(detector_evaluation, "find_model", Path)
     monkeypatch.setattr(detector_evaluation, "load_detector", lambda path: found)
@@ -345,6 +347,14 @@ def test_evaluate_scores_the_test_part_or_everything(tiny, detector):
     content = json.loads(result.stdout)
     assert content["n"] == 40 and content["measures"]["accuracy"]["value"] == 1.0
     assert len(content["measures"]["auroc"]["ci"]) == 2
+
+
+def test_evaluate_says_what_its_choice_of_images_means(tiny, detector):
+    assert "--part all scores all" in realfake("evaluate", "--model", "some.keras").stderr
+    detector.meta["fingerprint"] = tiny.fingerprint
+    assert "--part all" not in realfake("evaluate", "--model", "some.keras").stderr
+    everything = realfake("evaluate", "--model", "some.keras", "--part", "all")
+    assert "the figures are too good" in everything.stderr
 
 
 def test_evaluate_refuses_an_unknown_part():
@@ -391,9 +401,19 @@ def test_evaluate_says_where_no_image_is_left_to_score(untrained, detector, tmp_
     assert result.exit_code == 2 and "--part all" in result.stderr
 
 
+def test_a_folder_of_one_class_is_given_by_the_folder_above(untrained, detector, tmp_path):
+    folder = own_folder(tmp_path / "own", {"FAKE": 30})
+    result = realfake("evaluate", "--model", "some.keras", "--data", folder / "FAKE")
+    assert result.exit_code == 2 and f"Give the folder above it: {folder}." in result.stderr
+
+
+def test_the_version_is_told():
+    assert re.fullmatch(r"realfake \d+\.\d+\.\d+\n", realfake("--version").stdout)
+
+
 def test_what_a_reader_of_a_score_must_know_is_said(tiny, detector):
     result = realfake("evaluate", "--model", "some.keras", "--json")
-    assert result.stderr == "note: Take care.\n" and json.loads(result.stdout)
+    assert result.stderr.startswith("note: Take care.\n") and json.loads(result.stdout)
 
 
 def test_export_writes_an_onnx_file_and_says_how_near_it_is(tmp_path):

@@ -121,6 +121,19 @@ def test_a_pillow_image_that_is_cut_off_ends_nothing(detector_file, pictures):
     assert "damaged or cut off" in bad.error and bad.p_fake is None and good.verdict == "REAL"
 
 
+@pytest.mark.parametrize("image", [b"GIF89a", io.BytesIO(b"GIF89a"), [io.BytesIO()]])
+def test_bytes_and_open_files_are_told_to_go_through_pillow(detector_file, image):
+    with pytest.raises(ValueError, match=r"PIL\.Image\.open"):
+        realfake_lib.predict(image, detector_file)
+
+
+def test_nothing_to_judge_and_no_batch_are_errors(detector_file):
+    with pytest.raises(ValueError, match="not NoneType"):
+        realfake_lib.predict(None, detector_file)
+    with pytest.raises(ValueError, match="at least 1"):
+        realfake_lib.predict([], detector_file, batch_size=0)
+
+
 @pytest.mark.parametrize("array", [np.zeros((8, 8, 3)), np.zeros((8, 8), "uint8")])
 def test_an_array_that_is_no_image_is_an_error_and_no_verdict(detector_file, array):
     with pytest.raises(ValueError, match="uint8"):

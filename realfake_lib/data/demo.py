@@ -164,6 +164,9 @@ def _train_autoencoder(crops, seed):
 
     Every source of chance has its own seed, so nothing of the caller's global state is touched.
     """
+    from realfake_lib import console
+
+    console.import_tensorflow()  # without its own lines: nobody asked for TensorFlow here
     from realfake_lib.keras_setup import keras
 
     weights = iter(range(seed * 100, seed * 100 + 100))

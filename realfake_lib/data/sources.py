@@ -155,7 +155,9 @@ def _dataset_at(path, setting):
     if not found:
         raise UserError(
             f"{setting}: {path} holds neither an archive nor folders named REAL and FAKE",
-            layout.EXPECTED,
+            f"Give the folder above it: {path.parent}."
+            if layout.says_class(path.name)
+            else layout.EXPECTED,
         )
     return found[0]
 

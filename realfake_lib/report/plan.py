@@ -157,7 +157,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
         for name, entry in content["stages"].items()
     }
     for change in changes:
-        _change(stages, change)
+        _change(stages, change, content["stages"])
     _check_inputs(stages)
     for stage in stages.values():
         _check_notebook(stage, root)
@@ -211,7 +211,7 @@ def _of_profile(value, profile, where):
     return value[profile]
 
 
-def _change(stages, change):
+def _change(stages, change, entries):
     target, equals, text = change.partition("=")
     name, dot, parameter = target.rpartition(".")
     if not equals or not parameter:
@@ -234,7 +234,42 @@ def _change(stages, change):
         raise UserError(f"--set {change}: the value is not valid YAML") from error
     for stage in chosen:
         if parameter in stage.parameters:
+            _check_kind(change, value, entries[stage.name]["parameters"][parameter])
             stage.parameters[parameter] = value
+
+
+def _check_kind(change, value, given):
+    """Refuse a value of another kind than report.yml gives in any profile.
+
+    null there stands for "all" or "as it is" of a positive whole number.
+    """
+    kinds = [type(one) for one in (given.values() if _per_profile(given) else [given])]
+    allowed = {int if kind is type(None) else kind for kind in kinds}
+    allowed |= {type(None)} if type(None) in kinds else set()
+    allowed |= {int} if float in allowed else set()
+    positive = isinstance(value, bool) or not isinstance(value, int | float) or value > 0
+    if type(value) not in allowed or not (positive or 0 in _numbers(given)):
+        names = " or ".join(sorted(_KINDS[kind] for kind in allowed))
+        raise UserError(f"--set {change}: the value has to be {names}")
+
+
+_KINDS = {
+    int: "a positive whole number",
+    float: "a positive number",
+    bool: "true or false",
+    str: "a word",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "null",
+}
+
+
+def _numbers(given):
+    return given.values() if _per_profile(given) else [given]
+
+
+def _per_profile(value):
+    return isinstance(value, dict) and set(value) == set(PROFILES)
 
 
 def _check_inputs(stages):

@@ -80,6 +80,34 @@ def test_a_parameter_can_be_changed_for_one_run(project):
     refused(project, "not valid YAML", changes=["first.epochs=[3"])
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("epochs=abc", "a positive whole number"),
+        ("epochs=2.5", "a positive whole number"),
+        ("epochs=-1", "a positive whole number"),
+        ("epochs=true", "a positive whole number"),
+        ("epochs=2020-01-01", "a positive whole number"),
+        ("n_train=abc", "a positive whole number or null"),
+        ("rate=x", "a positive number"),
+        ("rate=.nan", "a positive number"),
+        ("sizes=3", "a list"),
+    ],
+)
+def test_a_change_of_another_kind_is_refused_before_anything_runs(project, change, words):
+    project.add("fifth", defines="n_train, rate = None, 1.0\n",
+                parameters={"n_train": None, "rate": 0.5})  # fmt: skip
+    refused(project, f"--set {change}: the value has to be", words, changes=[change])
+
+
+def test_a_number_without_decimals_or_null_may_be_given(project):
+    project.add("fifth", defines="n_train, rate = None, 1.0\n",
+                parameters={"n_train": None, "rate": 0.5})  # fmt: skip
+    plan = planning.load(project.root, changes=["n_train=5", "rate=1"])
+    assert plan.stages["fifth"].parameters["n_train"] == 5
+    assert planning.load(project.root, changes=["n_train=null"])
+
+
 def test_without_a_checkout_the_message_says_so(tmp_path):
     with pytest.raises(UserError, match=r"no report\.yml"):
         planning.load(tmp_path)
