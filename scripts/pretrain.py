@@ -66,7 +66,7 @@ def distil(network, lesson, seed, label, folder, origin):
 def train_backbone(task, folder, origin):
     """A backbone with ImageNet weights, every layer trained further on all training images."""
     weights = transfer.find_weights(BACKBONE, CUT).path
-    network = transfer_study.thawed_backbone(BACKBONE, weights, CUT, stem_stride=1)
+    network = transfer_study.unfrozen_backbone(BACKBONE, weights, CUT, stem_stride=1)
     label = f"{BACKBONE}_finetuned"
     arguments = (network, *task, "fine_tune_full", 0)
     fit = pretrained.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS)

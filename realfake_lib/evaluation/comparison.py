@@ -1,7 +1,7 @@
-"""Which differences between settings are real, when each was trained with the same few seeds.
+"""Which differences between settings are significant, when each was trained with the same seeds.
 
-Two sources of chance blur a comparison: which images happened to be tested, and which seed happened
-to be drawn. An interval or a test that knows only the first calls the luck of a seed a discovery.
+Two sources of chance enter a comparison, the test images and the seed of the training. A test that
+knows only the first takes the luck of a seed for an effect.
 """
 
 from itertools import combinations
@@ -14,7 +14,7 @@ from realfake_lib.evaluation.metrics import placements
 from realfake_lib.evaluation.significance import exact_mcnemar, holm
 
 LEVEL = 0.05
-"""Chance, over all comparisons of one table together, of calling any difference real wrongly."""
+"""Family-wise error rate of the comparisons of one table."""
 
 
 def against(baseline, settings):
@@ -53,12 +53,10 @@ def pareto(costs, values):
 def compare(correct, pairs, n_bootstrap=2000, seed=0):
     """Differences in accuracy between settings, seed by seed on the same images.
 
-    A difference is called real when McNemar's test finds it for **each** seed, all in the same
+    A difference is significant when McNemar's test finds it for **each** seed, all in the same
     direction: the p-value is the largest over the seeds (an intersection-union test), 1 where
     the direction changes, and is corrected for the number of pairs by Holm's method. The interval
-    draws both images and seeds anew (the pigeonhole bootstrap of two crossed factors). With
-    three seeds it still knows little about the spread over seeds, so read it beside the single
-    seeds' differences, ``lowest`` and ``highest``.
+    resamples both images and seeds (the pigeonhole bootstrap of two crossed factors).
 
     Parameters
     ----------
@@ -73,8 +71,8 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
     -------
     pandas.DataFrame
         One row a pair: ``setting``, ``against``, ``difference`` (of the accuracies, mean over
-        seeds), ``low`` and ``high`` (95 % interval), ``lowest`` and ``highest`` (of the single
-        seeds), ``p`` and ``p_holm``, ``real`` (bool).
+        seeds), ``difference_low`` and ``difference_high`` (95 % interval), ``p`` and ``p_holm``,
+        ``significant`` (bool).
 
     Raises
     ------
@@ -150,6 +148,65 @@ def compare_auroc(fakes, reals, pairs, n_bootstrap=2000, seed=0):
     return _corrected(rows)
 
 
+def not_different(pairs, setting):
+    """Settings that do not differ significantly from one of them.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        From :func:`compare` over :func:`all_pairs`.
+    setting : str
+
+    Returns
+    -------
+    list of str
+    """
+    alike = pairs[~pairs["significant"]]
+    both = [*zip(alike["setting"], alike["against"], strict=True)]
+    return [b for a, b in both if a == setting] + [a for a, b in both if b == setting]
+
+
+def directions(table):
+    """Settings by the direction of their difference from the baseline.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`compare`.
+
+    Returns
+    -------
+    better, worse, neither : str
+        Names of the settings that are significantly better, significantly worse, or neither,
+        joined; ``"none"`` without any.
+    """
+    significant = table["significant"].astype(bool)
+    better, worse = significant & (table["difference"] > 0), significant & (table["difference"] < 0)
+    parts = (better, worse, ~significant)
+    return tuple(", ".join(table.loc[part, "setting"]) or "none" for part in parts)
+
+
+def metrics(table):
+    """Differences from the baseline, ready for ``run.metrics``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`compare`, with a column ``key``.
+
+    Yields
+    ------
+    name : str
+        For example ``"network.compact_cnn.difference"``, and ``….significant``.
+    value : float or bool
+    interval : (low, high), for the difference only
+    """
+    for row in table.itertuples():
+        interval = (row.difference_low, row.difference_high)
+        yield f"{row.key}.difference", row.difference, interval
+        yield f"{row.key}.significant", bool(row.significant)
+
+
 def _shape_of_all(arrays):
     shapes = {np.shape(array) for array in arrays.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
@@ -174,10 +231,8 @@ def _row(setting, other, by_seed, redrawn, p_values):
         "setting": setting,
         "against": other,
         "difference": by_seed.mean(),
-        "low": low,
-        "high": high,
-        "lowest": by_seed.min(),
-        "highest": by_seed.max(),
+        "difference_low": low,
+        "difference_high": high,
         "p": float(max(p_values)) if one_direction else 1.0,
     }
 
@@ -186,5 +241,5 @@ def _corrected(rows):
     """The rows as a table with p-values corrected for their number."""
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(table["p"].to_numpy())
-    table["real"] = table["p_holm"] < LEVEL
+    table["significant"] = table["p_holm"] < LEVEL
     return table

@@ -1,6 +1,7 @@
-"""Transfer learning studied: where to cut, at what size, and from how many images on it pays."""
+"""Transfer learning: cut layer, input size, number of training images, and starting weights."""
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
 from realfake_lib.training import pretrained
-from realfake_lib.training.features import extract, extract_cuts, fit_frozen, fit_head
+from realfake_lib.training.features import extract_cuts, fit_frozen, fit_head
+from realfake_lib.training.in_domain import transferred
 from realfake_lib.training.loop import fit, fresh_model, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
@@ -61,14 +63,12 @@ def find_backbones(backbones, cut_layers=None, allow_download=True):
     return found, pd.DataFrame(rows)
 
 
-def random_backbone(
-    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
-):
-    """The control: the cut backbone with random weights that stay as they are.
+def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
+    """The cut backbone with random, frozen weights: the control of frozen ImageNet features.
 
     Parameters
     ----------
-    backbone, cut_layer, image_size, input_size, stem_stride
+    backbone, cut_layer, image_size, input_size
         As for :func:`realfake_lib.models.transfer.build`.
     seed : int
         Of the weights.
@@ -78,40 +78,19 @@ def random_backbone(
     keras.Model
     """
     set_seed(seed)
-    return transfer.build(backbone, cut_layer, image_size, input_size, None, stem_stride)
+    return transfer.build(backbone, cut_layer, image_size, input_size, weights=None)
 
 
-def scratch_backbone(
-    backbone, cut_layer=None, image_size=32, input_size=None, seed=0, stem_stride=None
-):
-    """The other control: random weights, all of which are to be trained.
-
-    Parameters and result as for :func:`random_backbone`.
-    """
-    model = random_backbone(backbone, cut_layer, image_size, input_size, seed, stem_stride)
-    for layer in model.layers:
-        layer.trainable = True
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # at .99 the averages lag behind a training as short as these
-    return model
-
-
-def fresh(network, image_size, seed=0):
-    """A network of :func:`realfake_lib.models.available` with fresh, seeded weights."""
-    set_seed(seed)
-    return models.build(network, image_size)
-
-
-def thawed_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
-    """A backbone with all its layers to be trained, BatchNorm too: ``network(image_size)``.
+def unfrozen_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
+    """A builder ``network(image_size)`` of a backbone with all layers trainable, BatchNorm too.
 
     Parameters
     ----------
     backbone, cut_layer, input_size, stem_stride
         As for :func:`realfake_lib.models.transfer.build`.
     weights : path-like, optional
-        ImageNet weights to start from. Without them it serves to find a training that was kept,
-        whose weights then take the place of the random ones.
+        ImageNet weights to start from. Without them the network can still be identified with a
+        pretrained checkpoint, whose weights replace the random ones.
 
     Returns
     -------
@@ -128,23 +107,23 @@ def thawed_backbone(backbone, weights=None, cut_layer=None, input_size=None, ste
 def find_or_fit(
     network, dataset, splits, recipe, label, seed=0, folder=None, checkpoint_dir=None, train=True
 ):
-    """A long training as it was kept, or else done here.
+    """A pretrained checkpoint, or the training itself.
 
     Parameters
     ----------
     network, dataset, splits, recipe, seed, checkpoint_dir
         As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
     label : str
-        Names the kept file and the checkpoint.
+        Names the pretrained checkpoint, and the checkpoint of the training.
     folder : path-like, optional
-        Of kept trainings, see :mod:`realfake_lib.training.pretrained`.
+        Of pretrained checkpoints, see :mod:`realfake_lib.training.pretrained`.
     train : bool
-        Whether to train where none was kept.
+        Whether to train where there is no pretrained checkpoint.
 
     Returns
     -------
     FitResult or None
-        Its ``origin`` is empty where it was trained here. None: not found, and not to be trained.
+        Its ``origin`` is empty if it was trained here. None: no checkpoint, and ``train`` is False.
     """
     folder = None if folder is None else Path(folder)
     arguments = (network, dataset, splits, recipe, seed)
@@ -153,8 +132,8 @@ def find_or_fit(
     return None if folder is None else pretrained.find(*arguments, folder, label)
 
 
-def judged_on(splits, n_val, seed=0):
-    """The same splits with fewer validation images, to judge many trainings by.
+def with_fewer_val(splits, n_val, seed=0):
+    """The same splits with fewer validation images, to compare many trainings on.
 
     Parameters
     ----------
@@ -184,9 +163,9 @@ def by_cut_and_input(
     ----------
     backbone : str
     cuts : sequence of str
-        Layers, the lowest first; those that the weights do not reach are left out.
+        Cut layers, the lowest first; those that the weights do not reach are left out.
     input_sizes : sequence of int
-        Sides in pixels to which the model enlarges its images.
+        Sides in pixels to which the model enlarges the images.
     dataset : ImageDataset
     splits : Splits
         ``train`` fits the heads; accuracy is that on ``val``.
@@ -195,7 +174,7 @@ def by_cut_and_input(
     seed : int
         Of the random weights.
     cache : path-like, optional
-        Folder that keeps features.
+        Folder of the cached features.
 
     Returns
     -------
@@ -244,250 +223,226 @@ def _deepest(backbone, cuts, image_size, input_size, weights, seed):
     return None
 
 
-def frozen_by_size(model, sizes, dataset, splits, seed=0, cache=None):
-    """Validation accuracy of a head on frozen features, by the number of training images.
+STRATEGIES = {
+    "random_frozen": "random weights, frozen",
+    "frozen": "ImageNet, frozen",
+    "finetuned": "ImageNet, fine-tuned",
+    "finetuned_few": "ImageNet, fine-tuned",
+    "scratch": "from scratch",
+    "objects_frozen": "object classes, frozen",
+    "from_objects": "object classes, fine-tuned",
+}
+"""End of a model's name to how it was trained."""
 
-    Parameters
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes
     ----------
+    network : str
+    end : str
+        A key of :data:`STRATEGIES`.
     model : keras.Model
-        From :func:`realfake_lib.models.transfer.build`.
-    sizes : sequence of int
-        Numbers of training images; each subset holds the smaller ones.
-    dataset : ImageDataset
-    splits : Splits
-    seed : int
-        Of the choice of images.
-    cache : path-like, optional
-
-    Returns
-    -------
-    DataFrame
-        ``n_train``, ``val_accuracy``, ``n``.
-    """
-    train = extract(model, dataset, splits.train, cache=cache)
-    val = extract(model, dataset, splits.val, cache=cache)
-    rows = []
-    for size, subset in _nested(dataset, splits, sizes, seed):
-        chosen = np.isin(splits.train, subset)
-        head = fit_head(train[chosen], dataset.labels[subset], val, dataset.labels[splits.val])
-        rows.append({"n_train": size, "val_accuracy": head.val_accuracy, "n": len(splits.val)})
-    return pd.DataFrame(rows)
-
-
-def trained_by_size(
-    model,
-    sizes,
-    dataset,
-    splits,
-    recipe,
-    least_steps=600,
-    seed=0,
-    checkpoint_dir=None,
-    label=None,
-    probe=None,
-    cache=None,
-):
-    """Validation accuracy of a training, by the number of training images.
-
-    A small set is passed over more often, in smaller batches, so that every training takes at
-    least ``least_steps`` steps: nobody with a hundred images would stop after a hundred looks.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Starting point, left as it is; its trainable layers are trained.
-    sizes : sequence of int
-    dataset : ImageDataset
-    splits : Splits
-    recipe : str or Recipe
-        Its epochs are passes over the largest sets, and how often validation is looked at.
-    least_steps : int
-    seed : int
-        Of the choice of images and of the training.
-    checkpoint_dir : path-like, optional
-    label : str, optional
+    recipe : Recipe or None
+        None: only a logistic head is fitted, on frozen features.
     probe : keras.Model, optional
-        The same network, frozen, left as it is. Its logit, fitted on the images of each size and on
-        no others, is what the training of that size starts from: a random one would first spoil
-        what the layers below it know.
-    cache : path-like, optional
-        Folder that keeps the features of ``probe``.
-
-    Returns
-    -------
-    frame : DataFrame
-        ``n_train``, ``passes`` over them, ``val_accuracy``, ``n``.
-    largest : FitResult
-        The training on the largest size.
+        The same network, frozen. The training starts from its logit, fitted on the same images: a
+        random one would distort the pretrained features.
 
     References
     ----------
     Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution,
-    ICLR 2022, arXiv 2202.10054 (the logit first).
+    ICLR 2022, arXiv 2202.10054.
     """
-    recipe = get_recipe(recipe)
-    if probe is not None:
-        model, probe = (fresh_model(each, dataset.image_size) for each in (model, probe))
-    label = label or model.name
-    rows, result = [], None
-    for size, subset in _nested(dataset, splits, sizes, seed):
-        batch_size = min(recipe.batch_size, max(8, size // 32))
-        steps = recipe.epochs * max(1, size // batch_size)
-        # Images that stand in the list more than once, not more epochs: each epoch is validated,
-        # and on few images that would cost more than all training.
-        often = max(1, -(-least_steps // steps))
-        if probe is not None:
-            fit_frozen(probe, dataset, replace(splits, train=subset), cache)
-            model.get_layer("logit").set_weights(probe.get_layer("logit").get_weights())
-        result = fit(
-            model,
-            dataset,
-            replace(splits, train=np.tile(subset, often)),
-            recipe.replace(batch_size=batch_size),
-            seed=seed,
-            checkpoint_dir=checkpoint_dir,
-            label=f"{label}_{size}",
-        )
-        rows.append(
-            {
-                "n_train": size,
-                "passes": often * recipe.epochs,
-                "val_accuracy": float(result.history["val_accuracy"].iloc[-1]),
-                "n": len(splits.val),
-            }
-        )
-    return pd.DataFrame(rows), result
+
+    network: str
+    end: str
+    model: object
+    recipe: object = None
+    probe: object = None
+
+    @property
+    def name(self):
+        """Name of the trained model."""
+        return f"{self.network}_{self.end}"
+
+    @property
+    def training(self):
+        """How it is trained, in words."""
+        return STRATEGIES[self.end]
 
 
-def with_intervals(curves):
-    """Several curves of validation accuracy as one table, with 95 % Wilson intervals.
+def starts(backbone, weights, small_network, by_objects, epochs, image_size, seed=0):
+    """Everything that :func:`by_size` compares.
 
     Parameters
     ----------
-    curves : dict of (str, str) to DataFrame
-        Network and way of training to ``n_train``, ``val_accuracy``, ``n`` and, as it may be, more.
+    backbone : str
+    weights : path-like or None
+        Its ImageNet weights.
+    small_network : str
+        A network of :func:`realfake_lib.models.available`.
+    by_objects : FitResult or None
+        ``small_network`` pre-trained by :func:`realfake_lib.training.in_domain.pretrain`.
+    epochs : dict of str to int
+        Of ``"finetune"`` and ``"scratch"``.
+    image_size, seed : int
 
     Returns
     -------
-    DataFrame
-        ``network``, ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high``, ``n``; a
-        network's rows stand together.
+    list of Start
+        Without ImageNet weights or pre-training, those that need them are left out.
     """
-    networks = list(dict.fromkeys(network for network, _ in curves))
-    table = pd.concat(
-        frame.assign(network=network, training=training)
-        for wanted in networks
-        for (network, training), frame in curves.items()
-        if network == wanted
-    )
-    intervals = [
-        wilson(round(a * n), n) for a, n in zip(table["val_accuracy"], table["n"], strict=True)
+    recipe = get_recipe("comparison").replace(epochs=epochs["scratch"])
+    random = random_backbone(backbone, image_size=image_size, seed=seed)
+    fresh = prepared(random, norm="trained")
+    found = [
+        Start(backbone, "random_frozen", random),
+        Start(backbone, "scratch", fresh, recipe),
     ]
-    table["ci_low"], table["ci_high"] = np.transpose(intervals)
+    if weights is not None:
+        frozen = transfer.build(backbone, image_size=image_size, weights=weights)
+        gentle = get_recipe("fine_tune").replace(epochs=epochs["finetune"])
+        found.append(Start(backbone, "frozen", frozen))
+        found.append(Start(backbone, "finetuned", prepared(frozen), gentle, frozen))
+    set_seed(seed)
+    found.append(Start(small_network, "scratch", models.build(small_network, image_size), recipe))
+    if by_objects is not None:
+        frozen = transferred(by_objects, frozen=True, seed=seed)
+        model = transferred(by_objects, seed=seed)
+        found.append(Start(small_network, "objects_frozen", frozen))
+        found.append(Start(small_network, "from_objects", model, recipe, frozen))
+    return found
+
+
+def by_size(
+    starts, sizes, dataset, splits, least_steps=600, seed=0, checkpoint_dir=None, cache=None
+):
+    """Validation accuracy by number of training images.
+
+    Parameters
+    ----------
+    starts : list of Start
+        A model without a recipe gets the head of the largest size; others are left as they are.
+    sizes : sequence of int
+        Numbers of training images; each subset contains the smaller ones.
+    dataset : ImageDataset
+    splits : Splits
+    least_steps : int
+        Least number of steps of a training: small sets are repeated, in smaller batches.
+    seed : int
+        Of the choice of images and of the trainings.
+    checkpoint_dir : path-like, optional
+    cache : path-like, optional
+        Folder of the cached features.
+
+    Returns
+    -------
+    table : DataFrame
+        ``network``, ``training``, ``n_train``, ``val_accuracy``, ``ci_low``, ``ci_high`` (95 %,
+        Wilson), ``n``.
+    largest : dict of str to FitResult
+        The fits on the largest size, by name.
+    """
+    rows, largest = [], {}
+    for start in starts:
+        if start.probe is not None:
+            copies = (fresh_model(each, dataset.image_size) for each in (start.model, start.probe))
+            start = replace(start, **dict(zip(("model", "probe"), copies, strict=True)))
+        for size, subset in _nested(dataset, splits, sizes, seed):
+            few = replace(splits, train=subset)
+            if start.recipe is None:
+                result = fit_frozen(start.model, dataset, few, cache)
+            else:
+                result = _train(start, dataset, few, least_steps, seed, checkpoint_dir, cache)
+            accuracy, n = float(result.history["val_accuracy"].iloc[-1]), len(splits.val)
+            ci = wilson(round(accuracy * n), n)
+            rows.append((start.network, start.training, size, accuracy, *ci, n))
+            largest[start.name] = result
     columns = ["network", "training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
-    return table[columns].reset_index(drop=True)
+    return pd.DataFrame(rows, columns=columns), largest
 
 
-def crossings(table, pairs):
-    """Where one way of training overtakes another as training images grow in number.
+def _train(start, dataset, splits, least_steps, seed, checkpoint_dir, cache):
+    """One training of :func:`by_size`, on all of ``splits.train``."""
+    recipe, size = start.recipe, len(splits.train)
+    batch_size = min(recipe.batch_size, max(8, size // 32))
+    steps = recipe.epochs * max(1, size // batch_size)
+    # Repeated images instead of more epochs: each epoch is validated, which on few images would
+    # cost more than all training.
+    repeats = max(1, -(-least_steps // steps))
+    if start.probe is not None:
+        fit_frozen(start.probe, dataset, splits, cache)
+        logit = start.probe.get_layer("logit").get_weights()
+        start.model.get_layer("logit").set_weights(logit)
+    return fit(
+        start.model,
+        dataset,
+        replace(splits, train=np.tile(splits.train, repeats)),
+        recipe.replace(batch_size=batch_size),
+        seed=seed,
+        checkpoint_dir=checkpoint_dir,
+        label=f"{start.name}_{size}",
+    )
+
+
+def size_metrics(table):
+    """The rows of :func:`by_size` as metrics, ready for ``run.metrics``.
+
+    Yields
+    ------
+    name : str
+        For example ``"mobilenet.fine_tuned.n_100.val_accuracy"``.
+    value : float
+    interval : (low, high)
+    """
+    for row in table.itertuples():
+        training = re.sub(r"\W+", "_", row.training)
+        name = f"{row.network}.{training}.n_{row.n_train}.val_accuracy"
+        yield name, row.val_accuracy, (row.ci_low, row.ci_high)
+
+
+def ahead_up_to(table, first, second):
+    """Up to how many training images one training is better than another, intervals apart.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`with_intervals`.
-    pairs : dict of str to (way, way)
-        A name for each comparison, and the two ways compared, each a pair of network and training;
-        a comparison of which one is not in the table is left out.
+        From :func:`by_size`.
+    first, second : (str, str)
+        Network and training.
 
     Returns
     -------
-    DataFrame
-        Index ``comparison``; ``few`` and ``many``, the way ahead with the fewest and with the most
-        images, and ``other``, the one that is not ``few``; ``fewest`` and ``most``, these numbers
-        of images; ``few_clear`` and ``many_clear``, whether the two intervals are apart there;
-        ``n``, the number of images at which the lines cross (the last time, read off between the
-        two sizes next to it on a logarithmic axis; NaN where they never do), ``above`` and
-        ``below``, these two sizes, and ``crossings``, how often they cross.
+    int, or float NaN
+        The largest number of training images up to which ``first`` has the higher accuracy at
+        every size, with an interval that does not overlap that of ``second``; 0 if it has not at
+        the smallest. NaN if the table lacks one of them.
     """
-    lines = {
-        way: rows.set_index("n_train").sort_index()
-        for way, rows in table.groupby(["network", "training"])
-    }
-    rows = []
-    for name, (first, second) in pairs.items():
-        if first not in lines or second not in lines:
-            continue
-        one, other = lines[first], lines[second]
-        ahead = (one["val_accuracy"] - other["val_accuracy"]).dropna()  # at the sizes of both
-        ahead = ahead[ahead != 0]  # a draw says nothing about who is ahead
-        if ahead.empty:
-            continue
-        sizes, ahead = ahead.index.to_numpy(), ahead.to_numpy()
-        one, other = one.loc[sizes], other.loc[sizes]
-        clear = (one["ci_low"] > other["ci_high"]) | (other["ci_low"] > one["ci_high"])
-        words = [" ".join(way) for way in (first, second)]
-        rows.append(
-            {
-                "comparison": name,
-                "few": words[int(ahead[0] < 0)],
-                "other": words[int(ahead[0] > 0)],
-                "many": words[int(ahead[-1] < 0)],
-                "fewest": int(sizes[0]),
-                "most": int(sizes[-1]),
-                "few_clear": bool(clear.iloc[0]),
-                "many_clear": bool(clear.iloc[-1]),
-                **_last_crossing(sizes, ahead),
-            }
-        )
-    columns = ["comparison", "few", "other", "many", "fewest", "most", "few_clear", "many_clear"]
-    columns += ["n", "above", "below", "crossings"]
-    return pd.DataFrame(rows, columns=columns).set_index("comparison")
-
-
-def _last_crossing(sizes, ahead):
-    """Where a lead, none of it zero, last changes its sign over rising sizes."""
-    changes = np.flatnonzero(ahead[:-1] * ahead[1:] < 0)
-    if not len(changes):
-        return {"n": np.nan, "above": np.nan, "below": np.nan, "crossings": 0}
-    at = changes[-1]
-    above, below = int(sizes[at]), int(sizes[at + 1])
-    share = ahead[at] / (ahead[at] - ahead[at + 1])
-    n = float(np.exp((1 - share) * np.log(above) + share * np.log(below)))
-    return {"n": n, "above": above, "below": below, "crossings": len(changes)}
-
-
-def crossing_facts(row):
-    """A row of :func:`crossings` as metrics; of what is not there, there is no metric.
-
-    Parameters
-    ----------
-    row : named tuple
-        From ``itertuples``.
-
-    Returns
-    -------
-    dict
-        Its columns, and ``crosses``: whether another way is ahead with many images than with few.
-    """
-    facts = {name: value for name, value in row._asdict().items() if name != "Index"}
-    known = {name: value for name, value in facts.items() if value == value}  # NaN is not itself
-    whole = {name: int(known[name]) for name in ("above", "below") if name in known}
-    return known | whole | {"crosses": row.few != row.many}
+    lines = dict(list(table.set_index("n_train").groupby(["network", "training"])))
+    if first not in lines or second not in lines:
+        return np.nan
+    apart = (lines[first]["ci_low"] > lines[second]["ci_high"]).sort_index()
+    return max(apart.index[apart.cumprod() > 0], default=0)
 
 
 def landmarks(by_cut):
-    """The rows of :func:`by_cut_and_input` that a text speaks of.
+    """The rows of :func:`by_cut_and_input` that the text quotes, ready for ``run.metrics``.
 
     Parameters
     ----------
     by_cut : DataFrame
-        With ImageNet's weights, random ones, or both.
+        With ImageNet weights, random ones, or both.
 
-    Returns
-    -------
-    dict of str to Series
-        ``best``; ``native``, the best at the smallest input; ``deepest``, the best of the last
-        cut; all of these with ImageNet's weights. ``random``, the best with random ones.
+    Yields
+    ------
+    name : str
+        ``best.*``; ``native.*``, the best at the smallest input; ``deepest.*``, the best of the
+        last cut; all of these with ImageNet weights. ``random.*``, the best with random ones.
+    value : float, int or str
+    interval : (low, high), for ``val_accuracy`` only
     """
     pretrained = by_cut[by_cut["weights"] == "ImageNet"]
     parts = {
@@ -496,47 +451,47 @@ def landmarks(by_cut):
         "deepest": pretrained[pretrained["cut"] == by_cut["cut"].iloc[-1]],
         "random": by_cut[by_cut["weights"] == "random"],
     }
-    return {
-        name: part.loc[part["val_accuracy"].idxmax()]
-        for name, part in parts.items()
-        if not part.empty
-    }
+    for name, part in parts.items():
+        if not part.empty:
+            row = part.loc[part["val_accuracy"].idxmax()]
+            yield f"{name}.cut", row["cut"]
+            yield f"{name}.input", int(row["input"])
+            yield f"{name}.mflop", row["mflop"]
+            accuracy, n = row["val_accuracy"], row["n"]
+            yield f"{name}.val_accuracy", accuracy, wilson(round(accuracy * n), n)
 
 
-def strategies(results, backbones, missing=()):
-    """Test accuracy by backbone and strategy, for ``plots.transfer_bars``.
+def strategies(results, backbones, all_images=None):
+    """Test accuracy by network and training, for ``plots.transfer_bars``.
 
     Parameters
     ----------
     results : dict of str to FinalScores
-        Named ``<backbone>_<strategy>``.
+        Named ``<network>_<end>``, with an end of :data:`STRATEGIES`.
     backbones : sequence of str
-    missing : sequence of str
-        Backbones without weights; each gets a row of NaN.
+    all_images : str, optional
+        The model that was trained on all images.
 
     Returns
     -------
     DataFrame
-        ``backbone``, ``strategy`` ("frozen", "finetuned", ...), ``accuracy``, ``ci_low``,
-        ``ci_high``.
+        ``backbone``, ``strategy``, ``accuracy``, ``ci_low``, ``ci_high``.
     """
     rows = []
     for backbone in backbones:
-        own = [name for name in results if name.startswith(f"{backbone}_")]
-        for name in own:
+        own = {name: name.removeprefix(f"{backbone}_") for name in results}
+        own = {name: STRATEGIES[end] for name, end in own.items() if end in STRATEGIES}
+        for name, strategy in own.items():
             low, high = results[name].test.intervals["accuracy"]
-            strategy = name.removeprefix(f"{backbone}_").replace("_", " ")
-            accuracy = results[name].test.accuracy
-            rows.append((backbone, strategy, accuracy, low, high))
-        if backbone in missing and not own:
-            rows.append((backbone, "frozen", np.nan, np.nan, np.nan))
+            strategy += " on all images" if name == all_images else ""
+            rows.append((backbone, strategy, results[name].test.accuracy, low, high))
     return pd.DataFrame(rows, columns=["backbone", "strategy", "accuracy", "ci_low", "ci_high"])
 
 
 def _nested(dataset, splits, sizes, seed):
     """Yield ``(size, rows)``: balanced subsets of the training split, the smaller in the larger.
 
-    Sizes rise, and one that the split doesn't have stands for all of it.
+    Sizes rise; one above the split's own stands for all of it.
     """
     order = np.random.default_rng([seed, 7]).permutation(splits.train)
     labels = dataset.labels[order]

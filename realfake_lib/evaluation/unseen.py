@@ -1,4 +1,4 @@
-"""What the settings of a grid make of generators that none of them was trained on."""
+"""The settings of a grid on images of generators that none of them was trained on."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,9 @@ from realfake_lib.evaluation import comparison
 from realfake_lib.evaluation.verdict import choose_operating_point
 from realfake_lib.settings import FAKE, REAL
 
-MEASURES = ("unseen_auroc", "unseen_recall", "false_alarms")
-"""Columns of :func:`scores`."""
-
 
 def scores(result):
-    """Every cell on the fakes of all unseen generators together.
+    """Every cell on the FAKE images of all unseen generators together.
 
     Parameters
     ----------
@@ -22,10 +19,10 @@ def scores(result):
     Returns
     -------
     DataFrame
-        The result's ``frame`` and, where there are unseen fakes, ``unseen_auroc`` (against the REAL
-        test images; 0.5 is chance), ``unseen_recall`` (share of the fakes called FAKE at the
-        threshold that has the best balanced accuracy on validation images) and ``false_alarms``
-        (share of the REAL test images called FAKE there).
+        The result's ``frame`` and, where there are unseen generators, ``unseen_auroc`` (against the
+        REAL test images; 0.5 is chance level), ``unseen_recall`` (recall of FAKE at the threshold
+        with the best balanced accuracy on validation images) and ``false_positive_rate`` (of the
+        REAL test images at that threshold).
     """
     if not result.unseen_logits:
         return result.frame.copy()
@@ -35,36 +32,11 @@ def scores(result):
     for cell, of_fakes in enumerate(fakes):
         point = choose_operating_point(result.val_labels, result.val_logits[cell])
         together = np.concatenate([of_fakes, reals[cell]])
-        called = point.p_fake(together) >= point.threshold
-        found, alarms = called[is_fake].mean(), called[~is_fake].mean()
-        rows.append((roc_auc_score(is_fake, -together), found, alarms))
-    measured = pd.DataFrame(rows, columns=list(MEASURES), index=result.frame.index)
-    return result.frame.join(measured)
-
-
-def by_setting(scored):
-    """Means and standard deviations over the seeds.
-
-    Parameters
-    ----------
-    scored : DataFrame
-        From :func:`scores`.
-
-    Returns
-    -------
-    DataFrame
-        A row a setting, in the order of the grid: setting, and for each of :data:`MEASURES` that is
-        there its mean, under its own name, and ``…_sd``, ``…_lowest`` and ``…_highest``.
-    """
-    groups = scored.groupby("setting", sort=False)
-    columns = {}
-    for name in MEASURES:
-        if name in scored:
-            columns[name] = groups[name].mean()
-            columns[f"{name}_sd"] = groups[name].std()
-            columns[f"{name}_lowest"] = groups[name].min()
-            columns[f"{name}_highest"] = groups[name].max()
-    return pd.DataFrame(columns, index=scored["setting"].drop_duplicates()).reset_index()
+        predicted_fake = point.p_fake(together) >= point.threshold
+        auroc = roc_auc_score(is_fake, -together)
+        rows.append((auroc, predicted_fake[is_fake].mean(), predicted_fake[~is_fake].mean()))
+    columns = ["unseen_auroc", "unseen_recall", "false_positive_rate"]
+    return result.frame.join(pd.DataFrame(rows, columns=columns, index=result.frame.index))
 
 
 def by_generator(result):
@@ -77,17 +49,17 @@ def by_generator(result):
     Returns
     -------
     DataFrame
-        Index ``setting``; ``known``, the data set's own fakes, and a column a generator: means over
-        the seeds.
+        A row a setting, means over the seeds: ``setting``; ``training generator``, for the data
+        set's own FAKE images; and a column a generator.
     """
     _, reals = _logits(result)
-    groups = {"known": result.logits[:, result.labels == FAKE]} | result.unseen_logits
+    groups = {"training generator": result.logits[:, result.labels == FAKE]} | result.unseen_logits
     columns = {
         name: [_auroc(of_fakes, of_reals) for of_fakes, of_reals in zip(fakes, reals, strict=True)]
         for name, fakes in groups.items()
     }
     table = pd.DataFrame(columns).assign(setting=result.frame["setting"].to_numpy())
-    return table.groupby("setting", sort=False).mean()
+    return table.groupby("setting", sort=False).mean().reset_index()
 
 
 def rank_correlation(settings):
@@ -110,12 +82,12 @@ def rank_correlation(settings):
 
 
 def compare(result, pairs, seed=0):
-    """Which settings move the AUROC on unseen generators: see ``comparison.compare_auroc``.
+    """Differences in AUROC on unseen generators: see ``comparison.compare_auroc``.
 
     Parameters
     ----------
     result : realfake_lib.training.grid.GridResult
-        With unseen fakes.
+        With unseen generators.
     pairs : sequence of (str, str)
         Settings.
     seed : int
@@ -130,7 +102,7 @@ def compare(result, pairs, seed=0):
 
 
 def _logits(result):
-    """Logits of all unseen fakes together and of the REAL test images, (cells, …) each."""
+    """Logits of all unseen FAKE images and of the REAL test images, (cells, …) each."""
     fakes = list(result.unseen_logits.values())
     none = np.empty((len(result.frame), 0), np.float32)
     together = np.concatenate([none, *fakes], axis=1)

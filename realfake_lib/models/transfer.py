@@ -123,7 +123,7 @@ class WeightsFile:
 
 
 class MissingWeights(UserError):
-    """The ImageNet weights of a backbone cannot be had here."""
+    """The ImageNet weights of a backbone are not available here."""
 
 
 LEAST_SIDE = 32
@@ -170,7 +170,7 @@ def build(
     Raises
     ------
     MissingWeights
-        If ImageNet weights that reach the cut cannot be had.
+        If ImageNet weights that reach the cut are not available.
     UserError
         If a name is unknown, the images are too small, or a weights file does not fit.
     """

@@ -1,4 +1,4 @@
-"""Figures that set detectors beside each other, beside others' results, and before unseen fakes."""
+"""Figures that compare detectors: with each other, with published ones, on unseen generators."""
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -174,7 +174,7 @@ def _short(value):
 
 @styled
 def learning_rate_lines(runs, values):
-    """What each optimiser reaches at each learning rate: mean over seeds, and every seed.
+    """Accuracy or another measure by optimiser and learning rate: mean over seeds, and every seed.
 
     Parameters
     ----------
@@ -231,13 +231,13 @@ def learning_rate_lines(runs, values):
 
 @styled
 def known_against_unseen(table, named=()):
-    """What settings reach on the known generator against what they make of unseen ones.
+    """Accuracy on the generator of the training data against AUROC on unseen generators.
 
     Parameters
     ----------
     table : DataFrame
-        A row a setting: name, factor (what kind of choice it is), accuracy on the known generator,
-        unseen_auroc, and, where known, sd and unseen_auroc_sd over the seeds.
+        A row a setting: name, factor (the kind of choice), accuracy, unseen_auroc, and, if there
+        are several seeds, accuracy_sd and unseen_auroc_sd.
     named : collection of str
         Settings whose names are written beside them.
 
@@ -252,11 +252,11 @@ def known_against_unseen(table, named=()):
     for i, (factor, part) in enumerate(table.groupby("factor", sort=False)):
         colour, marker, _ = series(i)
         x, y = part["accuracy"], part["unseen_auroc"]
-        if {"sd", "unseen_auroc_sd"} <= set(part):
+        if {"accuracy_sd", "unseen_auroc_sd"} <= set(part):
             thin = {"color": colour, "alpha": 0.4, "lw": 1, "zorder": 1}
-            ax.hlines(y, x - part["sd"], x + part["sd"], **thin)
+            ax.hlines(y, x - part["accuracy_sd"], x + part["accuracy_sd"], **thin)
             ax.vlines(x, y - part["unseen_auroc_sd"], y + part["unseen_auroc_sd"], **thin)
-        # A seventh factor comes round to the first colour, but not to its filling.
+        # A seventh factor has the first colour again, but another filling.
         face = colour if i < len(SERIES) else "white"
         # The first, for example the baseline, lies on top.
         style = {"color": colour, "mfc": face, "ms": 7, "zorder": 3 + 1 / (i + 1)}
@@ -269,10 +269,10 @@ def known_against_unseen(table, named=()):
     ax.set_ylim(min(bottom, 0.47), max(top, 0.55))
     ax.set_ylabel("AUROC on unseen generators")
     ax.annotate(
-        "coin toss", (1, 0.5), (-2, 2), xycoords=("axes fraction", "data"),
+        "chance level", (1, 0.5), (-2, 2), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="right", va="bottom", fontsize=9, color=FAINT,
     )  # fmt: skip
-    percent_axis(ax.xaxis, "accuracy on the known generator")
+    percent_axis(ax.xaxis, "accuracy on the generator of the training data")
     figure.legend(
         handles=entries,
         labelcolor=[readable(entry.get_color()) for entry in entries],
@@ -295,8 +295,7 @@ def transfer_bars(table):
     Parameters
     ----------
     table : DataFrame
-        A row a model: backbone, strategy, accuracy, ci_low, ci_high. A missing accuracy (NaN, for
-        weights that were not available) is named as such.
+        A row a model: backbone, strategy, accuracy, ci_low, ci_high.
 
     Returns
     -------
@@ -320,19 +319,6 @@ def transfer_bars(table):
         fill = colour if i < len(SERIES) else "white"
         entries.append(interval_dots(ax, rows[chosen], *values, colour, marker, mfc=fill))
     rows_axis(ax, backbones, separated=True)
-    missing = table.groupby("backbone")["accuracy"].apply(lambda a: a.isna().all())
-    ax.autoscale_view()
-    for row, name in enumerate(backbones):
-        if missing[name]:
-            ax.text(
-                0.02,
-                row,
-                "weights not available",
-                transform=ax.get_yaxis_transform(),
-                va="center",
-                color=FAINT,
-                fontsize=9,
-            )
     percent_axis(ax.xaxis, "accuracy")
     figure.legend(
         handles=entries,

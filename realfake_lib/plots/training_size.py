@@ -1,4 +1,4 @@
-"""Accuracy by the number of training images: what each way of training makes of little data."""
+"""Accuracy by number of training images, and by cut layer and input size."""
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -16,13 +16,13 @@ from realfake_lib.plots.style import (
 
 @styled
 def accuracy_by_size(table):
-    """Accuracy over training-set size, a line for each way of training, with 95 % intervals.
+    """Accuracy over number of training images, a line a training, with 95 % intervals.
 
     Parameters
     ----------
     table : DataFrame
         A row a training: training (its name), n_train, val_accuracy, and, where known, ci_low and
-        ci_high. With a column network, each network has axes of its own, above the other.
+        ci_high. With a column network, each network has axes of its own, one above the other.
 
     Returns
     -------
@@ -34,9 +34,10 @@ def accuracy_by_size(table):
         panels = list(table.groupby("network", sort=False))
     figure = new_figure(0.4 + 2.6 * len(panels))
     axes = figure.subplots(len(panels), squeeze=False, sharex=True, sharey=True)[:, 0]
+    looks = {name: series(i) for i, name in enumerate(dict.fromkeys(table["training"]))}
     ends = []
     for ax, (network, rows) in zip(axes, panels, strict=True):
-        ends.append(_lines(ax, rows))
+        ends.append(_lines(ax, rows, looks))
         if network is not None:
             ax.set_title(network)
         percent_axis(ax.yaxis, "accuracy on validation images")
@@ -50,12 +51,12 @@ def accuracy_by_size(table):
     return figure
 
 
-def _lines(ax, table):
-    """Draw a line a training; return what stands at their ends."""
+def _lines(ax, table, looks):
+    """Draw a line a training; return the labels at their ends."""
     ends = []
-    for i, (name, rows) in enumerate(table.groupby("training", sort=False)):
+    for name, rows in table.groupby("training", sort=False):
         rows = rows.sort_values("n_train")
-        colour, marker, line = series(i)
+        colour, marker, line = looks[name]
         ax.plot(rows["n_train"], rows["val_accuracy"], color=colour, marker=marker, ms=5, ls=line)
         if "ci_low" in rows:
             ax.vlines(rows["n_train"], rows["ci_low"], rows["ci_high"], color=colour, lw=1.2)
@@ -65,7 +66,7 @@ def _lines(ax, table):
 
 @styled
 def accuracy_by_cut(table):
-    """Accuracy of frozen features as a map of numbers: cut by input size, a map for each weights.
+    """Accuracy of frozen features as a heat map: cut by input size, one map for each weights.
 
     Parameters
     ----------

@@ -15,6 +15,21 @@ def decimals(digits):
     return lambda value: fixed(value, digits)
 
 
+def signed(digits, scale=1):
+    """Formatter of differences, with their sign; ``scale=100`` for percentage points."""
+
+    def write(value):
+        text = fixed(scale * value, digits)
+        return f"+{text}" if value > 0 and float(text) else text
+
+    return write
+
+
+def p_value(value):
+    """A p-value with three decimals; smaller ones by their bound."""
+    return "< 0.001" if value < 0.001 else fixed(value, 3)
+
+
 _PERCENT = percent()
 
 COLUMNS = {
@@ -34,17 +49,26 @@ COLUMNS = {
     "ci": ("95 % interval (%)", _PERCENT),
     # other measures
     "auroc": ("AUROC", decimals(3)),
-    "p": ("p", decimals(3)),
-    "p_value": ("p", decimals(3)),
-    "p_holm": ("p (Holm)", decimals(3)),
+    "p": ("p", p_value),
+    "p_value": ("p", p_value),
+    "p_holm": ("p (Holm)", p_value),
+    "difference": ("difference (pp)", signed(1, 100)),
+    "auroc_difference": ("difference in AUROC", signed(3)),
     "epsilon": ("ε (1/255)", plain),
     # counts of images
+    "n_train": ("training images", plain),
     "in_train": ("also in training", plain),
     "in_val": ("also in validation", plain),
     # costs
     "parameters": ("parameters", plain),
     "seconds": ("time (s)", decimals(1)),
     "mflop": ("MFLOP per image", decimals(1)),
+    # networks
+    "name": ("network", plain),
+    "cut": ("cut layer", plain),
+    "input": ("input size (pixels)", plain),
+    "map": ("size of the maps", plain),
+    "found": ("available", plain),
     "images_per_second": ("images/s", decimals(0)),
 }
 """Column → (header, formatter of one value) for every table of the report.

@@ -153,10 +153,14 @@ class StageRun:
         return values.read(entry)
 
     def metrics(self, prefix, items, *, n=None, seed=None, unit=None):
-        """Keep several metrics: ``items`` yields ``(name, value)`` or ``(name, value, ci)``."""
+        """Keep several metrics: ``items`` yields ``(name, value)`` or ``(name, value, ci)``.
+
+        Their names follow ``prefix`` and a dot; with an empty ``prefix`` they stand alone.
+        """
         for name, value, *ci in items.items() if isinstance(items, dict) else items:
             interval = ci[0] if ci else None
-            self.metric(f"{prefix}.{name}", value, n=n, ci=interval, seed=seed, unit=unit)
+            name = f"{prefix}.{name}" if prefix else name
+            self.metric(name, value, n=n, ci=interval, seed=seed, unit=unit)
 
     def value(self, name):
         """A metric that was kept before; :data:`values.MISSING` where this run has none."""

@@ -33,6 +33,7 @@ class Number(float):
     ``ci``       share                                 98.4 to 98.7 %
     ``pct_ci``   share                                 98.6 % (98.4 to 98.7 %)
     ``pp``       difference of two shares              +0.4 pp
+    ``pp_ci``    difference of two shares              +0.4 pp (+0.2 to +0.6 pp)
     ``num``      any number                            0.986
     ``num_ci``   any number                            0.986 (0.984 to 0.987)
     ``int``      119999.6                              120,000
@@ -204,6 +205,11 @@ def _range_pct(value, digits):
     return f"{fixed(100 * low, digits)} to {fixed(100 * high, digits)}{NBSP}%"
 
 
+def _range_points(value, digits):
+    low, high = (_points(bound, digits) for bound in value.ci)
+    return f"{low.removesuffix(f'{NBSP}pp')} to {high}"
+
+
 def _range(value, digits):
     low, high = value.ci
     return f"{fixed(low, digits)} to {fixed(high, digits)}"
@@ -214,6 +220,7 @@ _FORMATS = {
     "ci": (_range_pct, 1),
     "pct_ci": (lambda v, digits: f"{pct(v, digits)} ({_range_pct(v, digits)})", 1),
     "pp": (_points, 1),
+    "pp_ci": (lambda v, digits: f"{_points(v, digits)} ({_range_points(v, digits)})", 1),
     "num": (fixed, 3),
     "num_ci": (lambda v, digits: f"{fixed(v, digits)} ({_range(v, digits)})", 3),
     "int": (lambda v, _: fixed(v, 0), 0),
@@ -222,4 +229,4 @@ _FORMATS = {
     "bytes": (lambda v, _: f"{fixed(v / 1e6, 1)}{NBSP}MB", 0),
     "sci": (lambda v, digits: f"{float(v):.{digits}e}", 1),
 }
-_INTERVALS = ("ci", "pct_ci", "num_ci")
+_INTERVALS = ("ci", "pct_ci", "pp_ci", "num_ci")

@@ -37,7 +37,7 @@ STRATEGIES = {
         "zoom": {"augment": "zoom"},
         "as the original": {"augment": "original"},
     },
-    "effort": {"easy images left out": {"data_pruning": 0.5}},
+    "data pruning": {"easy images pruned": {"data_pruning": 0.5}},
     "batch size": {"batch 32": {"batch_size": 32}, "batch 256": {"batch_size": 256}},
 }
 """What the report compares, for :func:`plan`: factor to setting to the fields it changes."""
@@ -52,6 +52,9 @@ OPTIMISERS = {
 
 RATES = "optimiser and rate"
 """The factor of :func:`optimiser_rates`."""
+
+MEASURES = ("accuracy", "unseen_auroc", "unseen_recall", "false_positive_rate")
+"""Measures of a cell that :meth:`GridResult.summary` averages."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class GridResult:
-    """What the grid found.
+    """Outcome of the grid.
 
     Attributes
     ----------
@@ -92,7 +95,7 @@ class GridResult:
     logits, val_logits : (cells, n_test) and (cells, n_val) float32 arrays
         Logits for REAL.
     unseen_logits : dict of str to (cells, m) float32 array
-        The same for the fakes of generators that nobody trained on; empty without them.
+        The same for the FAKE images of generators that no cell trained on; empty without them.
     """
 
     frame: pd.DataFrame
@@ -119,20 +122,35 @@ class GridResult:
         groups = self.frame.groupby("setting", sort=False)
         return {setting: values[rows.sort_values("seed").index] for setting, rows in groups}
 
-    def summary(self):
-        """One row a setting, with mean and standard deviation over seeds."""
-        groups = self.frame.groupby(["factor", "setting"], sort=False)
-        return groups.agg(
-            accuracy=("accuracy", "mean"),
-            sd=("accuracy", "std"),
-            lowest=("accuracy", "min"),
-            highest=("accuracy", "max"),
-            seeds=("seed", "size"),
-            parameters=("parameters", "first"),
-            flops=("flops", "first"),
-            images=("images_seen", "max"),
-            seconds=("seconds", "mean"),
-        ).reset_index()
+    def summary(self, frame=None):
+        """One row a setting.
+
+        Parameters
+        ----------
+        frame : DataFrame, optional
+            :attr:`frame`, with more measures of each cell.
+
+        Returns
+        -------
+        DataFrame
+            factor, setting, key (in the names of metrics), parameters, flops, seconds (mean), and
+            the mean over the seeds of each of :data:`MEASURES` that is there, with ``…_sd``,
+            ``…_lowest`` and ``…_highest``.
+        """
+        frame = self.frame if frame is None else frame
+        ends = {"": "mean", "_sd": "std", "_lowest": "min", "_highest": "max"}
+        columns = {
+            f"{measure}{end}": (measure, how)
+            for measure in MEASURES
+            if measure in frame
+            for end, how in ends.items()
+        }
+        columns |= {"parameters": ("parameters", "first"), "flops": ("flops", "first")}
+        columns |= {"seconds": ("seconds", "mean")}
+        groups = frame.groupby(["factor", "setting"], sort=False)
+        table = groups.agg(**columns).reset_index()
+        keys = [metric_name(*row) for row in zip(table["factor"], table["setting"], strict=True)]
+        return table.assign(key=keys)
 
     def rates(self):
         """The cells of optimiser × learning rate, the baseline's among them.
@@ -148,14 +166,14 @@ class GridResult:
         return chosen.assign(optimiser=chosen["optimizer"].map(names))
 
     def best_rates(self):
-        """Each optimiser at the learning rate that suits it best, chosen on validation images.
+        """Each optimiser at its best learning rate, chosen on validation images.
 
         Returns
         -------
         DataFrame
             A row an optimiser that was tried at several rates: optimiser, setting, learning_rate,
-            val_accuracy and accuracy (means over the seeds), at_the_edge (bool: it was the lowest
-            or the highest of its rates, so that a better one may lie beyond).
+            val_accuracy and accuracy (means over the seeds), at_the_edge (bool: it is the lowest
+            or the highest rate tried, so a better one may lie beyond).
         """
         found = self.rates().groupby(["optimiser", "learning_rate"], sort=False)
         means = found.agg(
@@ -174,7 +192,7 @@ class GridResult:
 
 @dataclass(frozen=True)
 class _Images:
-    """What every cell trains on and is tested on; on a cluster it travels once, not per cell."""
+    """The images that all cells share; a cluster gets them once, not per cell."""
 
     known: data.ImageDataset
     splits: data.Splits
@@ -185,6 +203,27 @@ class _Images:
 def metric_name(factor, setting):
     """A setting in a metric's name: ``("batch size", "batch 32")`` → ``batch_size.batch_32``."""
     return ".".join(re.sub(r"\W+", "_", word) for word in (factor, setting))
+
+
+def metrics(summary, measure):
+    """One measure of every setting: mean, then lowest and highest over the seeds.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From :meth:`GridResult.summary`.
+    measure : str
+
+    Yields
+    ------
+    name : str
+        For example ``"network.compact_cnn.accuracy"``; ready for ``run.metrics``.
+    mean : float
+    extremes : (float, float)
+    """
+    columns = ["key", measure, f"{measure}_lowest", f"{measure}_highest"]
+    for key, mean, lowest, highest in summary[columns].itertuples(index=False):
+        yield f"{key}.{measure}", mean, (lowest, highest)
 
 
 def optimiser_rates(rates, recipe):
@@ -223,7 +262,7 @@ def optimiser_rates(rates, recipe):
 
 
 def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
-    """Cells that change one thing at a time from a baseline.
+    """Cells that each change one thing of a baseline.
 
     Parameters
     ----------
@@ -274,26 +313,26 @@ def run(
 ):
     """Train and test every cell.
 
-    Each cell keeps its own checkpoint and, once tested, its outcome. So a run that was killed
-    carries on where it was, and one that finished is read back without building a network.
+    Each cell keeps its own checkpoint and, once tested, its outcome: a killed run resumes, and a
+    finished one is read back without building a network.
 
     Parameters
     ----------
     cells : list of Cell
     dataset : ImageDataset
     splits : Splits
-        ``train`` is trained on in full, ``val`` watched, ``test`` scored.
+        ``train`` is used in full; ``val`` and ``test`` are scored.
     checkpoint_dir : path
-        Workers of a cluster keep their checkpoints under the same path. Where it is no shared
-        folder, results still come back here, but a training that was cut short begins anew.
+        Workers of a cluster use the same path. If it is no shared folder, results still come back
+        here, but a killed training starts again.
     jobs : int, optional
-        Trainings at a time, each in a process of its own; one a CPU core unless given. With 1,
-        everything stays in this process. Of no effect on a cluster.
+        Trainings in parallel, each in a process of its own; by default one a CPU core. With 1,
+        everything stays in this process. Without effect on a cluster.
     n_val, n_test : int, optional
         Take only so many validation and test images, the same for every cell; None takes all.
     unseen : dict of str to (m, h, w, 3) uint8 array, optional
-        Fakes by generators that nobody trained on, e.g. ``load_unseen().tiles``; resized where the
-        data set has another size.
+        FAKE images of other generators, e.g. ``load_unseen().tiles``; resized to the data set's
+        size.
     cluster : str, optional
         Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``; its workers then train, one
         cell at a time each. By default that in ``REALFAKE_CLUSTER``; without it, this machine does.

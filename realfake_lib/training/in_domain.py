@@ -1,7 +1,7 @@
-"""Transfer without any download: learn the object classes of real photographs, then real or fake.
+"""Pre-training without a download: object classes of the data set's own REAL photographs.
 
-The network that is transferred was never shown a fake, nor told that there are any. What it knows
-it knows from the very domain it is used in, where ImageNet's networks come from larger pictures.
+No FAKE image takes part, and the images have the size and the source of those of the task, where
+ImageNet's are larger.
 """
 
 from dataclasses import replace
@@ -28,8 +28,7 @@ def object_classes(dataset):
     Returns
     -------
     int
-        CIFAKE has CIFAR-10's ten, the demo set eight of photograph and scale, a folder of one's own
-        none.
+        CIFAKE has CIFAR-10's ten, the demo set eight, a folder of one's own none.
     """
     known = dataset.index["object_class"].to_numpy()
     count = len(np.unique(known[known >= 0]))
@@ -44,7 +43,7 @@ def photographs(dataset, rows):
 
 
 def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_dir=None):
-    """Train a network to name the object on REAL photographs.
+    """Train a network to classify the objects of REAL photographs.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
         A name of :func:`realfake_lib.models.available`, ending in global average pooling.
     dataset : ImageDataset
     splits : Splits
-        Photographs of ``train`` are trained on, those of ``val`` watched.
+        Photographs of ``train`` are trained on, those of ``val`` are the validation images.
     recipe : str or Recipe
     n_train : int, optional
         So many photographs, drawn by ``seed``; all by default.
@@ -62,19 +61,19 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
     Returns
     -------
     FitResult
-        Its accuracies are those of naming the object; its model has a logit for each class. Hand
-        it to :func:`transferred`.
+        Its accuracies are those of the object classes; its model has a logit for each, and is the
+        input of :func:`transferred`.
 
     Raises
     ------
     UserError
-        If the data set has no object classes, or the network nothing to stand another head on.
+        If the data set has no object classes, or the network no layer for another head.
     """
     classes = object_classes(dataset)
     if not classes:
         raise UserError(
             f"{dataset.name} has no object classes to pre-train on.",
-            "CIFAKE has; with pictures of your own this part has to be left out.",
+            "CIFAKE has; leave this part out with images of your own.",
         )
     train, val = photographs(dataset, splits.train), photographs(dataset, splits.val)
     if n_train is not None and n_train < len(train):

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from realfake_lib.evaluation.comparison import against, all_pairs, compare, compare_auroc, pareto
+from realfake_lib.evaluation.comparison import (
+    against,
+    all_pairs,
+    compare,
+    compare_auroc,
+    directions,
+    metrics,
+    not_different,
+    pareto,
+)
 
 
 def _predictions(accuracies, n=2000, seed=0):
@@ -12,27 +21,26 @@ def _predictions(accuracies, n=2000, seed=0):
     return rng.random((len(accuracies), n)) < np.asarray(accuracies)[:, None]
 
 
-def test_a_difference_in_every_seed_is_called_real():
+def test_a_difference_in_every_seed_is_significant():
     correct = {"base": _predictions([0.80] * 3), "better": _predictions([0.90] * 3, seed=1)}
     (row,) = compare(correct, against("base", correct)).itertuples()
-    assert row.setting == "better" and row.real
-    assert row.low < row.difference < row.high
+    assert row.setting == "better" and row.significant
+    assert row.difference_low < row.difference < row.difference_high
     assert row.difference == pytest.approx(0.10, abs=0.02)
-    assert row.lowest <= row.difference <= row.highest
 
 
 def test_one_lucky_seed_is_not_a_discovery():
     correct = {"base": _predictions([0.80] * 3), "lucky": _predictions([0.80, 0.80, 0.95], seed=1)}
     (row,) = compare(correct, against("base", correct)).itertuples()
     assert row.difference > 0.03
-    assert not row.real
-    assert row.low < 0.01
+    assert not row.significant
+    assert row.difference_low < 0.01
 
 
 def test_a_difference_that_changes_direction_has_p_one():
     correct = {"base": _predictions([0.8, 0.9]), "other": _predictions([0.9, 0.8], seed=1)}
     (row,) = compare(correct, against("base", correct)).itertuples()
-    assert row.p == 1 and not row.real
+    assert row.p == 1 and not row.significant
 
 
 def test_many_comparisons_raise_the_bar():
@@ -45,6 +53,18 @@ def test_many_comparisons_raise_the_bar():
 
 def test_all_pairs_names_each_pair_once():
     assert all_pairs(["a", "b", "c"]) == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+def test_settings_are_named_by_whether_and_in_which_direction_they_differ():
+    accuracies = {"base": 0.8, "up": 0.9, "down": 0.7, "same": 0.8}
+    correct = {n: _predictions([a] * 2, seed=i) for i, (n, a) in enumerate(accuracies.items())}
+    table = compare(correct, against("base", correct))
+    assert directions(table) == ("up", "down", "same")
+    assert directions(table[table["setting"] == "up"]) == ("up", "none", "none")
+    pairs = compare(correct, all_pairs(correct))
+    assert not_different(pairs, "same") == ["base"] and not_different(pairs, "up") == []
+    names = [name for name, *_ in metrics(table.assign(key=table["setting"]))]
+    assert names[:2] == ["up.difference", "up.significant"]
 
 
 def test_identical_predictions_do_not_differ():
@@ -64,12 +84,12 @@ def _scores(shifts, n=600, seed=0):
     return rng.normal(size=n) + 0.3 * rng.normal(size=(len(shifts), n)) + np.c_[shifts]
 
 
-def test_a_better_ranking_in_every_seed_is_called_real():
+def test_a_better_ranking_in_every_seed_is_significant():
     fakes = {"base": _scores([0.5] * 3), "better": _scores([0.9] * 3)}
     reals = {"base": _scores([0] * 3, seed=1), "better": _scores([0] * 3, seed=1)}
     (row,) = compare_auroc(fakes, reals, against("base", fakes)).itertuples()
-    assert row.setting == "better" and row.real
-    assert row.low < row.difference < row.high
+    assert row.setting == "better" and row.significant
+    assert row.difference_low < row.difference < row.difference_high
     assert row.difference == pytest.approx(0.1, abs=0.03)
 
 
@@ -77,7 +97,7 @@ def test_a_ranking_that_one_seed_turns_round_is_not_a_discovery():
     fakes = {"base": _scores([0.5] * 3), "other": _scores([0.9, 0.9, 0.4])}
     reals = dict.fromkeys(fakes, _scores([0] * 3, seed=1))
     (row,) = compare_auroc(fakes, reals, against("base", fakes)).itertuples()
-    assert row.p == 1 and not row.real and row.low < 0
+    assert row.p == 1 and not row.significant and row.difference_low < 0
 
 
 def test_one_seed_is_compared_as_delong_does():
@@ -90,7 +110,7 @@ def test_one_seed_is_compared_as_delong_does():
     known = delong(y_true, p_a, p_b)
     assert row.difference == pytest.approx(known.value)
     assert row.p == pytest.approx(known.p_value)
-    assert (row.low, row.high) == pytest.approx(known.interval, abs=0.02)
+    assert (row.difference_low, row.difference_high) == pytest.approx(known.interval, abs=0.02)
 
 
 def test_equal_rankings_do_not_differ():

@@ -1,6 +1,7 @@
 """The transfer study names what is missing, and compares like with like."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -36,8 +37,8 @@ def weights_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    """120 noisy pictures, REAL brighter: easy for any features."""
+def noisy():
+    """120 noisy images, REAL brighter: easy for any features."""
     rng = np.random.default_rng(0)
     labels = np.tile([FAKE, REAL], 60).astype("int8")
     images = (
@@ -76,12 +77,10 @@ def test_a_setting_that_leads_to_no_weights_is_named_in_the_table(monkeypatch, t
     assert not found and "REALFAKE_WEIGHTS names no folder or archive" in table["weights"][0]
 
 
-def test_the_controls_say_in_their_names_that_their_weights_are_random():
+def test_the_control_says_in_its_name_that_its_weights_are_random():
     frozen = transfer_study.random_backbone("mobilenet", CUT)
-    scratch = transfer_study.scratch_backbone("mobilenet", CUT)
-    assert frozen.name.endswith("_random") and scratch.name.endswith("_random")
+    assert frozen.name.endswith("_random")
     assert len(frozen.trainable_weights) == 2  # the logit alone
-    assert len(scratch.trainable_weights) > 2
 
 
 def test_controls_of_one_seed_are_alike():
@@ -89,10 +88,10 @@ def test_controls_of_one_seed_are_alike():
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_cuts_that_the_weights_do_not_reach_are_left_out(pictures, weights_file, tmp_path):
+def test_cuts_that_the_weights_do_not_reach_are_left_out(noisy, weights_file, tmp_path):
     cuts = [CUT, "conv_pw_3_relu"]
     table = transfer_study.by_cut_and_input(
-        "mobilenet", cuts, [32, 64], *pictures, weights_file, cache=tmp_path
+        "mobilenet", cuts, [32, 64], *noisy, weights_file, cache=tmp_path
     )
     assert list(table["cut"]) == [CUT, CUT]
     assert list(table["input"]) == [32, 64] and list(table["map"]) == [16, 32]
@@ -100,50 +99,58 @@ def test_cuts_that_the_weights_do_not_reach_are_left_out(pictures, weights_file,
     assert (table["n"] == 20).all() and (table["weights"] == "ImageNet").all()
 
 
-def test_all_cuts_of_an_input_size_come_from_one_pass(pictures, tmp_path, monkeypatch):
+def test_all_cuts_of_an_input_size_come_from_one_pass(noisy, tmp_path, monkeypatch):
     passes = []
     real = features.forward
     monkeypatch.setattr(features, "forward", lambda model: passes.append(1) or real(model))
     cuts = [CUT, "conv_pw_2_relu"]
-    table = transfer_study.by_cut_and_input("mobilenet", cuts, [32], *pictures, cache=tmp_path)
+    table = transfer_study.by_cut_and_input("mobilenet", cuts, [32], *noisy, cache=tmp_path)
     assert list(table["cut"]) == cuts and (table["weights"] == "random").all()
     assert len(passes) == 2  # training images, then validation images
 
 
-def test_frozen_features_are_compared_over_nested_balanced_subsets(pictures, tmp_path):
-    dataset, splits = pictures
-    model = transfer.build("mobilenet", CUT, weights=None)
-    table = transfer_study.frozen_by_size(model, [10, 500], dataset, splits, cache=tmp_path)
+def start(model=None, recipe=None, probe=None):
+    model = model or transfer.build("mobilenet", CUT, weights=None)
+    recipe = recipe and transfer_study.get_recipe("comparison").replace(**recipe)
+    return transfer_study.Start("mobilenet", "frozen", model, recipe, probe)
+
+
+def test_frozen_features_are_compared_over_nested_balanced_subsets(noisy, tmp_path):
+    dataset, splits = noisy
+    frozen = start()
+    table, largest = transfer_study.by_size([frozen], [1000, 10, 500], *noisy, cache=tmp_path)
     assert list(table["n_train"]) == [10, 80]  # there are no more than 80
+    assert largest["mobilenet_frozen"].model is frozen.model
+    assert (table["ci_low"] <= table["val_accuracy"]).all()
     small, large = (rows for _, rows in transfer_study._nested(dataset, splits, [10, 40], seed=0))
     assert set(small) < set(large) <= set(splits.train)
     assert dataset.labels[small].mean() == dataset.labels[large].mean() == 0.5
 
 
-def test_a_small_training_set_is_passed_over_more_often(pictures, monkeypatch):
+def result():
+    return SimpleNamespace(history=transfer_study.pd.DataFrame({"val_accuracy": [0.5]}))
+
+
+def test_a_small_training_set_is_repeated_more_often(noisy, monkeypatch):
     seen = {}
 
     def fit(model, dataset, splits, recipe, **options):
         count = len(set(splits.train))
         assert all(np.bincount(splits.train)[splits.train] == len(splits.train) // count)
         seen[count] = len(splits.train) * recipe.epochs // recipe.batch_size, recipe.epochs
-        return SimpleNamespace(history={"val_accuracy": SimpleNamespace(iloc=[0.5])})
+        return result()
 
     monkeypatch.setattr(transfer_study, "fit", fit)
-    recipe = transfer_study.get_recipe("comparison").replace(epochs=2, batch_size=8)
-    table, largest = transfer_study.trained_by_size(
-        SimpleNamespace(name="any"), [16, 40, 80], *pictures, recipe, least_steps=20
-    )
-    # At least 20 steps each, and validation looked at no more often for all that.
+    trained = start(recipe={"epochs": 2, "batch_size": 8})
+    table, largest = transfer_study.by_size([trained], [16, 40, 80], *noisy, least_steps=20)
+    # At least 20 steps each, and no more validations for that.
     assert seen == {16: (20, 2), 40: (20, 2), 80: (20, 2)}
-    assert list(table["passes"]) == [10, 4, 2]
-    assert largest is not None
+    assert list(table["n_train"]) == [16, 40, 80] and list(largest) == ["mobilenet_frozen"]
 
 
-def test_the_logit_to_start_from_has_seen_no_images_but_those_of_its_size(
-    pictures, tmp_path, monkeypatch
+def test_the_logit_to_start_from_is_fitted_on_the_images_of_its_size_alone(
+    noisy, tmp_path, monkeypatch
 ):
-    dataset, splits = pictures
     started, fitted = [], []
     real = transfer_study.fit_frozen
 
@@ -153,76 +160,55 @@ def test_the_logit_to_start_from_has_seen_no_images_but_those_of_its_size(
 
     def fit(model, *_, **__):
         started.append(model.get_layer("logit").get_weights()[0].ravel())
-        return SimpleNamespace(history={"val_accuracy": SimpleNamespace(iloc=[0.5])})
+        return result()
 
     monkeypatch.setattr(transfer_study, "fit_frozen", fit_frozen)
     monkeypatch.setattr(transfer_study, "fit", fit)
     probe = transfer.build("mobilenet", CUT, weights=None)
     before = probe.get_layer("logit").get_weights()[0]
-    tuned = transfer_study.prepared(probe)
-    transfer_study.trained_by_size(
-        tuned, [16, 80], *pictures, "comparison", probe=probe, cache=tmp_path
-    )
+    tuned = start(transfer_study.prepared(probe), {"epochs": 1}, probe)
+    transfer_study.by_size([tuned], [16, 80], *noisy, cache=tmp_path)
     assert fitted == [16, 80] and not np.allclose(*started)
     np.testing.assert_array_equal(before, probe.get_layer("logit").get_weights()[0])
 
 
-def test_each_number_of_images_that_there_is_is_tried_once(pictures, tmp_path, monkeypatch):
-    sizes = [1000, 16, 40_000]  # of 80 training images
-    frozen = transfer.build("mobilenet", CUT, weights=None)
-    by_size = transfer_study.frozen_by_size(frozen, sizes, *pictures, cache=tmp_path)
-    assert by_size["n_train"].tolist() == [16, 80]
-
-    def fit(model, dataset, splits, *arguments, **options):
-        history = transfer_study.pd.DataFrame({"val_accuracy": [0.5]})
-        return SimpleNamespace(history=history)
-
-    monkeypatch.setattr(transfer_study, "fit", fit)
-    by_size, _ = transfer_study.trained_by_size(frozen, sizes, *pictures, "comparison")
-    assert by_size["n_train"].tolist() == [16, 80]
-
-
 def curves(**accuracies):
-    """A table of curves of one network over 100, 1,000 and 10,000 images, judged on 1,000."""
-    frames = {
-        ("net", name): transfer_study.pd.DataFrame(
-            {"n_train": [100, 1000, 10_000], "val_accuracy": values, "n": 1000}
-        )
+    """A table of curves of one network over 100, 1,000 and 10,000 images."""
+    return transfer_study.pd.DataFrame(
+        {"network": "net", "training": name, "n_train": n, "ci_low": a - 0.02, "ci_high": a + 0.02}
         for name, values in accuracies.items()
-    }
-    return transfer_study.with_intervals(frames)
+        for n, a in zip([100, 1000, 10_000], values, strict=True)
+    )
 
 
-def crossing(first, second, **accuracies):
-    pairs = {"x": (("net", first), ("net", second))}
-    table = transfer_study.crossings(curves(**accuracies), pairs)
-    return next(table.itertuples())
+def test_a_training_is_ahead_as_long_as_the_intervals_are_apart():
+    table = curves(tuned=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.89], late=[0.79, 0.7, 0.7])
+    tuned, scratch, late = (("net", name) for name in ("tuned", "scratch", "late"))
+    assert transfer_study.ahead_up_to(table, tuned, scratch) == 1000
+    assert transfer_study.ahead_up_to(table, tuned, late) == 0  # not at the smallest size
+    assert np.isnan(transfer_study.ahead_up_to(table, tuned, ("net", "another")))
 
 
-def test_lines_cross_between_the_sizes_where_the_lead_changes():
-    row = crossing("frozen", "scratch", frozen=[0.8, 0.85, 0.9], scratch=[0.6, 0.8, 0.95])
-    assert (row.few, row.many) == ("net frozen", "net scratch")
-    assert (row.above, row.below, row.crossings) == (1000, 10_000, 1)
-    assert row.n == pytest.approx(10**3.5)  # half-way, on a logarithmic axis
-    assert row.few_clear and row.many_clear
-    facts = transfer_study.crossing_facts(row)
-    assert facts["crosses"] and facts["other"] == "net scratch" and facts["above"] == 1000
+def test_all_ways_of_training_are_compared_and_those_without_weights_left_out(
+    noisy, weights_file, monkeypatch
+):
+    monkeypatch.setitem(
+        transfer.BACKBONES, "mobilenet", replace(transfer.BACKBONES["mobilenet"], cut_layer=CUT)
+    )
+    epochs = {"finetune": 1, "scratch": 1}
+    few = transfer_study.starts("mobilenet", None, "tiny_cnn", None, epochs, 32)
+    assert [way.name for way in few] == [
+        *("mobilenet_random_frozen", "mobilenet_scratch", "tiny_cnn_scratch")
+    ]
+    more = transfer_study.starts("mobilenet", weights_file, "tiny_cnn", None, epochs, 32)
+    table, largest = transfer_study.by_size(more[2:4], [16, 80], *noisy, least_steps=1)
+    assert list(largest) == ["mobilenet_frozen", "mobilenet_finetuned"]
+    assert list(table["training"]) == ["ImageNet, frozen"] * 2 + ["ImageNet, fine-tuned"] * 2
+    names = [name for name, *_ in transfer_study.size_metrics(table)]
+    assert names[-1] == "mobilenet.ImageNet_fine_tuned.n_80.val_accuracy"
 
 
-def test_where_one_is_ahead_all_along_nothing_crosses():
-    row = crossing("b", "a", a=[0.8, 0.85, 0.9], b=[0.79, 0.85, 0.8])
-    assert (row.few, row.many, row.other, row.crossings) == ("net a", "net a", "net b", 0)
-    assert not row.few_clear and row.many_clear
-    facts = transfer_study.crossing_facts(row)
-    assert not facts["crosses"] and "n" not in facts and "above" not in facts
-
-
-def test_a_comparison_with_a_way_that_was_not_taken_is_left_out():
-    pairs = {"x": (("net", "a"), ("net", "b"))}
-    assert transfer_study.crossings(curves(a=[0.8, 0.8, 0.8]), pairs).empty
-
-
-def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_pictures_own_size():
+def test_the_text_quotes_the_best_cut_the_deepest_and_the_best_at_the_smallest_input():
     table = transfer_study.pd.DataFrame(
         [
             ("low", 32, "ImageNet", 0.8),
@@ -233,22 +219,23 @@ def test_the_text_speaks_of_the_best_cut_the_deepest_and_the_best_at_the_picture
             ("deep", 32, "random", 0.5),
         ],
         columns=["cut", "input", "weights", "val_accuracy"],
-    )
-    found = transfer_study.landmarks(table)
-    accuracies = {name: row.val_accuracy for name, row in found.items()}
-    assert accuracies == {"best": 0.9, "native": 0.8, "deepest": 0.75, "random": 0.6}
+    ).assign(mflop=1.0, n=100)
+    found = {name: value for name, value, *_ in transfer_study.landmarks(table)}
+    accuracies = [found[f"{part}.val_accuracy"] for part in ("best", "native", "deepest", "random")]
+    assert accuracies == [0.9, 0.8, 0.75, 0.6]
+    assert (found["best.cut"], found["best.input"]) == ("low", 64)
 
 
-def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures, tmp_path):
-    network = transfer_study.thawed_backbone("mobilenet", None, CUT, stem_stride=1)
+def test_a_long_training_is_a_pretrained_checkpoint_or_is_done_here_or_left_out(noisy, tmp_path):
+    network = transfer_study.unfrozen_backbone("mobilenet", None, CUT, stem_stride=1)
     recipe = transfer_study.get_recipe("fine_tune_full").replace(
         epochs=1, batch_size=16, auxiliary_class_loss=0.0
     )
-    arguments = (network, *pictures, recipe, "tuned", 0)
+    arguments = (network, *noisy, recipe, "tuned", 0)
     assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
     done = transfer_study.find_or_fit(*arguments, tmp_path)
     assert not done.origin
-    key = pretrained.identity(network, *pictures, recipe, 0)
+    key = pretrained.identity(network, *noisy, recipe, 0)
     pretrained.save(done, tmp_path, "tuned", 0, key, machine="another")
     found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
     assert found.origin == {"machine": "another"} and found.epochs_run == 0
@@ -258,26 +245,21 @@ def test_a_long_training_is_taken_from_those_kept_or_done_here_or_left(pictures,
     assert all(layer.trainable and layer.momentum == 0.9 for layer in norms)
 
 
-def test_fewer_validation_images_are_some_of_all_and_always_the_same(pictures):
-    _, splits = pictures
-    few = transfer_study.judged_on(splits, 5, seed=1)
+def test_fewer_validation_images_are_some_of_all_and_always_the_same(noisy):
+    _, splits = noisy
+    few = transfer_study.with_fewer_val(splits, 5, seed=1)
     assert len(few.val) == 5 and set(few.val) < set(splits.val)
-    np.testing.assert_array_equal(few.val, transfer_study.judged_on(splits, 5, seed=1).val)
-    assert transfer_study.judged_on(splits, None) is splits
+    np.testing.assert_array_equal(few.val, transfer_study.with_fewer_val(splits, 5, seed=1).val)
+    assert transfer_study.with_fewer_val(splits, None) is splits
 
 
-def test_a_missing_backbone_has_a_row_without_a_figure():
+def test_the_figure_says_how_each_model_was_trained_and_which_one_on_all_images():
     scores = SimpleNamespace(accuracy=0.9, intervals={"accuracy": (0.8, 0.95)})
-    result = SimpleNamespace(test=scores)
-    table = transfer_study.strategies(
-        {"mobilenet_random_frozen": result}, ["mobilenet", "vgg16"], missing=["vgg16"]
-    )
-    assert list(table["strategy"]) == ["random frozen", "frozen"]
-    assert np.isnan(table["accuracy"].iloc[1])
-
-
-def test_intervals_are_those_of_the_counts():
-    frame = transfer_study.pd.DataFrame({"n_train": [10], "val_accuracy": [0.5], "n": [100]})
-    table = transfer_study.with_intervals({("net", "a"): frame})
-    assert table.loc[0, "ci_low"] == pytest.approx(0.404, abs=0.001)
-    assert table.loc[0, "training"] == "a"
+    names = ["mobilenet_random_frozen", "mobilenet_finetuned_few", "mobilenet_finetuned"]
+    results = dict.fromkeys(names, SimpleNamespace(test=scores))
+    table = transfer_study.strategies(results, ["mobilenet", "vgg16"], names[-1])
+    assert list(table["strategy"]) == [
+        "random weights, frozen",
+        "ImageNet, fine-tuned",
+        "ImageNet, fine-tuned on all images",
+    ]

@@ -17,6 +17,7 @@ from realfake_lib.report.values import MISSING, Number, better, of
         ("98.6\u00a0% (98.4 to 98.7\u00a0%)", 0.98584, "pct_ci"),
         ("0.986 (0.984 to 0.987)", 0.98584, "num_ci"),
         ("+0.4\u00a0pp", 0.004, "pp"),
+        ("+98.6\u00a0pp (+98.4 to +98.7\u00a0pp)", 0.98584, "pp_ci"),
         ("\u22120.4\u00a0pp", -0.004, "pp"),
         ("0.0\u00a0pp", -0.0004, "pp"),
         ("120,000", 119999.6, "int"),

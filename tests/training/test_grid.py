@@ -128,8 +128,9 @@ def test_the_summary_has_mean_and_spread_over_seeds(outcome):
     summary = outcome[2].summary().set_index("setting")
     accuracies = outcome[2].frame.query("setting == 'baseline_cnn'")["accuracy"]
     assert summary.loc["baseline_cnn", "accuracy"] == pytest.approx(accuracies.mean())
-    assert summary.loc["baseline_cnn", "sd"] == pytest.approx(accuracies.std())
-    assert summary.loc["baseline_cnn", "seeds"] == 2
+    assert summary.loc["baseline_cnn", "accuracy_sd"] == pytest.approx(accuracies.std())
+    names = [name for name, *_ in grid.metrics(outcome[2].summary(), "accuracy")]
+    assert names[:2] == ["baseline.tiny_cnn.accuracy", "network.baseline_cnn.accuracy"]
 
 
 def test_a_finished_grid_is_read_back_without_training(outcome, task, monkeypatch):
