@@ -324,7 +324,6 @@ def test_a_mistyped_name_is_found_without_a_run(path, words, text):
     "text",
     [
         "{{ transfer_learning.resnet50_finetuned.unseen.all.auroc.low | num }}",  # not in every run
-        "{% for c in training.crossings %}{{ loop.index }} {{ c.few }}{% endfor %}",
         "{{ provenance.git.commit }} {{ data.name }} {{ table('training.unseen') }}",
     ],
 )
