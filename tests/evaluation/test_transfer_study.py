@@ -240,7 +240,7 @@ def test_a_long_training_is_a_pretrained_checkpoint_or_is_done_here_or_left_out(
     found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
     assert found.origin == {"machine": "another"} and found.epochs_run == 0
     for one, other in zip(done.model.get_weights(), found.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one.astype("float16"), other)  # half precision in the file
     norms = [layer for layer in done.model.layers if "bn" in layer.name]
     assert all(layer.trainable and layer.momentum == 0.9 for layer in norms)
 
