@@ -139,11 +139,11 @@ def report_status(
 
 @report_app.command("render")
 @handle_errors
-def report_render(profile: Profile = "standard", data: Data = "auto", seed: Seed = 0):
+def report_render(profile: Profile = "standard"):
     """Render the report from the results that there are, without running anything."""
     from realfake_lib.report import run
 
-    run.render(profile=profile, data=data, seed=seed)
+    run.render(profile=profile)
 
 
 @report_app.command("pdf")

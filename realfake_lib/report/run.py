@@ -130,7 +130,8 @@ def run(
         if any(states[name].reasons for name in chosen):
             _check_data(plan, chosen, identity)
         try:
-            failed = _run_stages(plan, [states[name] for name in chosen], jobs, terminal, cluster)
+            asked = [states[name] for name in chosen]
+            failed = _run_stages(plan, identity, asked, jobs, terminal, cluster)
         finally:
             terminal.close()
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
@@ -138,7 +139,7 @@ def run(
             terminal.say(f"report not rendered, out of date: {', '.join(left_out)}", "yellow")
             report = None
         else:
-            report, unshown = _render(plan, identity, terminal)
+            report, unshown = _render(plan, terminal)
             failed += unshown
         if identity.is_demo and plan.data != "demo":
             terminal.data(identity, plan.data)
@@ -162,7 +163,7 @@ def status(root=None, profile="standard", data=None, seed=0, changes=()):
     return plan, list(_states(plan, identity).values())
 
 
-def render(root=None, profile="standard", data=None, seed=0, terminal=None):
+def render(root=None, profile="standard", terminal=None):
     """Render the report from the results that there are, whether up to date or not.
 
     Returns
@@ -172,14 +173,14 @@ def render(root=None, profile="standard", data=None, seed=0, terminal=None):
     Raises
     ------
     UserError
-        If there are no results.
+        If there are no results, or results from more than one data set.
     StageFailed
         If a cell cannot be shown; the rest of the page is there.
     """
     terminal = terminal or Terminal()
-    plan = planning.load(root, profile, data, seed)
+    plan = planning.load(root, profile)
     with _locked(plan.build):
-        report, unshown = _render(plan, identify(plan.data, allow_download=False), terminal)
+        report, unshown = _render(plan, terminal)
         terminal.say(f"report: {report}", "bold")
         if unshown:
             raise unshown[0]
@@ -305,7 +306,7 @@ def _replaced(state, **changes):
 # --- running ------------------------------------------------------------------------------------
 
 
-def _run_stages(plan, states, jobs, terminal, cluster):
+def _run_stages(plan, identity, states, jobs, terminal, cluster):
     """Run those of the stages that have a reason, each after its inputs.
 
     Returns
@@ -332,7 +333,7 @@ def _run_stages(plan, states, jobs, terminal, cluster):
                 state = todo[ready.pop(0)]
                 left = sum(one.estimate for one in todo.values()) / jobs
                 terminal.started(state, places[state.name], left)
-                running[state.name] = _Job(plan, state, cluster)
+                running[state.name] = _Job(plan, identity, state, cluster)
             if not running:
                 break
             time.sleep(_POLL)
@@ -369,8 +370,8 @@ def _run_stages(plan, states, jobs, terminal, cluster):
 class _Job:
     """One stage running in a process of its own, its results in a temporary folder."""
 
-    def __init__(self, plan, state, cluster):
-        self.plan, self.state = plan, state
+    def __init__(self, plan, identity, state, cluster):
+        self.plan, self.identity, self.state = plan, identity, state
         self.stage = plan.stages[state.name]
         self.started = time.monotonic()
         build, name = plan.build, state.name
@@ -437,6 +438,7 @@ class _Job:
         missing = _unkept(self.stage, self.folder)
         if missing:
             self._fail("; ".join(missing))
+        self._check_data()
         write_json(
             self.folder / "stage.json",
             {
@@ -444,6 +446,7 @@ class _Job:
                 "stage": self.state.name,
                 "key": self.state.key.key,
                 "parts": self.state.key.parts,
+                "data": _facts(self.identity),
                 "seconds": round(seconds, 1),
                 "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "git": provenance.git_state(self.plan.root),
@@ -457,6 +460,15 @@ class _Job:
         timings[self.state.name] = round(seconds, 1)
         write_json(self.plan.build / "timings.json", timings)
         return seconds
+
+    def _check_data(self):
+        """Fail if the data are no longer those of the stage's key: it may have read others."""
+        try:
+            now = identify(self.identity.resolved, allow_download=False)
+        except UserError as error:
+            self._fail(f"the data changed while it ran: {error.message}")
+        if now.fingerprint != self.identity.fingerprint:
+            self._fail("the data changed while it ran")
 
     def kill(self):
         """End the process, its kernel and their children; leave no results."""
@@ -571,13 +583,13 @@ def _read_json(path):
 # --- the report ---------------------------------------------------------------------------------
 
 
-def merged_metrics(plan, identity):
+def merged_metrics(plan):
     """Content of the report's ``metrics.json`` from the finished stages.
 
     Raises
     ------
     UserError
-        If no stage has run.
+        If no stage has run, or the stages ran on different data.
     """
     # A stage that failed now may have older results, which came from other code or data.
     failed = {name for name in plan.stages if failures.stands(plan.build, name)}
@@ -588,6 +600,15 @@ def merged_metrics(plan, identity):
             f"{plan.build} holds no results of any stage",
             "Run make report, or realfake report run.",
         )
+    data = list(
+        {record["data"]["fingerprint"]: record["data"] for record in records.values()}.values()
+    )
+    if len(data) > 1:
+        raise UserError(
+            f"{plan.build} holds results from different data: "
+            f"{', '.join(facts['name'] for facts in data)}",
+            "Run make report with the data of your choice.",
+        )
     kept = {"metrics": {}, "claims": {}}
     for name in records:
         for kind, found in kept.items():
@@ -596,16 +617,21 @@ def merged_metrics(plan, identity):
     return {
         "schema": SCHEMA,
         "profile": plan.profile,
-        "data": {
-            "name": identity.name,
-            "n": identity.n,
-            "fingerprint": identity.fingerprint,
-            "source": _without_folders(identity.source),
-            "is_demo": identity.is_demo,
-            "notices": list(identity.notices),
-        },
+        "data": data[0] if data else {},
         **kept,
         "provenance": provenance.collect(plan, records),
+    }
+
+
+def _facts(identity):
+    """What a report says of its data."""
+    return {
+        "name": identity.name,
+        "n": identity.n,
+        "fingerprint": identity.fingerprint,
+        "source": _without_folders(identity.source),
+        "is_demo": identity.is_demo,
+        "notices": list(identity.notices),
     }
 
 
@@ -614,7 +640,7 @@ def _without_folders(source):
     return source if "://" in source else Path(source).name
 
 
-def _render(plan, identity, terminal):
+def _render(plan, terminal):
     """Write ``metrics.json`` and ``report.html`` where anything in them changed.
 
     Returns
@@ -622,7 +648,7 @@ def _render(plan, identity, terminal):
     (Path, list of StageFailed)
         The page, and what could not be shown in it.
     """
-    metrics = merged_metrics(plan, identity)
+    metrics = merged_metrics(plan)
     out, mark = plan.build / "report.html", plan.build / "render.json"
     key = _render_key(plan, metrics)
     if out.is_file() and _read_json(mark) == {"key": key}:

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 from tiny_project import TinyProject, identity
 
-from realfake_lib.errors import UserError
+from realfake_lib.errors import StageFailed, UserError
 from realfake_lib.report import execute, failures, html, processes, run
 from realfake_lib.report.terminal import Terminal, duration
 
@@ -614,3 +614,23 @@ def test_a_cluster_that_is_none_is_told_before_anything_runs(report):
     with pytest.raises(UserError, match="no address"):
         report.run(cluster="127.0.0.1")
     assert not report.build.exists()
+
+
+def test_a_stage_whose_data_changed_while_it_ran_fails_and_keeps_nothing(report, monkeypatch):
+    asked = iter([identity(), identity(), identity(fingerprint="f2")])
+    monkeypatch.setattr(run, "identify", lambda data, allow_download=True: next(asked))
+    with pytest.raises(StageFailed, match="the data changed while it ran"):
+        report.run()
+    assert (report.build / "stages/first/stage.json").is_file()
+    assert not (report.build / "stages/second").exists()
+
+
+def test_a_rendering_speaks_of_the_data_that_the_results_come_from(report):
+    report.run()
+    report.identity = identity(name="other", fingerprint="f2")
+    (report.build / "render.json").unlink()
+    run.render(report.root, "smoke", terminal=Terminal(Console(file=io.StringIO())))
+    assert report.rendered[-1]["data"]["name"] == "tiny"
+    report.run(stages=["first"])
+    with pytest.raises(UserError, match="different data: other, tiny"):
+        run.render(report.root, "smoke", terminal=Terminal(Console(file=io.StringIO())))

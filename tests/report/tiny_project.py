@@ -18,6 +18,7 @@ def identity(**changes):
         "is_demo": False,
         "notices": (),
         "n": 1234,
+        "resolved": "tiny",
     }
     return SimpleNamespace(**(facts | changes))
 
