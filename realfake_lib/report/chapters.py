@@ -3,6 +3,7 @@
 A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markdown`).
 """
 
+import ast
 import copy
 import json
 import re
@@ -91,7 +92,7 @@ class Chapter:
     def cannot_show(self, cell, error):
         """Note that a cell cannot be shown; a cell that says so, to stand in its place."""
         text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        number = cell.metadata.realfake.get("number")
+        number = cell.metadata.realfake["number"]
         if (number, text) not in self.errors:
             self.errors.append((number, text))
         name = f"{self.notebook}, cell {number} cannot be shown"
@@ -130,7 +131,9 @@ def facts(output):
 
 def bare(outputs):
     """A cell that shows outputs, and no code."""
-    return nbformat.v4.new_code_cell(outputs=outputs, metadata={"realfake": {}})
+    number = facts(outputs[0]).get("cell") if outputs else None
+    place = {"number": number, "elsewhere": True}
+    return nbformat.v4.new_code_cell(outputs=outputs, metadata={"realfake": place})
 
 
 def exporter(template, **filters):
@@ -293,14 +296,25 @@ def _place(chapter):
     chapter.cells = kept
 
 
+def _for_code(source):
+    """Whether a cell ends in a call of the stage handle, whose value is not for readers."""
+    try:
+        last = ast.parse(source).body[-1]
+    except (SyntaxError, IndexError):  # magics are IPython's
+        return False
+    return isinstance(last, ast.Expr) and ast.unparse(last).startswith("run.")
+
+
 def _place_outputs(chapter, cell, tags):
-    shown = []
+    shown, place = [], cell.metadata.realfake
     for output in cell.outputs:
         own = facts(output)
-        own["code"] = cell.metadata.realfake["anchor"]
+        if output.output_type == "execute_result" and _for_code(cell.source):
+            continue
+        own |= {"code": place["anchor"], "cell": place["number"]}
         chapter.left_out |= bool(own.get("left_out"))
         if "traceback" in output:
-            cell.metadata.realfake["failed"] = True
+            place["failed"] = True
             output.traceback = [_FOLDERS.sub("", line) for line in output.traceback]
         elif output.output_type == "stream":
             # A warning names the file it comes from; whose machine that was is nobody's business.

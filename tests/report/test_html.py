@@ -340,6 +340,16 @@ def test_other_outputs_are_shown_as_text(build, stages):
     assert "ValueError</strong>: a &lt; b" in text and "\x1b" not in text
 
 
+def test_what_the_stage_handle_returns_is_not_shown(build, stages):
+    made = notebooks.training(build)
+    for source in ("x = 1\nrun.claim(\n    'a', x\n)", "run.claim('a', x)\nshown"):
+        value = new_output("execute_result", {"text/plain": f"value of {source[-5:]}"})
+        made.code(source, outputs=[value])
+    made.write()
+    text = Page(rendered(build, stages)).text
+    assert text.count("value of") == 1 and "value of shown" in text
+
+
 def test_repeated_headings_get_anchors_of_their_own(build, stages):
     made = notebooks.training(build)
     made.text("## Same\n\n## Same\n\n```nolang\nx\n```")
