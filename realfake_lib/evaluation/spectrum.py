@@ -15,7 +15,7 @@ HIGH = 0.25
 """Cycles per pixel from which a frequency counts as high: half of the highest, 0.5."""
 
 
-def _power(images):
+def power(images):
     """Power (n, h, w) of each image's brightness at each frequency, and the frequencies (h, w)."""
     brightness = np.asarray(images, "float32") @ LUMA
     brightness = brightness - brightness.mean(axis=(1, 2), keepdims=True)
@@ -42,8 +42,8 @@ def radial_power(images, bins=16):
     DataFrame
         ``frequency`` (middle of the ring, cycles per pixel) and ``power`` (grey levels squared).
     """
-    power, frequency = _power(images)
-    mean = power.mean(axis=0)
+    powers, frequency = power(images)
+    mean = powers.mean(axis=0)
     edges = np.linspace(0, 0.5, bins + 1)
     ring = np.digitize(frequency, edges) - 1
     # The corners of the square lie beyond 0.5; the constant term was subtracted.
@@ -70,5 +70,5 @@ def high_frequency_power(images, above=HIGH):
     (n,) float64 array
         Mean squared amplitude, grey levels squared.
     """
-    power, frequency = _power(images)
-    return power[:, frequency >= above].mean(axis=1)
+    powers, frequency = power(images)
+    return powers[:, frequency >= above].mean(axis=1)

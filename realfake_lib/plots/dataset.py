@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
+from realfake_lib.evaluation.spectrum import power, radial_power
 from realfake_lib.plots.style import (
     CLASS_COLOURS,
     FAKE_COLOUR,
@@ -21,8 +22,8 @@ from realfake_lib.plots.style import (
 )
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
-LUMA = (0.299, 0.587, 0.114)
-
+_PIXELS = 2**24  # of a class that a spectrum is taken of, at most: more would fill the memory
+_TINY = 1e-6  # for the logarithm, where images are flat
 _REAL_TO_FAKE = LinearSegmentedColormap.from_list("realfake", [REAL_COLOUR, "white", FAKE_COLOUR])
 
 
@@ -60,7 +61,7 @@ def shortcut_bars(shortcuts):
 
 
 @styled
-def power_spectrum(images, labels, n=5000, seed=0):
+def power_spectrum(images, labels, rows=None, n=5000, seed=0):
     """Mean power at each spatial frequency by class, and where FAKE has more or less than REAL.
 
     Parameters
@@ -68,6 +69,8 @@ def power_spectrum(images, labels, n=5000, seed=0):
     images : (n, h, w, 3) array, 0..255
     labels : (n,) int array
         FAKE = 0, REAL = 1.
+    rows : int array, optional
+        Images to choose from, by default all.
     n : int
         Images taken of each class, at most.
     seed : int
@@ -79,24 +82,21 @@ def power_spectrum(images, labels, n=5000, seed=0):
         Left: power by frequency in any direction. Right: FAKE over REAL in decibels by horizontal
         and vertical frequency.
     """
-    powers = [_mean_power(_sample(images, labels, label, n, seed)) for label in (FAKE, REAL)]
-    height, width = powers[0].shape
-    vertical = np.fft.fftshift(np.fft.fftfreq(height))
-    horizontal = np.fft.fftshift(np.fft.fftfreq(width))
-    radius = np.hypot(vertical[:, None], horizontal[None, :])
+    height, width = images.shape[1:3]
+    rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+    n = min(n, _PIXELS // (height * width))
     figure = new_figure(3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    edges = np.linspace(0, 0.5, min(height, width) // 2 + 1)
-    ring = np.digitize(radius, edges) - 1
-    inside = (radius > 0) & (ring < len(edges) - 1)
-    filled = np.bincount(ring[inside], minlength=len(edges) - 1)
-    middles = (edges[:-1] + edges[1:])[filled > 0] / 2
-    ends = []
+    powers, ends = {}, []
     for label in (REAL, FAKE):
-        sums = np.bincount(ring[inside], powers[label][inside], len(edges) - 1)
-        curve = sums[filled > 0] / filled[filled > 0]
-        left.semilogy(middles, curve, color=CLASS_COLOURS[label], ls=LINES[0 if label else 1])
-        ends.append((curve[-1], CLASS_NAMES[label], CLASS_COLOURS[label]))
+        sample = _sample(images, labels, rows, label, n, seed)
+        curve = radial_power(sample, bins=min(height, width) // 2)
+        style = {"color": CLASS_COLOURS[label], "ls": LINES[0 if label else 1]}
+        left.semilogy(curve["frequency"], curve["power"] + _TINY, **style)
+        ends.append((curve["power"].iloc[-1] + _TINY, CLASS_NAMES[label], CLASS_COLOURS[label]))
+        powers[label] = np.fft.fftshift(power(sample)[0].mean(axis=0)) + _TINY
+    vertical = np.fft.fftshift(np.fft.fftfreq(height))
+    horizontal = np.fft.fftshift(np.fft.fftfreq(width))
     left.set(
         xlabel="spatial frequency (cycles per pixel)",
         ylabel="power (grey levels²)",
@@ -155,20 +155,10 @@ def spectra(table):
     return figure
 
 
-def _sample(images, labels, label, n, seed):
-    chosen = np.flatnonzero(np.asarray(labels) == label)
+def _sample(images, labels, rows, label, n, seed):
+    chosen = rows[np.asarray(labels)[rows] == label]
     if not len(chosen):
         raise ValueError(f"there is no {CLASS_NAMES[label]} image")
     if len(chosen) > n:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, n, replace=False))
     return np.asarray(images[chosen])
-
-
-def _mean_power(images):
-    brightness = images.astype(np.float32) @ np.float32(LUMA)
-    brightness -= brightness.mean(axis=(1, 2), keepdims=True)
-    height, width = brightness.shape[1:]
-    # Without a window, the jump from one edge to the opposite one would count as fine texture.
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    power = np.abs(np.fft.fft2(brightness * window.astype(np.float32))) ** 2
-    return np.fft.fftshift(power.mean(axis=0)) / (height * width) + 1e-6

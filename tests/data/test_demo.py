@@ -9,8 +9,8 @@ import pytest
 from realfake_lib import data
 from realfake_lib.data import demo as demo_module
 from realfake_lib.data import layout
-from realfake_lib.data.shortcuts import auroc, shortcut_auroc
 from realfake_lib.errors import UserError
+from realfake_lib.evaluation.shortcuts import shortcut_auroc
 
 
 def test_the_demo_set_is_balanced_and_says_what_it_is(demo):
@@ -99,25 +99,6 @@ def test_a_small_network_learns_it_in_seconds(demo):
         )  # fmt: skip
     test = data.batches(demo.images, demo.labels, indices=splits.test)
     assert model.evaluate(test, verbose=0)[1] > 0.7
-
-
-def test_auroc_agrees_with_scikit_learn_and_its_interval_with_repetition():
-    from sklearn.metrics import roc_auc_score
-
-    rng = np.random.default_rng(0)
-
-    def draw():
-        fake = rng.random(400) < 0.4
-        return fake, np.round(rng.normal(fake * 0.8), 1)  # rounding makes ties
-
-    areas, widths = [], []
-    for _ in range(200):
-        fake, score = draw()
-        area, low, high = auroc(fake, score)
-        assert area == pytest.approx(roc_auc_score(fake, score))
-        areas.append(area)
-        widths.append(high - low)
-    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.std(areas), rel=0.15)
 
 
 def test_a_shortcut_is_found_where_there_is_one(demo):

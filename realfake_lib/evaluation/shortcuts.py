@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from realfake_lib.evaluation.metrics import auroc_interval, delong_covariance
 from realfake_lib.settings import FAKE
 
 _CHUNK = 4096
@@ -39,41 +41,16 @@ def shortcut_auroc(dataset, seed=0):
     boosting = HistGradientBoostingClassifier(max_iter=50, random_state=seed)
     fitted = np.random.default_rng(seed).permutation(np.flatnonzero(train))[:_FITTED]
     scores = {name: features[name].to_numpy()[test] for name in features}
+    y_test = dataset.labels[test]
     with threadpool_limits(1):  # OpenMP threads that wait for each other burn a shared processor
         boosting.fit(table[fitted], is_fake[fitted])
         scores["all_together"] = boosting.predict_proba(table[test])[:, 1]
-    rows = [(name, *auroc(is_fake[test], score), int(test.sum())) for name, score in scores.items()]
+    rows = []
+    for name, score in scores.items():
+        ranks = stats.rankdata(score) / len(score)  # in [0, 1], as a probability is
+        area = delong_covariance(y_test, ranks[None])[0].item()
+        rows.append((name, area, *auroc_interval(y_test, ranks), len(score)))
     return pd.DataFrame(rows, columns=["property", "auroc", "ci_low", "ci_high", "n"])
-
-
-def auroc(is_fake, score):
-    """Area under the ROC curve with its 95 % interval after DeLong.
-
-    Parameters
-    ----------
-    is_fake : (n,) bool array
-    score : (n,) array
-        Higher means more likely FAKE; ties count half.
-
-    Returns
-    -------
-    area, low, high : float
-
-    References
-    ----------
-    DeLong et al., Biometrics 44 (1988); ranks after Sun & Xu, IEEE Signal Processing Letters 21
-    (2014).
-    """
-    from scipy.stats import rankdata
-
-    positive, negative = score[is_fake], score[~is_fake]
-    m, n = len(positive), len(negative)
-    ranks = rankdata(np.concatenate([positive, negative]))
-    above = (ranks[:m] - rankdata(positive)) / n  # share of negatives below each positive
-    below = 1 - (ranks[m:] - rankdata(negative)) / m
-    area = above.mean()
-    spread = 1.96 * np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
-    return float(area), float(max(0, area - spread)), float(min(1, area + spread))
 
 
 def _features(dataset):
