@@ -311,6 +311,8 @@ def _place_outputs(chapter, cell, tags):
         own = facts(output)
         if output.output_type == "execute_result" and _for_code(cell.source):
             continue
+        if own.get("kind") == "caption":
+            continue  # of the figure above, which has it, too
         own |= {"code": place["anchor"], "cell": place["number"]}
         chapter.left_out |= bool(own.get("left_out"))
         if "traceback" in output:

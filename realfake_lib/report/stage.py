@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 
 from realfake_lib import settings
@@ -262,6 +263,8 @@ class StageRun:
             },
             {"kind": "figure", "name": name, "caption": caption, "alt": alt},
         )
+        # Seen in JupyterLab; the report sets captions itself.
+        self._show({"text/markdown": f"**Figure.** {caption}"}, {"kind": "caption"})
 
     def table(self, frame, name, *, caption=None, formats=None, appendix=None):
         """Save a table as ``tables/<name>.csv`` in full precision and show it below the cell.
@@ -304,7 +307,7 @@ class StageRun:
             appendix = len(table) > 12 or table.shape[1] > 8
         self._show(
             {
-                "text/html": table.to_html(index=False, border=0),
+                "text/html": f"<p>{escape(caption)}</p>" + table.to_html(index=False, border=0),
                 "text/plain": table.to_string(index=False),
             },
             {"kind": "table", "name": name, "caption": caption, "appendix": bool(appendix)},
@@ -333,7 +336,8 @@ class StageRun:
         if text not in self._notes:
             self._notes.append(text)
             self._write("notes.json", self._notes)
-        self._show({"text/plain": f"Note: {text}"}, {"kind": "note", "text": text})
+        said = {"text/markdown": f"> **Note.** {text}", "text/plain": f"Note: {text}"}
+        self._show(said, {"kind": "note", "text": text})
 
     def input(self, name, dataset=None):
         """Results of a finished stage, from this run or from the nearest place that has them.

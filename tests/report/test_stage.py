@@ -180,7 +180,8 @@ def test_a_name_given_twice_is_a_mistake_in_a_run_and_a_rerun_cell_by_hand(told,
 def test_a_figure_is_saved_and_shown_with_what_the_renderer_needs(shown):
     run = stage("training")
     run.figure(picture(), "curves", caption="Loss.", alt="A line.")
-    data, facts = shown[0]
+    (data, facts), (caption, _) = shown  # JupyterLab shows the caption, too
+    assert "Loss." in caption["text/markdown"]
     assert facts == {"kind": "figure", "name": "curves", "caption": "Loss.", "alt": "A line."}
     assert data["image/png"].startswith("iVBOR")  # PNG in base64
     assert (run.folder / "figures/curves.png").is_file()
@@ -291,10 +292,9 @@ def test_a_note_is_kept_once_and_shown(shown):
     run.note("Demo data.")
     run.note("Demo data.")
     assert json.loads((run.folder / "notes.json").read_text("utf-8")) == ["Demo data."]
-    assert shown[0] == (
-        {"text/plain": "Note: Demo data."},
-        {"kind": "note", "text": "Demo data."},
-    )
+    data, facts = shown[0]
+    assert "Demo data." in data["text/markdown"]
+    assert facts == {"kind": "note", "text": "Demo data."}
 
 
 def test_outside_of_a_notebook_nothing_is_displayed(capsys):
