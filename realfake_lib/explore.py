@@ -131,7 +131,7 @@ class Explorer:
         self.change = widgets.Dropdown(options=[*CHANGES], description="Change")
         self.strength = widgets.FloatSlider(continuous_update=False)
         self.unit = widgets.Label()
-        self.verdict, self.shown = widgets.HTML(), widgets.Image(format="png")
+        self.verdict, self.shown = widgets.HTML(), widgets.Image(format="png", width=2 * SIDE)
         choices = [self.image, self.upload, self.detector, self.change]
         drag = widgets.HBox([self.strength, self.unit])
         self.box = widgets.VBox([widgets.HBox(choices), drag, self.verdict, self.shown])
