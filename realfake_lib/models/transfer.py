@@ -322,7 +322,7 @@ def _backbone(name):
 
 
 def _folders():
-    """Folders to look in, and what is wrong with those that a setting names."""
+    """Folders to search, and what is wrong with those that a setting names."""
     chosen, data = settings.env("REALFAKE_WEIGHTS"), settings.env("REALFAKE_DATA")
     keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     folders, wrong = [], []

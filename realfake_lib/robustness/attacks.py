@@ -220,10 +220,10 @@ def survivors(
     attack : {"pgd", "fgsm", "noise"} or callable
         A callable takes ``(model, images, labels, epsilon)`` and returns the attacked images.
     threshold : float in (0, 1)
-        An image is called FAKE where ``p_fake >= threshold``.
+        FAKE is predicted where ``p_fake >= threshold``.
     worst_case : bool
         An image broken at one epsilon counts as broken at every larger one, whose ball holds the
-        same picture. False takes each epsilon by itself.
+        same image. False takes each epsilon by itself.
     **options
         Passed to the attack, e.g. ``steps=20, restarts=2, seed=1``.
 

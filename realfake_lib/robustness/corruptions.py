@@ -1,7 +1,7 @@
-"""What happens to pictures on their way through the world: JPEG, blur, noise, rescaling.
+"""Common corruptions: JPEG compression, blur, noise, rescaling.
 
 All functions take and return 8-bit images and need no TensorFlow. The severities are mild ones, as
-fit pictures of 32 pixels; ImageNet-C's would leave nothing to see.
+fit images of 32 pixels; ImageNet-C's would leave nothing to see.
 """
 
 import io
@@ -142,7 +142,7 @@ def corruption_table(predict, images, labels, corruptions=DEFAULT, *, threshold=
     corruptions : dict of name to severities
         Names from :data:`CORRUPTIONS`.
     threshold : float in (0, 1)
-        An image is called FAKE where ``p_fake >= threshold``.
+        FAKE is predicted where ``p_fake >= threshold``.
     seed : int
         Of the noise.
 

@@ -117,7 +117,7 @@ def logit_cut(threshold=0.5):
     Parameters
     ----------
     threshold : float in (0, 1)
-        An image is called FAKE where ``p_fake >= threshold``.
+        FAKE is predicted where ``p_fake >= threshold``.
 
     Returns
     -------

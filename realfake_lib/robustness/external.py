@@ -18,7 +18,7 @@ DECISION_BASED = (
     "L2BrendelBethgeAttack",
     "LinfinityBrendelBethgeAttack",
 )
-"""Attacks that walk from a picture of the other class towards the one attacked."""
+"""Attacks that walk from an image of the other class towards the one attacked."""
 
 
 def foolbox_model(model):
