@@ -7,8 +7,7 @@ imported. What counts:
 - definitions that the notebook names, and those that they name, through imports of every form,
   also inside functions and through re-exports, those below ``if TYPE_CHECKING`` among them: what
   a package imports only when it is used;
-- of a class without foreign bases, the methods whose name is used anywhere in what is reached, and
-  the special methods; of any other class all of it, since a framework may call any method;
+- of a class all of it;
 - statements that do something when a reached module is imported, and functions with a decorator
   that may do something, e.g. enter them into a registry;
 - the whole module where a use cannot be resolved: a module passed as a value, ``import *``, a
@@ -18,7 +17,6 @@ Comments, docstrings and layout do not count.
 """
 
 import ast
-import copy
 import functools
 import hashlib
 import json
@@ -41,17 +39,16 @@ _HARMLESS = {
     "final",
     "function",
     "lru_cache",
+    "needed_for",
     "overload",
     "property",
     "singledispatch",
     "staticmethod",
+    "styled",
     "total_ordering",
     "wraps",
 }
-_HARMLESS_BASES = {"object", "Protocol", "NamedTuple", "ABC", "Enum", "Generic"}
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -203,12 +200,11 @@ def _own_files_hash(folder):
 
 @dataclass
 class _Piece:
-    """A part of a module that counts, or does not count, as one: a definition or a method."""
+    """A part of a module that counts, or does not count, as one."""
 
     label: str
     module: str
     nodes: list = field(default_factory=list)
-    methods: dict = field(default_factory=dict)  # of a class whose methods count one by one
 
     @functools.cached_property
     def hash(self):
@@ -334,97 +330,34 @@ class Library:
 def _add(module, name, node):
     """Add a definition; one whose name is bound twice counts with both."""
     piece = module.pieces.setdefault(name, _Piece(f"{module.label}: {name}", module.name))
-    if isinstance(node, ast.ClassDef) and _own_bases(node) and piece is not module.top:
-        kept = []
-        for part in node.body:
-            if isinstance(part, _DEFINITIONS) and not part.name.startswith("__"):
-                label = f"{piece.label}.{part.name}"
-                method = piece.methods.setdefault(part.name, _Piece(label, module.name))
-                method.nodes.append(part)
-            else:
-                kept.append(part)
-        node = copy.copy(node)
-        node.body = kept or [ast.Pass()]
     piece.nodes.append(node)
     return piece
 
 
-def _own_bases(node):
-    return all(_last_name(base) in _HARMLESS_BASES for base in node.bases)
-
-
 class _Uses:
-    """What a piece of code mentions: dotted names, attributes, imports of its own."""
+    """What a piece of code mentions: dotted names, and imports of its own."""
 
     def __init__(self, nodes):
-        self.chains, self.attributes = set(), set()
-        self.imports, self.dynamic_imports, self.dynamic_attributes = [], [], set()
+        self.chains, self.imports, self.dynamic_imports = set(), [], []
         for node in nodes:
-            self._visit(node, frozenset())
+            self._visit(node)
 
-    def _visit(self, node, local):
-        """Collect from ``node``, where the names ``local`` are variables of a function."""
-        if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
-            local = local | _variables(node)
-        elif isinstance(node, _COMPREHENSIONS):
-            local = local | _stored(generator.target for generator in node.generators)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            self.imports.append(node)
-        elif isinstance(node, ast.Call):
-            self._call(node)
-        chain = _chain(node)
-        if chain and len(chain) == 1 and not isinstance(node.ctx, ast.Load):
-            return  # a name that is bound here, e.g. a field of a dataclass
-        if chain:
-            self.attributes.update(chain[1:])
-            if chain[0] not in local:
+    def _visit(self, node):
+        if chain := _chain(node):
+            # A name that is bound here, e.g. a field of a dataclass, is no use of one.
+            if len(chain) > 1 or isinstance(node.ctx, ast.Load):
                 self.chains.add(chain)
             return
-        if isinstance(node, ast.Attribute):
-            self.attributes.add(node.attr)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            self.imports.append(node)
+        elif isinstance(node, ast.Call) and _last_name(node.func) in _IMPORTING:
+            name = getattr(node.args[0], "value", None) if node.args else None
+            self.dynamic_imports.append(name if isinstance(name, str) else None)
         for child in ast.iter_child_nodes(node):
-            self._visit(child, local)
-
-    def _call(self, node):
-        """Note names that are looked up at run time."""
-        name = _last_name(node.func)
-        texts = [getattr(argument, "value", None) for argument in node.args]
-        texts = [text if isinstance(text, str) else None for text in texts] + [None, None]
-        if name in ("import_module", "__import__"):
-            self.dynamic_imports.append(texts[0])
-        elif name in ("getattr", "hasattr") and isinstance(node.func, ast.Name):
-            self.attributes.add(texts[1])
-            if texts[1] is None and node.args:
-                self.dynamic_attributes.add(_chain(node.args[0]))
-        elif name in ("attrgetter", "methodcaller"):
-            self.attributes.update(texts)
+            self._visit(child)
 
 
-def _variables(function):
-    """Names of a function's parameters and of the variables that it assigns."""
-    arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [one for one in (arguments.vararg, arguments.kwarg) if one]
-    body = function.body if isinstance(function.body, list) else [function.body]
-    return frozenset(argument.arg for argument in every) | _stored(body)
-
-
-def _stored(nodes):
-    """Names assigned in ``nodes``, leaving out what inner functions assign."""
-    names, outer, queue = set(), set(), list(nodes)
-    while queue:
-        node = queue.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.Global):
-            outer.update(node.names)
-        elif isinstance(node, _DEFINITIONS):
-            names.add(node.name)
-            continue
-        elif isinstance(node, (ast.Lambda, *_COMPREHENSIONS)):
-            continue
-        queue.extend(ast.iter_child_nodes(node))
-    return frozenset(names - outer)
+_IMPORTING = ("import_module", "__import__")
 
 
 class _Closure:
@@ -435,32 +368,24 @@ class _Closure:
         self.found = {}  # label → piece
         self.touched = set()  # modules imported
         self.queue = []
-        self.attributes, self.waiting = set(), {}
-        self.dynamic = False
 
     def run(self, code):
-        self._follow(_Uses([ast.parse(code)]), {}, None, "")
+        self._follow(_Uses([ast.parse(code)]), {}, None)
         while self.queue:
             piece = self.queue.pop()
             module = self.library.module(piece.module)
-            self._follow(piece.uses, module.imports, module, piece.label.rpartition(".")[0])
+            self._follow(piece.uses, module.imports, module)
         return {
             label: self.found[label].hash for label in sorted(self.found) if self.found[label].nodes
         }
 
     def _reach(self, piece):
-        if piece.label in self.found:
-            return
-        self.found[piece.label] = piece
-        self.queue.append(piece)
-        for name, method in piece.methods.items():
-            if self.dynamic or name in self.attributes:
-                self._reach(method)
-            else:
-                self.waiting.setdefault(name, []).append(method)
+        if piece.label not in self.found:
+            self.found[piece.label] = piece
+            self.queue.append(piece)
 
-    def _follow(self, uses, imports, module, owner):
-        """Reach all that ``uses`` mentions in a module, or in the class ``owner`` of it."""
+    def _follow(self, uses, imports, module):
+        """Reach all that ``uses`` mentions in a module."""
         package = module.package if module else PACKAGE
         local = _imports(uses.imports, package)
         for target in local.values():
@@ -478,25 +403,6 @@ class _Closure:
         for name in uses.dynamic_imports:
             for other in [name] if name else self.library.under(package):
                 self._reach_whole(other)
-        self._mention(uses.attributes)
-        # getattr with a computed name may call any method, of the class itself where it is asked of
-        # self, and none of ours on a module of another package.
-        for chain in uses.dynamic_attributes:
-            if chain == ("self",):
-                for name, methods in self.waiting.items():
-                    if any(method.label == f"{owner}.{name}" for method in methods):
-                        self._mention({name})
-                        break
-            elif chain is None or chain[0] not in imports:
-                self.dynamic = True
-                self._mention(set(self.waiting))
-
-    def _mention(self, attributes):
-        """Reach the methods of known classes that may be meant by the attributes used."""
-        self.attributes |= attributes
-        for name in sorted(attributes & self.waiting.keys()):
-            for method in self.waiting.pop(name):
-                self._reach(method)
 
     def _resolve(self, target, chain):
         """Reach what ``chain`` means in the module ``target``."""
@@ -532,7 +438,7 @@ class _Closure:
             self._touch(parent)
         self._reach(module.top)
         for piece, decorator in module.decorated:
-            if not self._only_wraps(decorator, module):
+            if _last_name(decorator) not in _HARMLESS:
                 self._reach(piece)
         for source, inner in module.imports.values():
             self._touch(source)
@@ -540,17 +446,6 @@ class _Closure:
                 self._reach_whole(source)
             elif inner:
                 self._touch(f"{source}.{inner}")  # if that is a module
-
-    def _only_wraps(self, decorator, module):
-        """Whether a decorator is known not to enter what it decorates anywhere."""
-        if _last_name(decorator) in _HARMLESS:
-            return True
-        while isinstance(decorator, ast.Name) and module:
-            if decorator.id in module.pieces:
-                return all(map(_is_wrapper, module.pieces[decorator.id].nodes))
-            source, inner = module.imports.get(decorator.id, ("", None))
-            module, decorator = self.library.module(source), inner and ast.Name(inner)
-        return False
 
     def _reach_whole(self, name):
         module = self.library.module(name)
@@ -595,12 +490,3 @@ def _last_name(node):
     while isinstance(node, (ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
-
-
-def _is_wrapper(node):
-    """Whether a decorator's definition does nothing but define a function and return it."""
-    if not isinstance(node, ast.FunctionDef):
-        return False
-    *body, last = node.body
-    returned = isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
-    return returned and all(isinstance(part, ast.FunctionDef) for part in body)

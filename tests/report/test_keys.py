@@ -144,6 +144,8 @@ def test_statements_that_act_on_import_and_registered_functions_always_count(pac
         def cat(): pass
         @functools.cache
         def pure(): pass
+        @styled
+        def plot(): pass
         try:
             import fast
         except ImportError:
@@ -153,34 +155,7 @@ def test_statements_that_act_on_import_and_registered_functions_always_count(pac
     )
     reached = package.reached("from realfake_lib import zoo; zoo.build('cat')")
     assert {"zoo.py: cat", "zoo.py: register", "zoo.py: top level"} <= set(reached)
-    assert "zoo.py: pure" not in reached
-
-
-def test_functions_whose_decorator_only_wraps_them_count_one_by_one(package):
-    package.write(
-        "style.py",
-        """
-        import functools
-        def styled(plot):
-            'Draw in one style.'
-            @functools.wraps(plot)
-            def drawn():
-                return plot()
-            return drawn
-        """,
-    )
-    package.write(
-        "plots.py",
-        """
-        from realfake_lib.style import styled
-        @styled
-        def curves(): pass
-        @styled
-        def bars(): pass
-        """,
-    )
-    reached = package.reached("from realfake_lib import plots; plots.curves()")
-    assert set(reached) == {"plots.py: curves", "style.py: styled"}
+    assert not {"zoo.py: pure", "zoo.py: plot"} & set(reached)
 
 
 def test_a_decorator_that_is_a_class_or_unknown_may_do_anything(package):
@@ -217,70 +192,6 @@ def test_a_field_named_as_a_module_is_no_use_of_it(package):
     assert set(reached) == {"recipes.py: Recipe"}
 
 
-def test_a_class_that_looks_up_its_own_attributes_reaches_its_own_methods_only(package):
-    package.write(
-        "things.py",
-        """
-        class Scores:
-            def items(self): return [getattr(self, name) for name in ("a", "b")]
-            def hidden(self): pass
-        class Other:
-            def apart(self): pass
-        """,
-    )
-    use = "from realfake_lib.things import Scores, Other; Scores().items(); Other()"
-    reached = package.reached(use)
-    assert "things.py: Scores.hidden" in reached and "things.py: Other.apart" not in reached
-
-
-def test_only_methods_whose_name_is_used_count(package):
-    package.write(
-        "things.py",
-        """
-        from realfake_lib import heavy, errors
-        class Run:
-            def __init__(self): self.x = 1
-            def light(self): pass
-            def model(self): return heavy.load()
-        class Odd(errors.Base):
-            def called_by_a_framework(self): return 1
-        """,
-    )
-    package.write("heavy.py", "def load(): pass\n")
-    package.write("errors.py", "class Base(Exception):\n    def hook(self): pass\n")
-    use = "from realfake_lib.things import Run\nrun = Run()\n"
-    light = package.reached(use + "run.light()")
-    assert "things.py: Run.light" in light and "heavy.py: load" not in light
-    assert "heavy.py: load" in package.reached(use + "run.model()")
-    assert "heavy.py: load" in package.reached(use + "getattr(run, 'model')()")
-    assert "heavy.py: load" in package.reached(use + "name = 'mo' + 'del'\ngetattr(run, name)()")
-    odd = package.reached("from realfake_lib.things import Odd\nOdd()")
-    package.write("errors.py", "class Base(Exception):\n    def hook(self): return 2\n")
-    changed = package.reached("from realfake_lib.things import Odd\nOdd()")
-    assert odd["errors.py: Base"] != changed["errors.py: Base"]
-
-
-def test_a_variable_of_the_same_name_is_no_use_of_the_module(package):
-    package.write("models.py", "def build(): pass\n")
-    package.write(
-        "work.py",
-        """
-        from realfake_lib import models
-        def count(models): return len(models)
-        def listed(): return [models for models in (1, 2)]
-        def assigned():
-            models = 3
-            return models
-        def used(): return models.build()
-        """,
-    )
-    for name in ("count", "listed", "assigned"):
-        assert set(package.reached(f"from realfake_lib.work import {name} as f; f()")) == {
-            f"work.py: {name}"
-        }
-    assert "models.py: build" in package.reached("from realfake_lib.work import used; used()")
-
-
 def test_comments_docstrings_and_layout_do_not_count(package):
     use = "from realfake_lib import plots; plots.curves(); plots.Style()"
     package.write("plots.py", "def curves(a): return a+1\nclass Style:\n    x = 1\n")
@@ -309,11 +220,11 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     assert {label for label in after if after[label] != before[label]} == {"plots.py: curves"}
 
 
-def test_the_handle_alone_reaches_neither_models_nor_rendering():
+def test_the_handle_alone_reaches_neither_networks_nor_rendering():
     code = "from realfake_lib.report import stage\nrun = stage('x')\nrun.metric('a', 1)\n"
     reached = keys.Library(keys.Path(keys.__file__).parents[1]).reached(code)
-    assert any(label.endswith("StageRun.metric") for label in reached)
-    assert not any("models/" in label or "html.py" in label for label in reached)
+    assert any(label.endswith(": StageRun") for label in reached)
+    assert not any("html.py" in label or "compact.py" in label for label in reached)
 
 
 # --- keys of a project, and reasons -------------------------------------------------------------
@@ -457,4 +368,4 @@ def test_the_notebook_of_the_data_reaches_no_network():
     code = keys.notebook_code(root / "notebooks" / "01_preprocessing.ipynb")
     reached = keys.Library(root / "realfake_lib").reached(code)
     assert "realfake_lib/data/decoding.py: decode" in reached
-    assert not [name for name in reached if name.startswith("realfake_lib/models/")]
+    assert not [name for name in reached if "models/compact" in name or "training/loop" in name]
