@@ -153,7 +153,7 @@ def test_the_examples_load_this_very_file():
 
 def test_who_taught_a_detector_is_said():
     assert "seeds 3, 1:" in row(
-        model_card.render(META | {"taught_by": [3, 1]}, "fast"), "distilled from"
+        model_card.render(META | {"ensemble_seeds": [3, 1]}, "fast"), "distilled from"
     )
-    assert "distilled from" not in model_card.render(META | {"taught_by": None}, "fast")
+    assert "distilled from" not in model_card.render(META | {"ensemble_seeds": None}, "fast")
     assert "the training ran on" not in model_card.render(META | {"origin": None}, "fast")
