@@ -82,7 +82,7 @@ bench: ready ## measure speed: BENCH=input, training, inference or predict, by d
 trials: ready ## run the trials in experiments/trials.yml that have no outcome yet (hours)
 	@$(PY) scripts/run_trials.py
 
-trainings: ready ## make the long trainings kept in experiments/trainings that are missing (hours)
+trainings: ready ## make the missing pretrained checkpoints in experiments/trainings (hours)
 	@$(PY) scripts/pretrain.py $$GIVEN_TRAININGS
 
 lint: ready ## check style and the committed notebooks

@@ -30,7 +30,7 @@ app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="smoke, standard or full.")]
 Data = Annotated[str, typer.Option(help="auto, cifake, demo, or a folder or archive of images.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Changes = Annotated[
     list[str], typer.Option("--set", help="Parameter for this run: [STAGE.]PARAMETER=VALUE.")
 ]
@@ -107,7 +107,7 @@ def report_run(
     changes: Changes = (),
     cluster: Annotated[
         str | None,
-        typer.Option(help="Dask scheduler that trains the comparison, tcp://HOST:PORT."),
+        typer.Option(help="Dask scheduler for the trainings of chapter 4, tcp://HOST:PORT."),
     ] = None,
 ):
     """Run every stage whose key changed and render the report."""
@@ -225,11 +225,9 @@ def train(
         str | None, typer.Option(help="Name of the recipe; by default one that suits the network.")
     ] = None,
     image_size: ImageSize = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    n_train: Annotated[
-        int | None, typer.Option(min=2, help="Train on so many images only.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Overrides the recipe.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Overrides the recipe.")] = None,
+    n_train: Annotated[int | None, typer.Option(min=2, help="Number of training images.")] = None,
     seed: Seed = 0,
 ):
     """Train a detector on CIFAKE or on a folder of one's own.
@@ -257,7 +255,7 @@ def train(
     )
     if reached["accuracy"] <= reached["largest_class"] + 0.02:
         typer.echo(
-            "realfake: warning: that is no better than always giving the same answer. "
+            "realfake: warning: that is not better than always predicting the same class. "
             "More images or more --epochs are needed.",
             err=True,
         )
@@ -271,8 +269,8 @@ def evaluate(
     part: Annotated[
         str | None,
         typer.Option(
-            help="test (20 % are set aside where a folder has none) or all; by default test, but "
-            "all of a folder with one class alone."
+            help="test (20 % are held out if the folder has none) or all; by default test, but "
+            "all for a folder with one class."
         ),
     ] = None,
     threshold: Threshold = None,
@@ -301,8 +299,8 @@ def export(
 ):
     """Write a detector as ONNX, for programs without TensorFlow.
 
-    The file is kept only if its logits equal Keras's. What must be known of it, threshold and
-    temperature among it, lies beside it as JSON.
+    The file is kept only if its logits equal those of Keras. Its threshold, temperature and other
+    metadata are written to a JSON file beside it.
     """
     from realfake_lib import detector_export
 
@@ -321,8 +319,8 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model file, whose name ends in .keras or .onnx, or a trained detector's name: "
-            "best, fast, …; by default the best that there is."
+            help="detector (the default), fast, the name of another trained detector, or a file "
+            "ending in .keras or .onnx."
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -332,16 +330,16 @@ def predict(
     ] = None,
     threshold: Threshold = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Images that a core takes at a time, at most.")
+        int, typer.Option(min=1, help="Highest number of images in a batch.")
     ] = 32,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
     cluster: Annotated[
-        str | None, typer.Option(help="Dask scheduler whose workers judge, tcp://HOST:PORT.")
+        str | None, typer.Option(help="Dask scheduler whose workers predict, tcp://HOST:PORT.")
     ] = None,
 ):
-    """A verdict for each image: probability of FAKE, verdict, and whether it is uncertain.
+    """Predict for each image the probability of FAKE, and REAL or FAKE, marked where uncertain.
 
-    The exit code is 2 where a file or folder was found that could not be read.
+    The exit code is 2 if a file or folder could not be read.
     """
     import realfake_lib
     from realfake_lib import detector, listing, prediction, settings

@@ -20,7 +20,7 @@ def export(output: str | os.PathLike[str], model: str | os.PathLike[str] | None 
         File to write, ending in ``.onnx``. What must be known of it, threshold and temperature
         among it, lies beside it as JSON.
     model : str or path-like, optional
-        A ``.keras`` file or a trained detector's name; by default the best that there is.
+        A ``.keras`` file or a trained detector's name; by default ``"detector"``.
 
     Returns
     -------
