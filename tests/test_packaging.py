@@ -53,6 +53,12 @@ def test_environment_yml_is_what_make_lock_would_write():
     assert (ROOT / "environment.yml").read_text() == TOOL["environment"](ROOT)
 
 
+def test_hooks_for_commits_use_the_ruff_of_the_lock(pins):
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    revisions = {Path(hook["repo"]).name: hook.get("rev") for hook in hooks}
+    assert revisions["ruff-pre-commit"] == f"v{pins['ruff']}"
+
+
 def test_lock_holds_versions_only_and_no_addresses(pins):
     text = (ROOT / "requirements.lock").read_text()
     assert not re.search(r"https?://|file:|@ |--", text)
