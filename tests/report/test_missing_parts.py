@@ -47,7 +47,7 @@ PARTS = {
     "ImageNet weights": (r"^transfer_learning\.", r"EfficientNet-Lite0"),
     "several seeds": (r"\.seeds\.", r"mean of its|The mean over|Accuracy, mean"),
     "the fast detector": (r"\.fast\.", r"\bfast\b"),
-    "attacks and corruption": (r"^adversarial_robustness\.", r"lowers|PGD leaves|A blur|under PGD"),
+    "attacks and corruption": (r"^adversarial_robustness\.", r"lowers|PGD leaves|A blur|attacked by PGD"),
     "maps": (r"^grad_cam\.", r"Grad-CAM's maps"),
     "the comparison": (r"^comparative_analysis\.", r"trainings"),
     "facts on the data": (
