@@ -81,7 +81,7 @@ def test_detectors_that_say_the_same_do_not_differ(labels, logits):
     assert significance.delong(labels, p_fake, p_fake).p_value == 1.0
     right = np.tile((logits > 0) == (labels == REAL), (3, 1))
     compared = comparison.compare({"a": right, "b": right}, [("a", "b")], n_bootstrap=100)
-    assert not compared["significant"].any() and (compared["low"] == 0).all()
+    assert not compared["significant"].any() and (compared["difference_low"] == 0).all()
     wrong = agreement.errors(labels, {"a": p_fake, "b": p_fake})
     assert agreement.shared(wrong)["shared"].iloc[0] == agreement.always_wrong(wrong).sum()
 
