@@ -186,25 +186,28 @@ def directions(table):
     return tuple(", ".join(table.loc[part, "setting"]) or "none" for part in parts)
 
 
-def metrics(table):
-    """Differences from the baseline, ready for ``run.metrics``.
+def metrics(table, measure, ends=("lowest", "highest")):
+    """One measure of every setting, ready for ``run.metrics``.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`compare`, with a column ``key``.
+        From :meth:`GridResult.summary <realfake_lib.training.grid.GridResult.summary>`, as it may
+        be with the columns of :func:`compare`.
+    measure : str
+    ends : (str, str)
+        Ends of the columns with its bounds: over the seeds, or ``("low", "high")``.
 
     Yields
     ------
     name : str
-        For example ``"network.compact_cnn.difference"``, and ``….significant``.
-    value : float or bool
-    interval : (low, high), for the difference only
+        For example ``"network.compact_cnn.accuracy"``.
+    value : float
+    bounds : (float, float)
     """
-    for row in table.itertuples():
-        interval = (row.difference_low, row.difference_high)
-        yield f"{row.key}.difference", row.difference, interval
-        yield f"{row.key}.significant", bool(row.significant)
+    columns = ["key", measure, *(f"{measure}_{end}" for end in ends)]
+    for key, value, *bounds in table[columns].itertuples(index=False):
+        yield f"{key}.{measure}", value, bounds
 
 
 def _shape_of_all(arrays):

@@ -147,7 +147,7 @@ def build(
     backbone : str
         A key of :data:`BACKBONES`.
     cut_layer : str, optional
-        The last layer of the backbone that is kept; by default that of :data:`BACKBONES`.
+        The last layer of the backbone that is used; by default that of :data:`BACKBONES`.
     image_size : int
         Side of the images that go in, in pixels.
     input_size : int, optional

@@ -23,32 +23,23 @@ from realfake_lib.plots.style import (
 
 
 @styled
-def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_percent=True):
-    """Every seed of every setting as a small dot, with mean and standard deviation over them.
+def comparison_dots(runs):
+    """Accuracy of every seed as a small dot, with mean and standard deviation of each setting.
 
     Parameters
     ----------
     runs : DataFrame
-        A row a run; columns name, the one called ``value``, and the one called ``group``.
-    value : str
-        Column to draw.
-    label : str
-        What it is, for the axis.
-    group : str, optional
-        Column by which names are set apart, for example "architecture" and "strategy"; a panel
-        each.
-    as_percent : bool
-        Whether the values are shares to be shown in per cent.
+        A row a run: factor (a panel each), name, accuracy.
 
     Returns
     -------
     Figure
-        Best mean first within each group.
+        Best mean first within each factor.
     """
-    need_columns(runs, "name", value, *([group] if group else []))
-    parts = dict(list(runs.groupby(group, sort=False))) if group else {"": runs}
+    need_columns(runs, "factor", "name", "accuracy")
+    parts = dict(list(runs.groupby("factor", sort=False)))
     ranked = {
-        title: part.groupby("name", sort=False)[value]
+        title: part.groupby("name", sort=False)["accuracy"]
         .agg(["mean", "std", "count"])
         .sort_values("mean", ascending=False, kind="stable")
         for title, part in parts.items()
@@ -60,7 +51,7 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
         summary = ranked[title]
         rows = np.arange(len(summary))
         for row, name in enumerate(summary.index):
-            seeds = part.loc[part["name"] == name, value].to_numpy(float)
+            seeds = part.loc[part["name"] == name, "accuracy"].to_numpy(float)
             ax.plot(
                 seeds, np.full(len(seeds), row), "o", ms=5, mfc="none", mec=FAINT, mew=1, zorder=3
             )
@@ -76,68 +67,54 @@ def comparison_dots(runs, value="accuracy", label="accuracy", group=None, as_per
         rows_axis(ax, list(summary.index))
         ax.set_title(title)
         for row, (mean, deviation, n) in enumerate(summary.itertuples(index=False)):
-            scale, unit = (100, " %") if as_percent else (1, "")
-            spread_over_seeds = f" ± {scale * deviation:.2f}" if n > 1 else ""
-            text = f"{scale * mean:.2f}{spread_over_seeds}{unit}"
+            spread_over_seeds = f" ± {100 * deviation:.2f}" if n > 1 else ""
+            text = f"{100 * mean:.2f}{spread_over_seeds} %"
             ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
-    if as_percent:
-        percent_axis(axes[-1].xaxis, f"{label}, mean ± SD over seeds")
-    else:
-        axes[-1].set_xlabel(f"{label}, mean ± SD over seeds")
+    percent_axis(axes[-1].xaxis, "accuracy, mean ± SD over seeds")
     return figure
 
 
 @styled
-def accuracy_vs_cost(table, costs, value="accuracy", faster_is_cheaper=()):
-    """Accuracy against what it cost: a panel a cost, each with its Pareto front.
+def accuracy_vs_cost(table, costs):
+    """Accuracy against costs, a panel each, with its Pareto front.
 
     Parameters
     ----------
     table : DataFrame
-        A row a model: name, every cost's column, the column called ``value``, and, where known,
-        ci_low and ci_high of the value.
+        A row a model: name, accuracy, every cost's column, and, where known, ci_low and ci_high.
     costs : dict of str to str
-        Column to its label with its unit; drawn on a logarithmic axis, cheap to the left.
-    value : str
-        Column of shares in [0, 1].
-    faster_is_cheaper : collection of str
-        Costs of which more is better, e.g. images a second; their axis runs from right to left.
+        Column to its label with its unit; drawn on a logarithmic axis.
 
     Returns
     -------
     Figure
     """
-    need_columns(table, "name", value, *costs)
-    across = min(2, len(costs))
-    down = -(-len(costs) // across)
-    figure = new_figure(3.5 * down + 0.2)
-    axes = figure.subplots(down, across, sharey=True, squeeze=False)
-    drawn = table[[column for column in (value, "ci_low", "ci_high") if column in table]]
+    need_columns(table, "name", "accuracy", *costs)
+    figure = new_figure(3.7)
+    axes = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
+    drawn = table[[column for column in ("accuracy", "ci_low", "ci_high") if column in table]]
     low, high = np.nanmin(drawn), np.nanmax(drawn)
     margin = 0.12 * max(high - low, 0.01)
-    for ax, (cost, label) in zip(axes.flat, costs.items(), strict=False):
-        _front(ax, table, cost, value, cost in faster_is_cheaper, (WIDTH - 0.8) / across)
+    for ax, (cost, label) in zip(axes, costs.items(), strict=True):
+        _front(ax, table, cost, (WIDTH - 0.8) / len(costs))
         ax.set_xlabel(label)
         ax.set_ylim(low - margin, min(1.002, high + margin))
-        if ax in axes[:, 0]:
-            percent_axis(ax.yaxis, "accuracy")
-    for ax in axes.flat[len(costs) :]:
-        ax.set_axis_off()
+    percent_axis(axes[0].yaxis, "accuracy")
     names = list(table["name"])
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # names are placed by pixels, so nothing may move any more
-    for ax, cost in zip(axes.flat, costs, strict=False):
-        x, y = table[cost].to_numpy(float), table[value].to_numpy(float)
-        _name_points(ax, x, y, names, pareto(-x if cost in faster_is_cheaper else x, y))
+    for ax, cost in zip(axes, costs, strict=True):
+        x, y = table[cost].to_numpy(float), table["accuracy"].to_numpy(float)
+        _name_points(ax, x, y, names, pareto(x, y))
     return figure
 
 
-def _front(ax, table, cost, value, reverse, panel_width):
+def _front(ax, table, cost, panel_width):
     """One panel of :func:`accuracy_vs_cost`, so many inches wide, without the names."""
-    costs, values = table[cost].to_numpy(float), table[value].to_numpy(float)
-    front = pareto(-costs if reverse else costs, values)
+    costs, values = table[cost].to_numpy(float), table["accuracy"].to_numpy(float)
+    front = pareto(costs, values)
     ax.set_xscale("log")
-    order = np.argsort(-costs[front] if reverse else costs[front])
+    order = np.argsort(costs[front])
     ax.step(costs[front][order], values[front][order], where="post", color=FAINT, lw=1, zorder=1)
     if {"ci_low", "ci_high"} <= set(table):
         bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
@@ -148,10 +125,7 @@ def _front(ax, table, cost, value, reverse, panel_width):
     # Names stand to the right of their points; the longest must fit beside the last one.
     share = 0.05 + 0.095 * max(len(name) for name in table["name"]) / panel_width
     near, far = 10 ** (0.06 * decades), 10 ** (1.06 * decades * share / (1 - share))
-    if reverse:
-        ax.set_xlim(costs.max() * near, costs.min() / far)
-    else:
-        ax.set_xlim(costs.min() / near, costs.max() * far)
+    ax.set_xlim(costs.min() / near, costs.max() * far)
     _plain_log_ticks(ax)
 
 
@@ -173,51 +147,45 @@ def _short(value):
 
 
 @styled
-def learning_rate_lines(runs, values):
-    """Accuracy or another measure by optimiser and learning rate: mean over seeds, and every seed.
+def learning_rate_lines(runs):
+    """Accuracy by optimiser and learning rate: mean over seeds, and every seed.
 
     Parameters
     ----------
     runs : DataFrame
-        A row a training: optimiser, learning_rate, and the columns of ``values``.
-    values : dict of str to str
-        Column to what it is, with its unit; a panel each. Shares are shown in per cent where the
-        text ends in "(%)".
+        A row a training: optimiser, learning_rate, accuracy.
 
     Returns
     -------
     Figure
         An optimiser that was tried at one rate only is a dot.
     """
-    need_columns(runs, "optimiser", "learning_rate", *values)
-    figure = new_figure(3.4, WIDTH if len(values) > 1 else 0.62 * WIDTH)
-    axes = figure.subplots(1, len(values), squeeze=False)[0]
+    need_columns(runs, "optimiser", "learning_rate", "accuracy")
+    figure = new_figure(3.4, 0.62 * WIDTH)
+    ax = figure.subplots()
     names = list(dict.fromkeys(runs["optimiser"]))
     entries = []
-    for ax, (value, label) in zip(axes, values.items(), strict=True):
-        scale = 100 if label.endswith("(%)") else 1
-        for i, name in enumerate(names):
-            colour, marker, line = series(i)
-            of_one = runs[runs["optimiser"] == name]
-            # Beside each other where optimisers share a rate.
-            shift = 1.05 ** (i - (len(names) - 1) / 2)
-            means = scale * of_one.groupby("learning_rate")[value].mean()
-            ax.plot(
-                of_one["learning_rate"] * shift, scale * of_one[value],
-                ls="", marker=marker, ms=4, mfc="none", mec=colour, mew=0.8, zorder=3,
-            )  # fmt: skip
-            drawn = ax.plot(
-                means.index * shift, means, color=colour, marker=marker, ls=line, ms=6.5, zorder=4
-            )
-            entries += drawn if ax is axes[0] else []
-        ax.set_xscale("log")
-        ticks = sorted(set(runs["learning_rate"]))
-        few = len(ticks) <= 5  # else only the powers of ten have room for a label
-        labels = [f"{r:g}" if few or np.log10(r) % 1 < 1e-9 else "" for r in ticks]
-        ax.set_xticks(ticks, labels)
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xlabel("highest learning rate (logarithmic)")
-        ax.set_ylabel(label)
+    for i, name in enumerate(names):
+        colour, marker, line = series(i)
+        of_one = runs[runs["optimiser"] == name]
+        # Beside each other where optimisers share a rate.
+        shift = 1.05 ** (i - (len(names) - 1) / 2)
+        means = of_one.groupby("learning_rate")["accuracy"].mean()
+        ax.plot(
+            of_one["learning_rate"] * shift, of_one["accuracy"],
+            ls="", marker=marker, ms=4, mfc="none", mec=colour, mew=0.8, zorder=3,
+        )  # fmt: skip
+        entries += ax.plot(
+            means.index * shift, means, color=colour, marker=marker, ls=line, ms=6.5, zorder=4
+        )
+    ax.set_xscale("log")
+    ticks = sorted(set(runs["learning_rate"]))
+    few = len(ticks) <= 5  # else only the powers of ten have room for a label
+    labels = [f"{r:g}" if few or np.log10(r) % 1 < 1e-9 else "" for r in ticks]
+    ax.set_xticks(ticks, labels)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel("highest learning rate (logarithmic)")
+    percent_axis(ax.yaxis, "accuracy")
     figure.legend(
         handles=entries,
         labels=names,

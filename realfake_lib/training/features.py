@@ -1,4 +1,4 @@
-"""Frozen backbones: features computed once and kept, and a logistic head fitted on them."""
+"""Frozen backbones: features computed once and cached, and a logistic head fitted on them."""
 
 import time
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Head:
 
 
 def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
-    """Outputs of one layer, computed once for each image with these weights, then kept.
+    """Outputs of one layer, computed once for each image with these weights, then cached.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def extract_cuts(model, cuts, dataset, indices, batch_size=256, cache=None):
     cuts : sequence of str
         Layers whose outputs are (n, h, w, d).
     dataset, indices, batch_size, cache
-        As for :func:`extract`, which finds what is kept here and the other way round.
+        As for :func:`extract`, which shares the cache.
 
     Returns
     -------

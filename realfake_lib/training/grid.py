@@ -205,27 +205,6 @@ def metric_name(factor, setting):
     return ".".join(re.sub(r"\W+", "_", word) for word in (factor, setting))
 
 
-def metrics(summary, measure):
-    """One measure of every setting: mean, then lowest and highest over the seeds.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        From :meth:`GridResult.summary`.
-    measure : str
-
-    Yields
-    ------
-    name : str
-        For example ``"network.compact_cnn.accuracy"``; ready for ``run.metrics``.
-    mean : float
-    extremes : (float, float)
-    """
-    columns = ["key", measure, f"{measure}_lowest", f"{measure}_highest"]
-    for key, mean, lowest, highest in summary[columns].itertuples(index=False):
-        yield f"{key}.{measure}", mean, (lowest, highest)
-
-
 def optimiser_rates(rates, recipe):
     """Every optimiser at every one of its learning rates, as a factor for :func:`plan`.
 
@@ -357,7 +336,10 @@ def run(
     # The longest first, so that no process is left with a large network at the end.
     waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
     waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
-    tasks = [(cells[i], _fresh(cells[i], dataset.image_size)[1], files[i]) for i in waiting]
+    tasks = [
+        (cells[i], _fresh(cells[i].network, cells[i].seed, dataset.image_size)[1], files[i])
+        for i in waiting
+    ]
     cluster = cluster or settings.env(clusters.VARIABLE)
     if cluster is None:
         found = _in_parallel(_train_and_test, [(*task, images) for task in tasks], jobs)
@@ -460,13 +442,9 @@ def _with_precision(cell, precision):
     return replace(cell, recipe=cell.recipe.replace(precision=precision))
 
 
-def _fresh(cell, image_size):
-    """Digest of a cell's network with the weights that it starts from, and these weights."""
-    return _fresh_of(cell.network, cell.seed, image_size)
-
-
 @functools.cache
-def _fresh_of(network, seed, image_size):
+def _fresh(network, seed, image_size):
+    """Digest of a network with the weights that a training starts from, and these weights."""
     training.set_seed(seed)
     model = models.build(network, image_size)
     return model_digest(model), model.get_weights()
@@ -488,7 +466,9 @@ def _identity(images):
 
 def _outcome_file(cell, image_size, fixed, checkpoint_dir):
     """Where the outcome of a cell is kept: the name holds a hash of all that it depends on."""
-    key = digest(repr(cell.recipe), _fresh(cell, image_size)[0], cell.seed, fixed)
+    key = digest(
+        repr(cell.recipe), _fresh(cell.network, cell.seed, image_size)[0], cell.seed, fixed
+    )
     # A worker of a cluster stands in another folder.
     return Path(checkpoint_dir).resolve() / f"logits_{cell.network}-{key[:16]}.npz"
 

@@ -63,8 +63,8 @@ def test_settings_are_named_by_whether_and_in_which_direction_they_differ():
     assert directions(table[table["setting"] == "up"]) == ("up", "none", "none")
     pairs = compare(correct, all_pairs(correct))
     assert not_different(pairs, "same") == ["base"] and not_different(pairs, "up") == []
-    names = [name for name, *_ in metrics(table.assign(key=table["setting"]))]
-    assert names[:2] == ["up.difference", "up.significant"]
+    (up, *_) = metrics(table.assign(key="network.up"), "difference", ("low", "high"))
+    assert up[0] == "network.up.difference" and up[2][0] < up[1] < up[2][1]
 
 
 def test_identical_predictions_do_not_differ():
