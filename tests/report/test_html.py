@@ -202,6 +202,22 @@ def test_the_front_page_warns_of_demo_data(build, stages, page):
     assert not Page(rendered(build, stages, real)).all("section", id="demo-warning")
 
 
+@pytest.mark.parametrize(
+    ("profile", "tested", "said", "not_said"),
+    [
+        ("smoke", 20000, "Profile smoke", "The test set"),
+        ("standard", 16, "The test set has only 16 images", "Profile smoke"),
+    ],
+)
+def test_the_front_page_says_how_little_a_small_run_shows(
+    build, stages, profile, tested, said, not_said
+):
+    images = {"training.images.test": {"value": tested}}
+    made = METRICS | {"profile": profile, "metrics": METRICS["metrics"] | images}
+    front = Page(rendered(build, stages, made)).text
+    assert said in front and not_said not in front
+
+
 def test_notes_are_on_the_front_page_and_in_their_chapter(build, stages):
     made = notebooks.training(build)
     made.code("run.note(…)", say=lambda run: run.note("Demo data."))
