@@ -26,8 +26,8 @@ MOST_TILES = 6
 
 
 SMOKE = (
-    "Profile smoke: trainings of a few epochs on few images. The figures show that everything runs, "
-    "not how well a detector can do."
+    "Profile smoke: trainings of a few epochs on few images. The figures show that everything "
+    "runs, not how well a detector can do."
 )
 FEW = 500
 """Test images below which the first page says how few they are."""
