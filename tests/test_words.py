@@ -60,14 +60,9 @@ def text_of(path):
     return re.sub("`[^`\n]+`", "", text) if path.name == "CHANGELOG.md" else text
 
 
-NOT_YET = ("notebooks/", "experiments/", "scripts/", "report.yml", "README.md", "benchmarks/")
-NOT_YET += ("realfake_lib/detector", "realfake_lib/data/cleaning")
-NOT_YET += tuple(
-    f"realfake_lib/{part}/"
-    for part in ("training", "models", "evaluation", "robustness", "explain", "plots", "report")
-)
-
-
+NOT_YET = ("notebooks/02", "notebooks/05", "notebooks/06", "realfake_lib/evaluation/augmentation")
+NOT_YET += ("realfake_lib/explain/study", "realfake_lib/plots/robustness")
+NOT_YET += ("realfake_lib/training/distillation",)
 # The names that people give to folders.
 ALLOWED = {"realfake_lib/data/layout.py": ["picture"]}
 
