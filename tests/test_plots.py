@@ -408,7 +408,7 @@ def test_the_clean_image_has_its_place_on_the_robustness_axis():
     ax = figure.axes[0]
     figure.draw_without_rendering()
     assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["0", "¼", "½"]
-    assert [text.get_text() for text in ax.texts][1:] == ["noise", "fgsm", "pgd"]
+    assert [text.get_text() for text in ax.texts][1:] == ["noise", "FGSM", "PGD"]
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,8 @@ def _activated(model, layer):
 
 
 def _is_rectified(layer):
+    if isinstance(layer, keras.layers.Add):  # a sum of rectified features is one
+        return all(_is_rectified(part._keras_history.operation) for part in layer.input)
     activation = getattr(layer, "activation", None)
     own = activation not in (None, keras.activations.linear)
     return own or isinstance(layer, _ACTIVATIONS)
@@ -239,6 +241,15 @@ def _is_rectified(layer):
 
 def _side(layer):
     return min(_map_size(layer))
+
+
+def explainable_layers(model):
+    """Names of all layers that give a rectified map larger than 1×1, from the pixels on."""
+    return [
+        layer.name
+        for layer in model.layers
+        if _is_rectified(layer) and _map_size(layer) is not None and _side(layer) > 1
+    ]
 
 
 def empty(maps):

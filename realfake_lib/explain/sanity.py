@@ -12,7 +12,6 @@ import tensorflow as tf
 from scipy import ndimage, special, stats
 
 from realfake_lib import progress
-from realfake_lib.errors import UserError
 from realfake_lib.explain import cam
 from realfake_lib.robustness import detector
 
@@ -68,22 +67,22 @@ def randomisation_test(
     return pd.DataFrame(rows)
 
 
-def deletion(model, images, maps, target="FAKE", **options):
-    """The target's probability while the pixels that a map ranks first are taken away.
+def removal_curves(model, images, maps, target="FAKE", *, steps=16, seed=0, batch_size=512):
+    """The target's probability while the pixels that maps rank first go (deletion) or come back.
+
+    In deletion the image's mean colour takes the place of a pixel; insertion starts from the image
+    blurred (σ = 1/8 of its height).
 
     Parameters
     ----------
     model : keras.Model
     images : (n, h, w, c) array, 0..255
-    maps : (n, h, w) array
+    maps : dict of str to (n, h, w) array
         Larger is more important. Ties, such as the zeros of a rectified map, are broken at random.
     target : {"FAKE", "REAL"} or (n,) int array
         The class that the maps explain.
     steps : int
-        Number of equal portions of pixels, 16 unless given.
-    baseline : {"mean", "blur"}
-        What a pixel is replaced by: the image's mean colour, or the image blurred (σ = 1/8 of its
-        height). "mean" unless given.
+        Number of equal portions of pixels.
     seed : int
         Of the random order and the ties.
     batch_size : int
@@ -91,138 +90,87 @@ def deletion(model, images, maps, target="FAKE", **options):
     Returns
     -------
     pandas.DataFrame
-        fraction (of pixels replaced, 0 to 1), score (mean probability of the target), random_score
-        (the same for pixels in random order), n.
+        curve ("deletion", "insertion"), order (the maps' name, or :data:`RANDOM` for pixels in
+        random order), image, fraction (of pixels replaced, 0 to 1), score (the probability).
 
     References
     ----------
     Petsiuk, Das, Saenko: RISE (2018).
     """
-    return _mean_curve(*_curves(model, images, maps, target, insert=False, **options))
+    pixels = detector.as_pixels(images)
+    n, height, width, _ = pixels.shape
+    sign = cam.target_signs(target, n)
+    generator = np.random.default_rng(seed)
+    ties = generator.random((n, height * width))
+    maps = maps | {RANDOM: generator.random((n, height, width))}
+    counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(int)
+    sigma = height / 8
+    mean = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+    blurred = ndimage.gaussian_filter(pixels, (0, sigma, sigma, 0), mode="reflect")
+    parts = []
+    for order, values in maps.items():
+        if np.shape(values) != (n, height, width):
+            raise ValueError(f"maps {np.shape(values)} and images {pixels.shape} do not fit")
+        ranked = np.lexsort((ties, -np.reshape(values, (n, -1))), axis=1)
+        rank = np.argsort(ranked, axis=1).reshape(n, height, width, 1)
+        for curve, start, end in zip(CURVES, (pixels, blurred), (mean, pixels), strict=True):
+            steps_taken = (np.where(rank < count, end, start) for count in counts)
+            logits = [detector.predict_logits(model, x, batch_size) for x in steps_taken]
+            scores = special.expit(sign[:, None] * np.stack(logits, axis=1, dtype=np.float64))
+            places = {
+                "image": np.repeat(np.arange(n), len(counts)),
+                "fraction": np.tile(counts / (height * width), n),
+            }
+            parts.append(pd.DataFrame({**places, "score": scores.ravel()}))
+            parts[-1].insert(0, "curve", curve)
+            parts[-1].insert(1, "order", order)
+    return pd.concat(parts, ignore_index=True)
 
 
-def insertion(model, images, maps, target="FAKE", **options):
-    """The target's probability while the pixels that a map ranks first come back.
-
-    Parameters and result are those of :func:`deletion`, but for the baseline, which the image
-    starts as: "blur" unless given, and for ``fraction``, the share of pixels that is back.
-
-    References
-    ----------
-    Petsiuk, Das, Saenko: RISE (2018).
-    """
-    options = {"baseline": "blur", **options}
-    return _mean_curve(*_curves(model, images, maps, target, insert=True, **options))
+CURVES = ("deletion", "insertion")
+RANDOM = "random order"
 
 
-def faithfulness(model, images, maps, target="FAKE", **options):
-    """Areas under the deletion and insertion curves, against pixels in random order.
+def gains(curves, over=RANDOM):
+    """Areas between the curves of maps and those of another order, image by image.
 
     Parameters
     ----------
-    model, images, maps, target, **options
-        As in :func:`deletion`.
+    curves : pandas.DataFrame
+        From :func:`removal_curves`.
+    over : str
+        The order that the others are compared with.
 
     Returns
     -------
     pandas.DataFrame
-        A row a curve: curve ("deletion", "insertion"), auc (mean over the images), random_auc, gain
-        (mean difference, positive where the map beats the random order: a smaller area in
-        deletion, a larger one in insertion), ci_low, ci_high (of the gain, 95 %, Student's t over
-        the images), n.
+        Index ``order``; ``deletion`` and ``insertion``, mean gains, positive where the maps are
+        better (a smaller area in deletion, a larger one in insertion), each with ``_low`` and
+        ``_high`` (95 %, Student's t over the images); ``n``.
     """
-    rows = []
-    for name in ("deletion", "insertion"):
-        auc, random_auc = areas(model, images, maps, target, name, **options)
-        gains = auc - random_auc if name == "insertion" else random_auc - auc
-        low, high = mean_interval(gains)
-        rows.append(
-            {
-                "curve": name,
-                "auc": auc.mean(),
-                "random_auc": random_auc.mean(),
-                "gain": gains.mean(),
-                "ci_low": low,
-                "ci_high": high,
-                "n": len(gains),
-            }
-        )
-    return pd.DataFrame(rows)
+    each = curves.pivot(index=["curve", "order", "image"], columns="fraction", values="score")
+    areas = pd.Series(np.trapezoid(each, each.columns, axis=1), each.index)
+    rows = {order: {} for order in curves["order"].unique() if order != over}
+    for order, row in rows.items():
+        for curve, sign in zip(CURVES, (-1, 1), strict=True):
+            values = sign * (areas[curve, order] - areas[curve, over]).to_numpy()
+            low, high = _mean_interval(values)
+            row |= {curve: values.mean(), f"{curve}_low": low, f"{curve}_high": high}
+        row["n"] = len(values)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("order")
 
 
-def areas(model, images, maps, target="FAKE", curve="deletion", **options):
-    """Area under each image's deletion or insertion curve.
-
-    Parameters
-    ----------
-    model, images, maps, target, **options
-        As in :func:`deletion`.
-    curve : {"deletion", "insertion"}
-
-    Returns
-    -------
-    areas, random_areas : (n,) float arrays
-        In the order of the map, and in random order.
-    """
-    insert = curve == "insertion"
-    chosen = {"baseline": "blur" if insert else "mean", **options}
-    fractions, ranked, random = _curves(model, images, maps, target, insert=insert, **chosen)
-    return np.trapezoid(ranked, fractions, axis=1), np.trapezoid(random, fractions, axis=1)
+def named(row, word):
+    """A row of :func:`gains` for ``run.metrics``: ``("deletion_<word>", mean, interval)``, …"""
+    for curve in CURVES:
+        yield f"{curve}_{word}", row[curve], (row[f"{curve}_low"], row[f"{curve}_high"])
 
 
-def mean_interval(values):
-    """95 % interval of the mean of (n,) values by Student's t: ``(low, high)``, NaN for n = 1."""
+def _mean_interval(values):
+    """95 % interval of the mean by Student's t, NaN for a single value."""
     n = len(values)
     half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return np.mean(values) - half, np.mean(values) + half
-
-
-def _curves(
-    model, images, maps, target, *, insert, steps=16, baseline="mean", seed=0, batch_size=512
-):
-    """Fractions (steps + 1,) and the target's probability in map order and in random order."""
-    pixels, maps = detector.as_pixels(images), np.asarray(maps)
-    n, height, width, channels = pixels.shape
-    if maps.shape != (n, height, width):
-        raise ValueError(f"images {pixels.shape} and maps {maps.shape} do not belong together")
-    sign = cam.target_signs(target, n)
-    replaced = _baseline(pixels, baseline)
-    start, end = (replaced, pixels) if insert else (pixels, replaced)
-
-    generator = np.random.default_rng(seed)
-    ties = generator.random((n, height * width))
-    shuffled = generator.random((n, height * width))
-    counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(int)
-    curves = []
-    for values in (maps.reshape(n, -1), shuffled):
-        order = np.lexsort((ties, -values), axis=1)
-        rank = np.argsort(order, axis=1).reshape(n, height, width, 1)
-        scores = [
-            sign * detector.predict_logits(model, np.where(rank < count, end, start), batch_size)
-            for count in counts
-        ]
-        curves.append(special.expit(np.stack(scores, axis=1, dtype=np.float64)))
-    return counts / (height * width), *curves
-
-
-def _mean_curve(fractions, ranked, random):
-    return pd.DataFrame(
-        {
-            "fraction": fractions,
-            "score": ranked.mean(axis=0),
-            "random_score": random.mean(axis=0),
-            "n": len(ranked),
-        }
-    )
-
-
-def _baseline(pixels, name):
-    if name == "mean":
-        return np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
-    if name == "blur":
-        sigma = pixels.shape[1] / 8
-        return ndimage.gaussian_filter(pixels, (0, sigma, sigma, 0), mode="reflect")
-    raise UserError(f"unknown baseline {name!r}", hint="Known are 'mean' and 'blur'.")
 
 
 def _is_learned(layer):

@@ -16,7 +16,7 @@ from realfake_lib.plots.style import (
 
 @styled
 def randomisation_curve(table):
-    """How alike maps stay while the weights are replaced by random ones, layer by layer.
+    """How similar maps stay while the weights are replaced by random ones, layer by layer.
 
     Parameters
     ----------
@@ -45,20 +45,21 @@ def randomisation_curve(table):
     ax.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.3, len(table) - 0.7), ylim=(min(-0.25, ax.get_ylim()[0]), 1.05))
     ax.set_xlabel("weights made random, up to and including")
-    ax.set_ylabel("likeness to the trained map")
+    ax.set_ylabel("similarity to the trained map")
     label_ends(ax, ends)
     return figure
 
 
 @styled
 def deletion_and_insertion(curves):
-    """The probability of the verdict while pixels are taken away, and while they come back.
+    """The probability of the verdict while pixels are removed, and while they come back.
 
     Parameters
     ----------
     curves : DataFrame
         Columns curve ("deletion", "insertion"), order, fraction and score, as
-        ``explain.study.curves`` returns them. The order called "random order" is drawn in grey.
+        ``explain.sanity.removal_curves`` returns them; drawn is the mean over the images. The order
+        called "random order" is drawn in grey.
 
     Returns
     -------
@@ -73,13 +74,12 @@ def deletion_and_insertion(curves):
     for ax, kind in zip(axes, kinds, strict=True):
         for i, order in enumerate(orders):
             chosen = curves[(curves["curve"] == kind) & (curves["order"] == order)]
+            mean = chosen.groupby("fraction")["score"].mean()
             colour, _, dashes = series(i)
             if order == "random order":
                 colour, dashes = FAINT, (0, (1, 1))
-            (handles[order],) = ax.plot(
-                chosen["fraction"], chosen["score"], color=colour, ls=dashes
-            )
-        done = "taken away" if kind == "deletion" else "given back"
+            (handles[order],) = ax.plot(mean.index, mean, color=colour, ls=dashes)
+        done = "removed" if kind == "deletion" else "restored"
         ax.set(title=kind, xlim=(0, 1), ylim=(0, 1.02))
         percent_axis(ax.xaxis, f"pixels {done}")
     axes[0].set_ylabel("probability of the verdict")

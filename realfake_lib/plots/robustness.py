@@ -1,4 +1,4 @@
-"""Figures about detectors under attack and under everyday changes of a picture."""
+"""Figures about detectors under attack and under everyday changes of an image."""
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -14,6 +14,7 @@ from realfake_lib.plots.style import (
 )
 
 _FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}  # as short as the integers beside them
+_ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "worst": "worst case"}
 _UNITS = {
     "jpeg": ("JPEG", "quality (of 100)"),
     "gaussian_blur": ("blur", "σ (pixels)"),
@@ -66,7 +67,9 @@ def robustness_curves(table, panel="detector", line="attack"):
             ax.plot(
                 chosen["epsilon"], chosen["accuracy"], color=colour, marker=marker, ms=4, ls=dashes
             )
-            ends.append((float(chosen["accuracy"].iloc[-1]), str(attack), colour))
+            ends.append(
+                (float(chosen["accuracy"].iloc[-1]), _ATTACKS.get(attack, str(attack)), colour)
+            )
         # Linear up to the smallest attack, so that the clean image at 0 has its place.
         ax.set_xscale("symlog", linthresh=smallest, linscale=0.6)
         ax.xaxis.set_major_locator(FixedLocator(ticks))
@@ -77,7 +80,7 @@ def robustness_curves(table, panel="detector", line="attack"):
         ax.text(
             0.01,
             0.485,
-            "coin toss",
+            "chance level",
             transform=ax.get_yaxis_transform(),
             va="top",
             color=FAINT,

@@ -55,6 +55,13 @@ COLUMNS = {
     "difference": ("difference (pp)", signed(1, 100)),
     "auroc_difference": ("difference in AUROC", signed(3)),
     "epsilon": ("ε (1/255)", plain),
+    "deletion": ("deletion gain", decimals(3)),
+    "insertion": ("insertion gain", decimals(3)),
+    "rank_correlation": ("rank correlation", decimals(2)),
+    "ssim": ("SSIM", decimals(2)),
+    "empty": ("empty maps (%)", _PERCENT),
+    "published_accuracy": ("published accuracy (%)", _PERCENT),
+    "published_epsilon": ("published ε", plain),
     # counts of images
     "n_train": ("training images", plain),
     "in_train": ("also in training", plain),

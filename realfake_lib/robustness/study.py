@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.robustness import attacks, corruptions, detector
 from realfake_lib.settings import FAKE, REAL
 
@@ -88,27 +89,28 @@ def metric_name(kind, strength):
     return "clean" if strength == 0 else f"{kind}_{strength:g}".replace(".", "_")
 
 
-def first_below(curves, level=0.5, attack="pgd"):
-    """The smallest radius at which less than ``level`` of the accuracy is left.
+def metrics(table):
+    """What of a table ``metrics.json`` keeps, for ``run.metrics``.
 
     Parameters
     ----------
-    curves : pandas.DataFrame
-        As :func:`accuracy_curves` returns it.
-    level : float in (0, 1)
-    attack : str
+    table : pandas.DataFrame
+        One detector's rows of :func:`accuracy_curves` or :func:`corruption_tables`.
 
-    Returns
-    -------
-    dict of str to float
-        Detector to epsilon in /255; detectors that stay above it at every radius are left out.
+    Yields
+    ------
+    (str, float, (float, float))
+        Such as ``"pgd_1.accuracy"``, the accuracy, and its 95 % interval.
     """
-    below = curves[(curves["attack"] == attack) & (curves["accuracy"] < level)]
-    return below.groupby("detector", sort=False)["epsilon"].min().to_dict()
+    kind, strength = ("attack", "epsilon") if "attack" in table else ("corruption", "severity")
+    # Without attack all are the same.
+    names = table[kind].combine(table[strength], metric_name)
+    for row in table[~names.duplicated()].assign(name=names).itertuples():
+        yield f"{row.name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
 
 
 def against_published(curve, accuracies, low=-1.0, high=1.0):
-    """Accuracies under FGSM that others measured, beside ours at the same radius.
+    """Accuracies under FGSM that others measured, next to ours at the same radius.
 
     Parameters
     ----------
@@ -122,8 +124,8 @@ def against_published(curve, accuracies, low=-1.0, high=1.0):
     Returns
     -------
     pandas.DataFrame
-        ``their epsilon``, ``epsilon (/255)``, ``published``, ``here`` (interpolated between the
-        neighbouring radii of the curve, NaN beyond the largest).
+        ``published_epsilon``, ``epsilon`` (in grey levels), ``published_accuracy``, ``accuracy``
+        (interpolated between the neighbouring radii of the curve, NaN beyond the largest).
     """
     fgsm = curve[curve["attack"] == "fgsm"].sort_values("epsilon")
     theirs = np.array(list(accuracies))
@@ -131,10 +133,10 @@ def against_published(curve, accuracies, low=-1.0, high=1.0):
     here = np.interp(ours, fgsm["epsilon"], fgsm["accuracy"], right=np.nan)
     return pd.DataFrame(
         {
-            "their epsilon": theirs,
-            "epsilon (/255)": ours,
-            "published": list(accuracies.values()),
-            "here": here,
+            "published_epsilon": theirs,
+            "epsilon": ours,
+            "published_accuracy": list(accuracies.values()),
+            "accuracy": here,
         }
     )
 
@@ -189,13 +191,16 @@ class Examples:
     p_attacked: np.ndarray
 
 
-def examples(model, images, labels, epsilon, per_class=2, *, steps=10, seed=0, temperature=1.0):
-    """Images that PGD turns, the first of each class; where it turns too few, others beside them.
+def examples(model, images, labels, attacked, per_class=2, temperature=1.0):
+    """Images that an attack turns, the first of each class; others where it turns too few.
 
     Parameters
     ----------
-    model, images, labels, epsilon, steps, seed
-        As in :func:`realfake_lib.robustness.attacks.pgd`.
+    model : keras.Model
+    images, attacked : (n, h, w, c) arrays, 0..255
+        Before and after the attack.
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
     per_class : int
     temperature : float
         Divides the logits, for calibrated probabilities.
@@ -204,14 +209,11 @@ def examples(model, images, labels, epsilon, per_class=2, *, steps=10, seed=0, t
     -------
     Examples
     """
-    images, labels = np.asarray(images), np.asarray(labels)
-    logits = detector.predict_logits(model, images)
-    attacked = attacks.pgd(model, images, labels, epsilon, steps=steps, seed=seed)
-    attacked_logits = detector.predict_logits(model, attacked)
-    was_right = detector.is_correct(logits, labels)
-    turned = was_right & ~detector.is_correct(attacked_logits, labels)
-    # Turned ones first, then others that were right, then the rest; each in its old order.
-    rank = np.argsort(np.where(turned, 0, np.where(was_right, 1, 2)), kind="stable")
+    logits, attacked_logits = (detector.predict_logits(model, x) for x in (images, attacked))
+    was_correct = detector.is_correct(logits, labels)
+    turned = was_correct & ~detector.is_correct(attacked_logits, labels)
+    # Turned ones first, then others that were correct, then the rest; each in its old order.
+    rank = np.argsort(np.where(turned, 0, np.where(was_correct, 1, 2)), kind="stable")
     chosen = np.concatenate([rank[labels[rank] == c][:per_class] for c in (FAKE, REAL)])
     return Examples(
         clean=images[chosen],
@@ -220,6 +222,40 @@ def examples(model, images, labels, epsilon, per_class=2, *, steps=10, seed=0, t
         p_clean=_p_fake(logits[chosen], temperature),
         p_attacked=_p_fake(attacked_logits[chosen], temperature),
     )
+
+
+def after_saving(model, images, labels, attacked):
+    """Whether an attack survives that the images are saved as files.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : (n, h, w, 3) uint8 array
+    labels : (n,) int array
+        FAKE = 0, REAL = 1.
+    attacked : (n, h, w, 3) float array, 0..255
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``images``: not attacked, attacked, attacked and rounded to whole grey levels (as a
+        PNG file has them), attacked and saved as JPEG of quality 90; accuracy, ci_low, ci_high
+        (Wilson, 95 %), n.
+    """
+    rounded = np.rint(attacked).astype(np.uint8)
+    versions = {
+        "not attacked": images,
+        "attacked": attacked,
+        "attacked, rounded to grey levels": rounded,
+        "attacked, saved as JPEG (quality 90)": corruptions.jpeg(rounded, 90),
+    }
+    rows = []
+    for name, pixels in versions.items():
+        correct = detector.is_correct(detector.predict_logits(model, pixels), labels)
+        low, high = wilson(correct.sum(), len(correct))
+        row = {"accuracy": correct.mean(), "ci_low": low, "ci_high": high, "n": len(correct)}
+        rows.append({"images": name, **row})
+    return pd.DataFrame(rows).set_index("images")
 
 
 def _p_fake(logits, temperature=1.0):

@@ -301,6 +301,7 @@ def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
     shape = (side, side, copy.input_shape[3])
 
     def train_on(pixels, labels, weights):
+        pixels = objective.inputs(copy, pixels, labels, optimizer.iterations)
         with tf.GradientTape() as tape:
             outputs = copy(pixels, training=True)
             losses = objective.losses(labels, outputs, smoothing)

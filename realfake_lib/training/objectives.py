@@ -19,6 +19,11 @@ class RealOrFake:
         return copy
 
     @staticmethod
+    def inputs(network, pixels, labels, step):
+        """What is trained on in place of a batch ``pixels``; ``step`` counts the steps before."""
+        return pixels
+
+    @staticmethod
     def beside(labels, outputs):
         """What is added to each image's loss in training, and counted nowhere else."""
         return 0.0
@@ -115,6 +120,7 @@ class ObjectClasses:
     label_shape = ()
 
     attach = staticmethod(RealOrFake.attach)
+    inputs = staticmethod(RealOrFake.inputs)
     beside = staticmethod(RealOrFake.beside)
 
     @staticmethod

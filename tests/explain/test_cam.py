@@ -175,6 +175,15 @@ def test_a_residual_block_is_explained_after_its_addition():
     assert explain.default_layer(keras.Model(inputs, logit)) == "sum"
 
 
+def test_a_sum_of_rectified_features_is_explained_itself():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
+    y = keras.layers.Conv2D(2, 3, padding="same", activation="relu")(x)
+    total = keras.layers.Add(name="sum")([x, y])
+    logit = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(total))
+    assert explain.default_layer(keras.Model(inputs, logit)) == "sum"
+
+
 def test_a_convolution_that_is_pooled_before_its_activation_is_passed_over():
     inputs = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(2, 3, padding="same", activation="relu", name="rectified")(inputs)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from realfake_lib import explain
-from realfake_lib.errors import UserError
 from realfake_lib.explain import sanity
 from realfake_lib.robustness import detector
 
@@ -78,14 +77,16 @@ def test_constant_and_empty_maps_do_not_upset_the_comparison(square_detector, re
     assert table.rank_correlation.isna().all() and (table.n == 0).all()
 
 
+def gains(model, images, target="REAL", **maps):
+    return sanity.gains(sanity.removal_curves(model, images, maps, target))
+
+
 def test_a_map_of_the_evidence_beats_the_random_order(square_detector, real_squares):
     images, inside = real_squares
-    table = sanity.faithfulness(square_detector, images, inside.astype(float), "REAL")
-    table = table.set_index("curve")
-    assert (table.ci_low > 0).all()
-    assert table.auc["deletion"] < table.random_auc["deletion"]
-    assert table.auc["insertion"] > table.random_auc["insertion"]
-    np.testing.assert_allclose(table.gain.abs(), (table.auc - table.random_auc).abs())
+    found = gains(square_detector, images, evidence=inside.astype(float)).loc["evidence"]
+    for curve in ("deletion", "insertion"):
+        assert 0 < found[f"{curve}_low"] < found[curve] < found[f"{curve}_high"]
+    assert found["n"] == len(images)
 
 
 def test_grad_cam_finds_enough_of_the_evidence_to_beat_the_random_order(
@@ -93,45 +94,50 @@ def test_grad_cam_finds_enough_of_the_evidence_to_beat_the_random_order(
 ):
     images, _ = real_squares
     maps = explain.grad_cam(square_detector, images, target="REAL")
-    table = sanity.faithfulness(square_detector, images, maps, "REAL").set_index("curve")
-    assert table.gain["deletion"] > 0
+    assert gains(square_detector, images, maps=maps).loc["maps", "deletion"] > 0
 
 
 def test_a_map_of_anything_but_the_evidence_does_worse_than_random(square_detector, real_squares):
     images, inside = real_squares
-    table = sanity.faithfulness(square_detector, images, 1.0 - inside, "REAL")
-    assert (table.gain < 0).all()
+    found = gains(square_detector, images, wrong=1.0 - inside, constant=np.ones(inside.shape))
+    assert (found.loc["wrong", ["deletion", "insertion"]] < 0).all()
+    assert (found.loc["constant", ["deletion", "insertion"]].abs() < 0.1).all()
 
 
-def test_a_constant_map_gains_nothing(square_detector, real_squares):
+def test_the_gain_over_other_maps_is_counted_image_by_image(square_detector, real_squares):
     images, inside = real_squares
-    table = sanity.faithfulness(square_detector, images, np.ones(inside.shape), "REAL")
-    assert (table.gain.abs() < 0.1).all()
+    maps = {"right": inside.astype(float), "wrong": 1.0 - inside, "again": inside.astype(float)}
+    curves = sanity.removal_curves(square_detector, images, maps, "REAL")
+    over_random, over_right = sanity.gains(curves), sanity.gains(curves, over="right")
+    difference = over_random.loc["wrong"] - over_random.loc["right"]
+    for curve in ("deletion", "insertion"):
+        assert over_right.loc["wrong", curve] == pytest.approx(difference[curve])
+        assert over_right.loc["again", curve] == 0
+        assert over_right.loc["wrong", f"{curve}_high"] < 0
 
 
 def test_curves_run_from_one_end_to_the_other(square_detector, real_squares):
     images, inside = real_squares
-    maps = inside.astype(float)
+    maps = {"evidence": inside.astype(float)}
     whole = 1 / (1 + np.exp(-detector.predict_logits(square_detector, images)))
-    deleted = sanity.deletion(square_detector, images, maps, "REAL", steps=8)
-    inserted = sanity.insertion(square_detector, images, maps, "REAL", steps=8)
-    assert deleted.fraction.tolist() == inserted.fraction.tolist()
-    assert deleted.fraction.iloc[[0, -1]].tolist() == [0, 1]
-    assert len(deleted) == 9
-    for column in ("score", "random_score"):
-        assert deleted[column].iloc[0] == pytest.approx(whole.mean(), abs=1e-5)
-        assert inserted[column].iloc[-1] == pytest.approx(whole.mean(), abs=1e-5)
+    curves = sanity.removal_curves(square_detector, images, maps, "REAL", steps=8)
+    mean = curves.groupby(["curve", "order", "fraction"])["score"].mean()
+    for order in ("evidence", sanity.RANDOM):
+        assert mean["deletion", order, 0] == pytest.approx(whole.mean(), abs=1e-5)
+        assert mean["insertion", order, 1] == pytest.approx(whole.mean(), abs=1e-5)
     # Without the square, an eighth of the pixels, the image is no longer REAL.
-    assert deleted.score[1] < deleted.random_score[1] - 0.2
-    fake = sanity.deletion(square_detector, images, maps, "FAKE", steps=8)
-    np.testing.assert_allclose(fake.score, 1 - deleted.score, atol=1e-6)
+    assert mean["deletion", "evidence", 0.125] < mean["deletion", sanity.RANDOM, 0.125] - 0.2
+    fake = sanity.removal_curves(square_detector, images, maps, "FAKE", steps=8)
+    np.testing.assert_allclose(fake["score"], 1 - curves["score"], atol=1e-6)
 
 
 def test_curves_depend_on_the_seed_alone(square_detector, real_squares):
     images, inside = real_squares
-    maps = inside.astype(float)
     once, again, other = (
-        sanity.deletion(square_detector, images, maps, "REAL", seed=seed) for seed in (1, 1, 2)
+        sanity.removal_curves(
+            square_detector, images, {"a": inside.astype(float)}, "REAL", seed=seed
+        )
+        for seed in (1, 1, 2)
     )
     assert once.equals(again)
     assert not once.equals(other)
@@ -139,17 +145,11 @@ def test_curves_depend_on_the_seed_alone(square_detector, real_squares):
 
 def test_one_image_has_no_interval(square_detector, real_squares):
     images, inside = real_squares
-    table = sanity.faithfulness(square_detector, images[:1], inside[:1].astype(float), "REAL")
-    assert table.ci_low.isna().all()
-
-
-def test_an_unknown_baseline_is_named(square_detector, real_squares):
-    images, inside = real_squares
-    with pytest.raises(UserError, match="unknown baseline 'black'"):
-        sanity.deletion(square_detector, images, inside, "REAL", baseline="black")
+    found = gains(square_detector, images[:1], one=inside[:1].astype(float))
+    assert found["deletion_low"].isna().all()
 
 
 def test_maps_of_another_size_are_refused(square_detector, real_squares):
     images, inside = real_squares
-    with pytest.raises(ValueError, match="belong together"):
-        sanity.deletion(square_detector, images, inside[:, :5], "REAL")
+    with pytest.raises(ValueError, match="do not fit"):
+        gains(square_detector, images, small=inside[:, :5])

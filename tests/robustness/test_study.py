@@ -80,9 +80,20 @@ def test_metric_names_can_be_quoted():
     assert study.metric_name("none", np.nan) == "none"
 
 
+def test_metrics_have_a_name_each_and_the_clean_accuracy_once(model, images):
+    x, y = images
+    curves = study.accuracy_curves({"a": model}, x, y, [0.5], ("noise", "fgsm"))
+    found = {name: (value, interval) for name, value, interval in study.metrics(curves)}
+    names = ["clean", "noise_0_5", "fgsm_0_5", "worst_0_5"]
+    assert list(found) == [f"{name}.accuracy" for name in names]
+    value, (low, high) = found["fgsm_0_5.accuracy"]
+    assert value == pytest.approx(22 / 24) and low < value < high
+
+
 def test_examples_are_turned_images_of_both_classes(model, images):
     x, y = images
-    found = study.examples(model, x, y, epsilon=2, per_class=2)
+    attacked = attacks.pgd(model, x, y, 2)
+    found = study.examples(model, x, y, attacked, per_class=2)
     assert list(found.labels) == [0, 0, 1, 1]
     assert ((found.p_clean > 0.5) == (found.labels == 0)).all()
     assert ((found.p_attacked > 0.5) == (found.labels == 1)).all()
@@ -91,25 +102,27 @@ def test_examples_are_turned_images_of_both_classes(model, images):
 
 def test_where_nothing_turns_examples_are_still_shown(model, images):
     x, y = images
-    found = study.examples(model, x, y, epsilon=0.1, per_class=2)
+    found = study.examples(model, x, y, x, per_class=2)
     assert len(found.clean) == 4
     assert ((found.p_attacked > 0.5) == (found.labels == 0)).all()
 
 
-def test_the_radius_that_breaks_half_is_the_first_one_below(model, images):
-    x, y = images
-    curves = study.accuracy_curves({"a": model}, x, y, [1, 3, 4, 9], steps=3)
-    assert study.first_below(curves) == {"a": 4}
-    assert study.first_below(curves[curves.epsilon < 3]) == {}
+def test_an_attack_below_half_a_grey_level_does_not_survive_in_a_file(model, images):
+    levels = np.where(images[1] == 1, 129, 128)  # FAKE lies on the cut, so nothing is lost to it
+    x = np.broadcast_to(levels[:, None, None, None], (N, 4, 4, 3)).astype("uint8")
+    fake = images[1] == 0
+    attacked = x + np.where(fake, 0.4, -0.4)[:, None, None, None]
+    accuracy = study.after_saving(model, x, images[1], attacked)["accuracy"].tolist()
+    assert accuracy[:3] == [1, 0.5, 1]
 
 
 def test_published_radii_are_put_on_our_scale(model, images):
     x, y = images
     curves = study.accuracy_curves({"a": model}, x, y, [1, 3], steps=3)
     table = study.against_published(curves, {1 / 127.5: 0.8, 2 / 127.5: 0.7, 0.5: 0.1})
-    assert table["epsilon (/255)"].tolist() == pytest.approx([1, 2, 63.75])
-    assert table["here"].tolist()[:2] == pytest.approx([20 / 24, 16 / 24])
-    assert np.isnan(table["here"][2])
+    assert table["epsilon"].tolist() == pytest.approx([1, 2, 63.75])
+    assert table["accuracy"].tolist()[:2] == pytest.approx([20 / 24, 16 / 24])
+    assert np.isnan(table["accuracy"][2])
 
 
 def test_corruptions_are_tabled_for_every_detector(model, images):
