@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realfake_lib import console, extras, model_metadata, settings
+from realfake_lib import console, extras, model_metadata, probability, settings
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Detector:
             logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
         else:
             logits = self.model.logits(np.asarray(images), indices, batch_size)
-        return 1.0 / (1.0 + np.exp(np.asarray(logits, "float64") / self.temperature))
+        return probability.p_fake(logits, self.temperature)
 
     def verdict(self, p_fake: float) -> str:
         """``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it inside the uncertain band."""

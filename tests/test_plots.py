@@ -169,7 +169,6 @@ FIGURES = {
     "spectra": lambda: plots.spectra(SPECTRA),
     "learning_curves": lambda: plots.learning_curves(dict.fromkeys(NAMES, HISTORY)),
     "learning_curves, one epoch": lambda: plots.learning_curves({"a": HISTORY[:1]}),
-    "learning_rates": lambda: plots.learning_rates(dict.fromkeys(NAMES, HISTORY)),
     "confusion_matrices": lambda: plots.confusion_matrices(
         {name: [[10_000, 0], [10_000, 0]] for name in (*NAMES, "argmax of one column (original)")}
     ),
@@ -181,9 +180,6 @@ FIGURES = {
     ),
     "score_histogram": lambda: plots.score_histogram(
         {"REAL": P_FAKE[20:], "FAKE": P_FAKE[:20], "ddpm": P_FAKE[20:]}, threshold=0.4
-    ),
-    "per_class_bars": lambda: plots.per_class_bars(
-        evaluation.per_group(LABELS, P_FAKE, KINDS, OBJECT_CLASSES)
     ),
     "comparison_dots": lambda: plots.comparison_dots(RUNS),
     "accuracy_vs_cost": lambda: plots.accuracy_vs_cost(
@@ -420,7 +416,7 @@ def test_the_clean_image_has_its_place_on_the_robustness_axis():
         (lambda: plots.power_spectrum(IMAGES[:3], LABELS[:3]), "no REAL image"),
         (lambda: plots.shortcut_bars(SHORTCUTS.drop(columns="ci_low")), "lacks ci_low"),
         (lambda: plots.against_published(PUBLISHED[:0]), "no rows"),
-        (lambda: plots.learning_rates({"a": HISTORY.drop(columns="learning_rate")}), "lacks"),
+        (lambda: plots.learning_curves({"a": HISTORY.drop(columns="learning_rate")}), "lacks"),
     ],
 )
 def test_input_that_cannot_be_drawn_is_refused_in_words(draw, said):

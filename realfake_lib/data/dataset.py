@@ -74,8 +74,13 @@ class ImageDataset:
             return SCENE_NAMES
         return OBJECT_CLASSES
 
+    def flipped(self):
+        """The same images flipped left to right, under a fingerprint of their own."""
+        fingerprint = f"{self.fingerprint}-flipped"
+        return replace(self, images=self.images[:, :, ::-1], fingerprint=fingerprint)
+
     def relabelled(self, labels):
-        """The same images with other labels, (n,) in [0, 1], e.g. a teacher's probabilities."""
+        """The same images with other labels, (n,) in [0, 1], e.g. soft ones."""
         return replace(self, index=self.index.assign(label=labels))
 
     def subset(self, indices):

@@ -48,7 +48,7 @@ def shared(wrong):
     Returns
     -------
     DataFrame
-        A row a pair: ``a``, ``b``, ``errors of a``, ``errors of b``, ``shared``, ``by chance``
+        A row a pair: ``a``, ``b``, ``errors_of_a``, ``errors_of_b``, ``shared``, ``by_chance``
         (shared errors if the two erred independently of each other) and ``overlap`` (shared over
         all images that either gets wrong, Jaccard's index; NaN where neither errs).
     """
@@ -59,10 +59,10 @@ def shared(wrong):
             {
                 "a": a,
                 "b": b,
-                "errors of a": int(wrong[a].sum()),
-                "errors of b": int(wrong[b].sum()),
+                "errors_of_a": int(wrong[a].sum()),
+                "errors_of_b": int(wrong[b].sum()),
                 "shared": int(both),
-                "by chance": float(wrong[a].mean() * wrong[b].sum()),
+                "by_chance": float(wrong[a].mean() * wrong[b].sum()),
                 "overlap": both / either if either else np.nan,
             }
         )

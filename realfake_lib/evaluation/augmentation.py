@@ -1,4 +1,4 @@
-"""What an augmentation does to the evidence that a detector is to find."""
+"""What an augmentation does to the traces that a detector is to find."""
 
 import numpy as np
 import pandas as pd
@@ -53,9 +53,9 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
     Returns
     -------
     table : DataFrame
-        A row an ``augmentation``: mean power of fine detail in ``fake`` and ``real`` images (grey
-        levels squared), the share ``kept`` of the untouched images' power, and the ``auroc`` of
-        that power alone as a detector (FAKE positive; 0.5 = useless).
+        A row an ``augmentation``: mean power of fine detail, ``power_fake`` and ``power_real``
+        (grey levels squared), the share ``power_kept`` of the untouched images' power, and the
+        ``auroc`` of that power alone as a detector (FAKE positive).
     spectra : DataFrame
         ``frequency``, ``power``, ``augmentation``, ``label``: the mean spectra behind it.
     """
@@ -68,9 +68,9 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
         rows.append(
             {
                 "augmentation": policy,
-                "fake": power[labels == FAKE].mean(),
-                "real": power[labels == REAL].mean(),
-                "kept": power.mean() / untouched,
+                "power_fake": power[labels == FAKE].mean(),
+                "power_real": power[labels == REAL].mean(),
+                "power_kept": power.mean() / untouched,
                 "auroc": roc_auc_score(labels == FAKE, power),
             }
         )
@@ -82,9 +82,6 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
 
 def accuracy_under(networks, images, labels, policies, seed=0):
     """Accuracy of each network on images as they are and as augmentations hand them over.
-
-    A network that does better on augmented images than on untouched ones has learnt the
-    augmentation's traces along with the task.
 
     Parameters
     ----------
@@ -100,24 +97,24 @@ def accuracy_under(networks, images, labels, policies, seed=0):
     -------
     DataFrame
         ``model``, ``augmentation``, ``accuracy``, ``ci_low``, ``ci_high`` (95 %, Wilson),
-        ``called_fake`` (share of all images) and ``n``.
+        ``predicted_fake`` (share of all images) and ``n``.
     """
     labels = np.asarray(labels)
     rows = []
     for policy in policies:
         seen = augmented(images, policy, seed)
         for name, network in networks.items():
-            says_real = training.predict_logits(network, seen) > 0
-            right = int(np.sum(says_real == (labels == REAL)))
-            low, high = wilson(right, len(labels))
+            real = training.predict_logits(network, seen) > 0
+            correct = int(np.sum(real == (labels == REAL)))
+            low, high = wilson(correct, len(labels))
             rows.append(
                 {
                     "model": name,
                     "augmentation": policy,
-                    "accuracy": right / len(labels),
+                    "accuracy": correct / len(labels),
                     "ci_low": low,
                     "ci_high": high,
-                    "called_fake": float(np.mean(~says_real)),
+                    "predicted_fake": float(np.mean(~real)),
                     "n": len(labels),
                 }
             )

@@ -1,10 +1,10 @@
-"""Probabilities that mean what they say, and thresholds that keep a promise."""
+"""Calibration: temperature scaling, and predicted against observed shares."""
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
 
+from realfake_lib import probability
 from realfake_lib.evaluation.inputs import (
     finite,
     labels_and_scores,
@@ -31,7 +31,7 @@ def fit_temperature(logits, y_true):
     Returns
     -------
     float in [0.01, 100]
-        Above 1 the network was too sure of itself. The lower bound is reached where the classes
+        Above 1 the network was overconfident. The lower bound is reached where the classes
         are separated completely: any validation split would then ask for certainty.
 
     Raises
@@ -78,7 +78,7 @@ def apply_temperature(logits, temperature=1.0):
     """
     if not temperature > 0:
         raise ValueError(f"the temperature must be positive, not {temperature!r}")
-    return expit(-finite(logits, "logits") / temperature)
+    return probability.p_fake(finite(logits, "logits"), temperature)
 
 
 def reliability(y_true, p_fake, bins=BINS):

@@ -16,24 +16,10 @@ from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_point
 from realfake_lib.settings import FAKE, REAL
 
-_AT_ONE_HALF = ("precision", "recall", "F1")
-_AT_THRESHOLD = ("unseen recall", "false-positive rate")
-_AT_LOW_FPR = ("TPR at 1 % FPR", "TPR at 5 % FPR")
-
-_FORMATS = dict.fromkeys(_AT_ONE_HALF + _AT_THRESHOLD + _AT_LOW_FPR, "{:.1%}")
-_FORMATS |= {"AUROC": "{:.4f}", "ECE": "{:.2%}", "unseen AUROC": "{:.2f}"}
-# Good detectors differ in tenths of a point, and the interval of 20,000 images has a third of one.
-_FORMATS |= dict.fromkeys(("accuracy", "at its threshold", "without duplicates"), "{:.2%}")
-
-
-def formats(table):
-    """How the columns of :func:`headline_table` are shown: dict of str to format."""
-    return {column: _FORMATS[column] for column in table}
-
 
 @dataclass(frozen=True)
 class UnseenScores:
-    """How a detector does on the fakes of one generator that it has never met.
+    """A detector's scores on the fakes of one generator that is not in its training data.
 
     Attributes
     ----------
@@ -104,7 +90,7 @@ class FinalScores:
 
     @property
     def accuracy_at_threshold(self):
-        """Share of test images called rightly at the threshold chosen on validation."""
+        """Share of test images classified correctly at the threshold chosen on validation."""
         return float(np.mean((self.p_fake < self.point.threshold) == self.y_test))
 
     @property
@@ -148,7 +134,7 @@ class FinalScores:
 
 @dataclass(frozen=True)
 class Logits:
-    """What one detector, or several averaged, said of everything that a final score needs.
+    """Logits of one detector, or the mean of several, for all that a final score needs.
 
     Attributes
     ----------
@@ -188,7 +174,7 @@ def average(several):
     return sum(others, start=first) / len(several)
 
 
-def predict(model, dataset, splits, unseen=None, mirrored=False):
+def predict(model, dataset, splits, unseen=None, flip=False, cache=None):
     """Logits of a final model for everything that it was not trained on.
 
     Parameters
@@ -200,15 +186,21 @@ def predict(model, dataset, splits, unseen=None, mirrored=False):
         ``val`` and ``test`` are predicted.
     unseen : dict of str to (n, h, w, 3) uint8 array, optional
         Fakes by generator; resized where the network's input has another size.
-    mirrored : bool
-        Flip every image horizontally.
+    flip : bool
+        Predict each image flipped left to right.
+    cache : path-like, optional
+        Folder from which logits that were computed before are read back.
 
     Returns
     -------
     Logits
     """
-    step = -1 if mirrored else 1
-    images = np.asarray(dataset.images)[:, :, ::step]
+    images, step = (dataset.flipped(), -1) if flip else (dataset, 1)
+
+    def of_rows(rows):
+        if cache is None:
+            return training.predict_logits(model, images.images, rows)
+        return training.features.logits(model, images, rows, cache)
 
     def of_tiles(tiles):
         return training.predict_logits(
@@ -216,19 +208,19 @@ def predict(model, dataset, splits, unseen=None, mirrored=False):
         )
 
     return Logits(
-        val=training.predict_logits(model, images, splits.val),
-        test=training.predict_logits(model, images, splits.test),
+        val=of_rows(splits.val),
+        test=of_rows(splits.test),
         unseen={generator: of_tiles(tiles) for generator, tiles in (unseen or {}).items()},
     )
 
 
-def predict_each(fits, dataset, splits, unseen=None, mirrored=False):
-    """:func:`predict` for several trainings; one that has two names is asked once.
+def predict_each(fits, *arguments, **options):
+    """:func:`predict` for several trainings; one that has two names is predicted once.
 
     Parameters
     ----------
     fits : dict of str to FitResult
-    dataset, splits, unseen, mirrored
+    *arguments, **options
         As for :func:`predict`.
 
     Returns
@@ -237,8 +229,8 @@ def predict_each(fits, dataset, splits, unseen=None, mirrored=False):
         By the same names.
     """
     models = {id(fit): fit.model for fit in fits.values()}
-    said = {key: predict(model, dataset, splits, unseen, mirrored) for key, model in models.items()}
-    return {name: said[id(fit)] for name, fit in fits.items()}
+    logits = {key: predict(model, *arguments, **options) for key, model in models.items()}
+    return {name: logits[id(fit)] for name, fit in fits.items()}
 
 
 def score(model, dataset, splits, unseen=None, seed=0):
@@ -277,7 +269,7 @@ def score_logits(logits, dataset, splits, seed=0):
     y_val, y_test = labels[splits.val], labels[splits.test]
     point = choose_operating_point(y_val, logits.val)
     p_test = point.p_fake(logits.test)
-    without_duplicates = np.isin(splits.test, splits.test_dedup)
+    no_duplicates = np.isin(splits.test, splits.test_dedup)
     uncalibrated = apply_temperature(logits.test)
     return FinalScores(
         point=point,
@@ -286,9 +278,7 @@ def score_logits(logits, dataset, splits, seed=0):
         y_test=y_test,
         test_logits=logits.test,
         test=metrics.evaluate(y_test, p_test, seed=seed),
-        test_dedup=metrics.evaluate(
-            y_test[without_duplicates], p_test[without_duplicates], seed=seed
-        ),
+        test_dedup=metrics.evaluate(y_test[no_duplicates], p_test[no_duplicates], seed=seed),
         ece_uncalibrated=metrics.expected_calibration_error(y_test, uncalibrated),
         unseen=_score_unseen(logits.unseen, p_test[y_test == REAL], point),
         unseen_logits=logits.unseen,
@@ -364,17 +354,17 @@ def unseen_table(results):
     rows = []
     for name, result in results.items():
         own = result.p_fake[result.y_test == FAKE]
-        found = {"known": float(np.mean(own >= result.point.threshold))}
-        ranked = {"known": result.test.auroc}
+        recall = {"known": float(np.mean(own >= result.point.threshold))}
+        auroc = {"known": result.test.auroc}
         for generator, scores in result.unseen.items():
-            found[generator], ranked[generator] = scores.fake_recall, scores.auroc
-        rows += [{"model": name, "measure": "AUROC", **ranked}]
-        rows += [{"model": name, "measure": "recall", **found}]
+            recall[generator], auroc[generator] = scores.fake_recall, scores.auroc
+        rows += [{"model": name, "measure": "AUROC", **auroc}]
+        rows += [{"model": name, "measure": "recall", **recall}]
     return pd.DataFrame(rows).set_index(["model", "measure"])
 
 
 def headline_table(results):
-    """The figures of each model on the test set, a row a model.
+    """Scores of each model on the test set, a row a model.
 
     Parameters
     ----------
@@ -383,35 +373,44 @@ def headline_table(results):
     Returns
     -------
     DataFrame
-        Index ``model``; accuracy, precision, recall and F1 (of FAKE) at ``p_fake`` = 0.5; the
-        columns headed ``unseen`` are those of all unseen generators together, if there are any, the
-        recall at the threshold chosen on validation, with the false-positive rate at that
-        threshold beside it.
+        Index ``model``; the measures of :class:`~realfake_lib.evaluation.metrics.Scores` at
+        ``p_fake`` = 0.5, ``accuracy`` with its interval; ``accuracy_dedup`` without duplicates of
+        training images; ``accuracy_at_threshold`` and ``false_positive_rate`` at the threshold
+        chosen on validation, and, of all unseen generators together, ``unseen_recall`` at that
+        threshold and ``unseen_auroc``, where there are any.
     """
     rows = []
     for name, result in results.items():
         test = result.test
+        low, high = test.intervals["accuracy"]
         row = {
             "model": name,
             "accuracy": test.accuracy,
-            "at its threshold": result.accuracy_at_threshold,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "accuracy_dedup": result.test_dedup.accuracy,
+            "auroc": test.auroc,
+            "tpr_at_fpr_01": test.tpr_at_fpr_01,
+            "ece": test.ece,
         }
-        if result.unseen:  # beside the accuracy, where nobody can overlook it
-            row["unseen recall"] = result.unseen["all"].fake_recall
-            row["false-positive rate"] = result.false_positive_rate
-            row["unseen AUROC"] = result.unseen["all"].auroc
+        if result.unseen:
+            row["unseen_recall"] = result.unseen["all"].fake_recall
+            row["unseen_auroc"] = result.unseen["all"].auroc
         row |= {
-            "without duplicates": result.test_dedup.accuracy,
+            "accuracy_at_threshold": result.accuracy_at_threshold,
+            "false_positive_rate": result.false_positive_rate,
             "precision": test.precision,
             "recall": test.recall,
-            "F1": test.f1,
-            "AUROC": test.auroc,
-            "TPR at 1 % FPR": test.tpr_at_fpr_01,
-            "TPR at 5 % FPR": test.tpr_at_fpr_05,
-            "ECE": test.ece,
+            "f1": test.f1,
+            "tpr_at_fpr_05": test.tpr_at_fpr_05,
+            **dict(zip(_CELLS, test.confusion.ravel(), strict=True)),
         }
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")
+
+
+_CELLS = ("true_positives", "false_negatives", "false_positives", "true_negatives")
+"""Of a confusion matrix, row by row, FAKE positive."""
 
 
 def sidecar(result, per_object=None):

@@ -13,15 +13,6 @@ from realfake_lib.evaluation.metrics import LEVEL, delong_covariance, predict_la
 from realfake_lib.evaluation.resampling import bootstrap
 from realfake_lib.evaluation.resampling import measure as measure_once
 
-FORMATS = {
-    "difference": "{:+.2%}",
-    "ci_low": "{:+.2%}",
-    "ci_high": "{:+.2%}",
-    "p_value": "{:.2g}",
-    "p_holm": "{:.2g}",
-}
-"""How :func:`compare_all` is shown."""
-
 
 @dataclass(frozen=True)
 class McNemar:
@@ -29,19 +20,19 @@ class McNemar:
 
     Attributes
     ----------
-    both_right, only_a_right, only_b_right, both_wrong : int
+    both_correct, only_a_correct, only_b_correct, both_wrong : int
         Numbers of images.
     difference : float
         Accuracy of a minus accuracy of b.
     interval : (low, high)
         95 % interval of the difference.
     p_value : float
-        Exact, two-sided: chance of so uneven a split of the images on which one alone is right.
+        Exact, two-sided: chance of so uneven a split of the images on which one alone is correct.
     """
 
-    both_right: int
-    only_a_right: int
-    only_b_right: int
+    both_correct: int
+    only_a_correct: int
+    only_b_correct: int
     both_wrong: int
     difference: float
     interval: tuple
@@ -102,9 +93,9 @@ def mcnemar(y_true, p_fake_a, p_fake_b, threshold=0.5):
     middle = (up - down) / n
     half = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(up + down - (up - down) ** 2 / n) / n
     return McNemar(
-        both_right=both,
-        only_a_right=only_a,
-        only_b_right=only_b,
+        both_correct=both,
+        only_a_correct=only_a,
+        only_b_correct=only_b,
         both_wrong=neither,
         difference=(only_a - only_b) / len(y_true),
         interval=(float(max(-1, middle - half)), float(min(1, middle + half))),
@@ -113,7 +104,7 @@ def mcnemar(y_true, p_fake_a, p_fake_b, threshold=0.5):
 
 
 def exact_mcnemar(only_a, only_b):
-    """McNemar's exact two-sided p-value from the numbers of images on which one alone is right."""
+    """McNemar's exact two-sided p-value from the numbers of images that one alone gets."""
     both = only_a + only_b
     return float(stats.binomtest(only_a, both).pvalue) if both else 1.0
 
@@ -241,8 +232,9 @@ def compare_all(y_true, p_fakes, threshold=0.5):
     Returns
     -------
     DataFrame
-        A row a pair: a, b, difference (accuracy of a minus b), ci_low, ci_high, only_a_right,
-        only_b_right, both_wrong, p_value (McNemar, exact) and p_holm (corrected for all pairs).
+        A row a pair: a, b, difference (accuracy of a minus b), difference_low and _high,
+        only_a_correct, only_b_correct, both_wrong, p_value (McNemar, exact) and p_holm (corrected
+        for all pairs).
 
     Raises
     ------
@@ -260,10 +252,10 @@ def compare_all(y_true, p_fakes, threshold=0.5):
                 "a": a,
                 "b": b,
                 "difference": test.difference,
-                "ci_low": test.interval[0],
-                "ci_high": test.interval[1],
-                "only_a_right": test.only_a_right,
-                "only_b_right": test.only_b_right,
+                "difference_low": test.interval[0],
+                "difference_high": test.interval[1],
+                "only_a_correct": test.only_a_correct,
+                "only_b_correct": test.only_b_correct,
                 "both_wrong": test.both_wrong,
                 "p_value": test.p_value,
             }

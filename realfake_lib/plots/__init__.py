@@ -30,8 +30,6 @@ from realfake_lib.plots.images import (
 from realfake_lib.plots.performance import (
     confusion_matrices,
     learning_curves,
-    learning_rates,
-    per_class_bars,
     reliability,
     roc_and_pr,
     score_histogram,
@@ -59,8 +57,6 @@ __all__ = [
     "known_against_unseen",
     "learning_curves",
     "learning_rate_lines",
-    "learning_rates",
-    "per_class_bars",
     "power_spectrum",
     "reliability",
     "robustness_curves",

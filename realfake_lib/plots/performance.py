@@ -1,4 +1,4 @@
-"""Figures about how a detector learned and how right it is."""
+"""Figures about how a detector was trained and how accurate it is."""
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter
@@ -10,85 +10,52 @@ from realfake_lib.plots.style import (
     FAINT,
     INK,
     SERIES,
-    interval_dots,
     key,
-    label_ends,
     need_columns,
     new_figure,
     percent,
     percent_axis,
     readable,
-    rows_axis,
     series,
     styled,
 )
-from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+from realfake_lib.settings import CLASS_NAMES
 
 
 @styled
 def learning_curves(histories):
-    """Accuracy and loss by epoch: validation drawn through, training thin and dashed.
+    """Accuracy and loss by epoch (validation solid, training dashed), and the learning rate.
 
     Parameters
     ----------
     histories : dict of str to DataFrame
-        Columns epoch, accuracy, val_accuracy, loss, val_loss, a row an epoch.
+        Columns epoch, accuracy, val_accuracy, loss, val_loss, learning_rate, a row an epoch.
 
     Returns
     -------
     Figure
     """
     figure = new_figure(3.2)
-    axes = figure.subplots(1, 2)
-    for ax, measure in zip(axes, ("accuracy", "loss"), strict=True):
-        ends = []
-        for i, (name, history) in enumerate(histories.items()):
-            need_columns(history, "epoch", measure, f"val_{measure}")
-            colour, marker, _ = series(i)
-            epoch = history["epoch"]
-            ax.plot(epoch, history[measure], color=colour, lw=1.1, ls=(0, (4, 2)))
-            values = history[f"val_{measure}"]
-            ax.plot(epoch, values, color=colour, marker=marker, ms=4)
-            ends.append((values.iloc[-1], name, colour))
-        _epoch_axis(ax, histories)
-        if measure == "accuracy":
-            percent_axis(ax.yaxis, "accuracy")
-            key(
-                ax,
-                [("validation", INK, "-"), ("training", INK, (0, (4, 2)))],
-                loc="lower right",
-            )
-        else:
-            ax.set_ylabel("loss (cross-entropy, nats)")
-            label_ends(ax, ends)
-    return figure
-
-
-@styled
-def learning_rates(histories):
-    """The learning rate by epoch.
-
-    Parameters
-    ----------
-    histories : dict of str to DataFrame
-        Columns epoch, learning_rate, a row an epoch.
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new_figure(2.3)
-    ax = figure.subplots()
-    ends = []
+    axes = figure.subplots(1, 3)
+    entries = []
     for i, (name, history) in enumerate(histories.items()):
-        need_columns(history, "epoch", "learning_rate")
-        colour, marker, line = series(i)
-        rates = history["learning_rate"]
-        ax.plot(history["epoch"], rates, color=colour, marker=marker, ms=4, ls=line)
-        ends.append((max(rates.iloc[-1], 1e-12), name, colour))
-    _epoch_axis(ax, histories)
-    ax.set(ylabel="learning rate (logarithmic)", yscale="log")
-    label_ends(ax, ends)
+        need_columns(history, "epoch", "accuracy", "val_accuracy", "loss", "val_loss")
+        need_columns(history, "learning_rate")
+        colour, marker, _ = series(i)
+        epoch = history["epoch"]
+        for ax, measure in zip(axes, ("accuracy", "loss"), strict=False):
+            ax.plot(epoch, history[measure], color=colour, lw=1.1, ls=(0, (4, 2)))
+            ax.plot(epoch, history[f"val_{measure}"], color=colour, marker=marker, ms=3)
+        axes[2].plot(epoch, history["learning_rate"], color=colour, marker=marker, ms=3)
+        entries.append((name, colour, "-"))
+    percent_axis(axes[0].yaxis, "accuracy")
+    axes[1].set_ylabel("loss (cross-entropy, nats)")
+    axes[2].set_ylabel("learning rate")
+    axes[2].set_ylim(bottom=0)
+    for ax in axes:
+        _epoch_axis(ax, histories)
+    styles = [("validation", INK, "-"), ("training", INK, (0, (4, 2)))]
+    _legend_below(figure, axes[0], [*entries, *styles])
     return figure
 
 
@@ -167,19 +134,11 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
     roc.plot(chance, chance, color=FAINT, lw=0.9, ls=(0, (1, 2)))
     roc.text(0.22, 0.29, "chance level", color=FAINT, fontsize=9, ha="right", va="center")
     percent_axis(roc.xaxis, "false-positive rate")
-    percent_axis(roc.yaxis, "FAKE found")
+    percent_axis(roc.yaxis, "true-positive rate")
     pr.set(xlim=(0, 1.01), ylim=(max(0, np.floor(10 * lowest_precision + 1e-6) / 10 - 0.005), 1.01))
-    percent_axis(pr.xaxis, "recall: FAKE found")
-    percent_axis(pr.yaxis, "precision: right when FAKE is said")
-    figure.legend(
-        handles=key(pr, entries).legend_handles,
-        labels=[name for name, _, _ in entries],
-        loc="outside lower center",
-        ncols=min(3, len(entries)),
-        handlelength=2.6,
-        labelcolor=[readable(colour) for _, colour, _ in entries],
-    )
-    pr.get_legend().remove()
+    percent_axis(pr.xaxis, "recall of FAKE")
+    percent_axis(pr.yaxis, "precision of FAKE")
+    _legend_below(figure, pr, entries)
     return figure
 
 
@@ -278,55 +237,22 @@ def score_histogram(scores, threshold=0.5, bins=40):
     return figure
 
 
-@styled
-def per_class_bars(table):
-    """How many of each object class's fakes are found and of its photographs are left alone.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As ``evaluation.per_group`` returns: group, fake_recall, fake_ci_low, fake_ci_high,
-        real_recall, real_ci_low, real_ci_high.
-
-    Returns
-    -------
-    Figure
-        A row an object class, the most accurate first.
-    """
-    need_columns(table, "group", "accuracy", "fake_recall", "fake_ci_low", "real_recall")
-    table = table.sort_values("accuracy", ascending=False, kind="stable")
-    figure = new_figure(0.33 * len(table) + 1.1)
-    ax = figure.subplots()
-    rows = np.arange(len(table))
-    for label, name, shift in ((FAKE, "fake", -0.14), (REAL, "real", 0.14)):
-        interval_dots(
-            ax,
-            rows + shift,
-            table[f"{name}_recall"],
-            table[f"{name}_ci_low"],
-            table[f"{name}_ci_high"],
-            CLASS_COLOURS[label],
-            marker="os"[label],
-        )
-    rows_axis(ax, list(table["group"]), separated=True)
-    low = np.nanmin(table[["fake_ci_low", "real_ci_low"]].to_numpy(float))
-    ax.set_xlim(max(0, low - 0.02), 1.002)
-    percent_axis(ax.xaxis, "right verdicts")
-    ax.legend(
-        handles=ax.lines[:2],
-        labels=["FAKE found", "REAL left alone"],
-        labelcolor=[readable(colour) for colour in CLASS_COLOURS],
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=2,
-        borderaxespad=0.1,
+def _legend_below(figure, ax, entries):
+    """One legend for all panels; ``entries`` as :func:`key` takes them."""
+    figure.legend(
+        handles=key(ax, entries).legend_handles,
+        labels=[name for name, _, _ in entries],
+        loc="outside lower center",
+        ncols=min(3, len(entries)),
+        handlelength=2.6,
+        labelcolor=[readable(colour) for _, colour, _ in entries],
     )
-    return figure
+    ax.get_legend().remove()
 
 
 def _epoch_axis(ax, histories):
     ax.set_xlabel("epoch (number)")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     ends = [history["epoch"].iloc[[0, -1]] for history in histories.values()]
     first, last = min(e.iloc[0] for e in ends), max(e.iloc[-1] for e in ends)
     ax.set_xlim(first - 0.3, last + 0.3)

@@ -47,12 +47,21 @@ COLUMNS = {
     "ece": ("calibration error, ECE (%)", percent(2)),
     "unseen_recall": ("recall, unseen generators (%)", _PERCENT),
     "ci": ("95 % interval (%)", _PERCENT),
+    "f1": ("F1 (%)", _PERCENT),
+    "tpr_at_fpr_05": ("recall at 5 % FPR (%)", _PERCENT),
+    "accuracy_at_threshold": ("accuracy at its threshold (%)", percent(2)),
+    "val_accuracy_tta": ("validation accuracy with TTA (%)", percent(2)),
+    "power_kept": ("power kept (%)", percent(0)),
+    "gain": ("gain (pp)", signed(2, 100)),
     # other measures
     "auroc": ("AUROC", decimals(3)),
     "p": ("p", p_value),
     "p_value": ("p", p_value),
     "p_holm": ("p (Holm)", p_value),
-    "difference": ("difference (pp)", signed(1, 100)),
+    "difference": ("difference (pp)", signed(2, 100)),
+    "unseen_auroc": ("AUROC, unseen generators", decimals(2)),
+    "power_fake": ("power, FAKE", decimals(1)),
+    "power_real": ("power, REAL", decimals(1)),
     "auroc_difference": ("difference in AUROC", signed(3)),
     "epsilon": ("ε (1/255)", plain),
     "deletion": ("deletion gain", decimals(3)),
@@ -77,6 +86,9 @@ COLUMNS = {
     "map": ("size of the maps", plain),
     "found": ("available", plain),
     "images_per_second": ("images/s", decimals(0)),
+    "training_pflop": ("training (PFLOP)", decimals(3)),
+    "flops": ("FLOP per image", decimals(0)),
+    "cost": ("cost (×)", decimals(2)),
 }
 """Column → (header, formatter of one value) for every table of the report.
 

@@ -156,12 +156,14 @@ class StageRun:
     def metrics(self, prefix, items, *, n=None, seed=None, unit=None):
         """Keep several metrics: ``items`` yields ``(name, value)`` or ``(name, value, ci)``.
 
-        Their names follow ``prefix`` and a dot; with an empty ``prefix`` they stand alone.
+        Their names follow ``prefix`` and a dot; with an empty ``prefix`` they stand alone. ``unit``
+        may be a dict, by name.
         """
         for name, value, *ci in items.items() if isinstance(items, dict) else items:
             interval = ci[0] if ci else None
+            its = unit.get(name) if isinstance(unit, dict) else unit
             name = f"{prefix}.{name}" if prefix else name
-            self.metric(name, value, n=n, ci=interval, seed=seed, unit=unit)
+            self.metric(name, value, n=n, ci=interval, seed=seed, unit=its)
 
     def value(self, name):
         """A metric that was kept before; :data:`values.MISSING` where this run has none."""

@@ -19,14 +19,6 @@ UNITS = {
 }
 """Columns of :func:`of_fits` and the unit of each."""
 
-FORMATS = {
-    "flops": "{:,}",
-    "seconds": "{:.0f}",
-    "images_per_second": "{:,.0f}",
-    "training_pflop": "{:.2f}",
-}
-"""How :func:`of_fits` is shown."""
-
 BACKWARD = 2
 """The backward pass computes gradients for weights and for inputs, each about one forward pass."""
 
@@ -41,15 +33,15 @@ def of_networks(networks):
     Returns
     -------
     DataFrame
-        Index ``network``; ``layers with weights``, ``parameters`` (trainable) and
-        ``MFLOP per image`` (forward only).
+        Index ``network``; ``layers`` (with weights), ``parameters`` (trainable) and ``mflop`` (of
+        one image, forward only).
     """
     rows = [
         {
             "network": name,
-            "layers with weights": sum(bool(layer.trainable_weights) for layer in network.layers),
+            "layers": sum(bool(layer.trainable_weights) for layer in network.layers),
             "parameters": cost.parameters(network),
-            "MFLOP per image": cost.flops(network) / 1e6,
+            "mflop": cost.flops(network) / 1e6,
         }
         for name, network in networks.items()
     ]
@@ -62,7 +54,7 @@ def inference_speed(network, image_size=32, images=1024, rounds=3):
     Parameters
     ----------
     network : str
-        Name of the network; fresh weights think as fast as trained ones.
+        Name of the network; the weights do not matter.
     image_size : int
         Side in pixels.
     images : int
@@ -103,7 +95,7 @@ def of_fits(fits):
     rows = []
     for name, fit in fits.items():
         flops = cost.flops(fit.model)
-        # A window of an image costs what its pixels cost.
+        # A crop of an image costs what its pixels cost.
         pixels = (fit.history["side"] / fit.model.input_shape[1]) ** 2
         whole_images = float((fit.history["images"] * pixels).sum())
         rows.append(

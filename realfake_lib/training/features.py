@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from realfake_lib import progress, settings
 from realfake_lib.training.checkpoints import digest, model_digest
 from realfake_lib.training.loop import FitResult
-from realfake_lib.training.predict import forward
+from realfake_lib.training.predict import forward, predict_logits
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths that the validation split chooses from."""
@@ -72,6 +72,28 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
     """
     outputs = {model.name: model.get_layer(layer).output}
     return _extract(model, outputs, dataset, indices, batch_size, cache)[model.name]
+
+
+def logits(model, dataset, indices, cache):
+    """Logits for REAL, computed once for each image with these weights, then kept.
+
+    Parameters
+    ----------
+    model, dataset, indices
+        As for :func:`extract`.
+    cache : path-like
+        Folder.
+
+    Returns
+    -------
+    (m,) float32 array
+    """
+    key = digest(model_digest(model), dataset.fingerprint)
+    store = _Store(Path(cache) / f"logits-{key[:20]}.npz")
+    missing = store.missing(indices)
+    if len(missing):
+        store.add(missing, predict_logits(model, dataset.images, missing)[:, None])
+    return store.get(indices)[:, 0]
 
 
 def extract_cuts(model, cuts, dataset, indices, batch_size=256, cache=None):

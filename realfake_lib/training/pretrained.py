@@ -1,8 +1,8 @@
 """Pretrained checkpoints: weights and history of long trainings, found by what made them.
 
-They lie in a folder of the repository as plain arrays, so that a run of the report need not repeat
-trainings of many minutes. One is used only for exactly the same network, recipe, data, split and
-seed.
+A training of many minutes need not be repeated by everybody who runs the report. Its checkpoint
+lies in a folder of the repository, as plain arrays, and is used only for the very training asked
+for: the same network, recipe, data, split and seed.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ def identity(network, dataset, splits, recipe, seed):
     model = loop.fresh_model(network, dataset.image_size)
     fields = dataclasses.fields(Recipe)
     recipe = get_recipe(recipe).replace(precision="auto").for_images(len(splits.train))
-    # Only what is not at its default: a field that is new must not disown the older trainings.
+    # Only what is not at its default: a field that is new must not disown the older checkpoints.
     chosen = {f.name: getattr(recipe, f.name) for f in fields}
     chosen = {f.name: chosen[f.name] for f in fields if chosen[f.name] != f.default}
     rows = np.asarray(splits.train), np.asarray(splits.val)
@@ -41,13 +41,15 @@ def identity(network, dataset, splits, recipe, seed):
 
 
 def folder():
-    """Where the project keeps its trainings, or None where it runs without a checkout."""
+    """The repository's folder of checkpoints, or None where the project runs without a checkout."""
     experiments = settings.experiments_dir()
     return experiments / "trainings" if experiments else None
 
 
-def fit(network, dataset, splits, recipe, seed, label, weights_dir=None, **options):
-    """The pretrained checkpoint of these arguments; without one, a new training.
+def fit(
+    network, dataset, splits, recipe, seed, label, weights_dir=None, relabelled=None, **options
+):
+    """The training that a checkpoint holds, or else a training of one's own.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def fit(network, dataset, splits, recipe, seed, label, weights_dir=None, **optio
         As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
     weights_dir : Path, optional
         Folder of pretrained checkpoints; None trains.
+    relabelled : callable, optional
+        Gives the data set to train on in place of ``dataset``, which then only names it.
 
     Returns
     -------
@@ -64,13 +68,14 @@ def fit(network, dataset, splits, recipe, seed, label, weights_dir=None, **optio
         found = find(network, dataset, splits, recipe, seed, weights_dir, label)
         if found is not None:
             return found
-    return loop.fit(network, dataset, splits, recipe, seed=seed, label=label, **options)
+    data = relabelled() if relabelled else dataset
+    return loop.fit(network, data, splits, recipe, seed=seed, label=label, **options)
 
 
 def fit_seeds(
     network, dataset, splits, recipe, seeds, label, weights_dir=None, fallback=None, **options
 ):
-    """Trainings that differ in their seed alone, kept ones where there are any.
+    """Trainings that differ in their seed alone, from checkpoints where there are any.
 
     Parameters
     ----------
@@ -78,61 +83,60 @@ def fit_seeds(
         As for :func:`fit`.
     seeds : sequence of int
     fallback : (recipe, seeds), optional
-        What to train where not one of ``seeds`` was kept, in place of ``recipe``, for whoever has
-        no hours to spare. With it, seeds that were not kept beside others that were are left out;
-        without it, they are trained.
+        What to train where there is a checkpoint of none of ``seeds``, in place of ``recipe``.
+        With it, seeds without a checkpoint are left out where others have one; without it, they
+        are trained.
 
     Returns
     -------
     dict of int to FitResult
         By seed.
     """
-    arguments = (network, dataset, splits, recipe)
-    recipe, seeds = what_to_train(*arguments, seeds, label, weights_dir, fallback)
-    return {
-        seed: fit(network, dataset, splits, recipe, seed, label, weights_dir, **options)
-        for seed in seeds
-    }
+    arguments = (network, dataset, splits)
+    if fallback is not None:
+        found = [
+            seed
+            for seed in seeds
+            if weights_dir is not None
+            and find(*arguments, recipe, seed, weights_dir, label) is not None
+        ]
+        recipe, seeds = (recipe, found) if found else fallback
+    return {seed: fit(*arguments, recipe, seed, label, weights_dir, **options) for seed in seeds}
 
 
-def what_to_train(network, dataset, splits, recipe, seeds, label, weights_dir=None, fallback=None):
-    """Recipe and seeds that :func:`fit_seeds` trains or finds; parameters as for it.
-
-    Returns
-    -------
-    recipe, seeds
-    """
-    if fallback is None:
-        return recipe, seeds
-    found = [
-        seed
-        for seed in seeds
-        if weights_dir is not None
-        and find(network, dataset, splits, recipe, seed, weights_dir, label) is not None
-    ]
-    return (recipe, found) if found else fallback
-
-
-def is_by(fits, recipe, n):
-    """Whether trainings are by a recipe, and not by what stands in for it in :func:`fit_seeds`.
+def notices(trainings, n):
+    """What a reader must know of where trainings come from.
 
     Parameters
     ----------
-    fits : dict of hashable to FitResult
-    recipe : str or Recipe
+    trainings : dict of str to (dict of int to FitResult, dict)
+        By label: what :func:`fit_seeds` gave, and what was asked of it: ``recipe`` and
+        ``fallback``.
     n : int
         Images that they trained on.
 
-    Returns
-    -------
-    bool
+    Yields
+    ------
+    str
     """
-    asked = dataclasses.asdict(get_recipe(recipe).for_images(n))
-    return all(fit.recipe == asked for fit in fits.values())
+    loaded = sum(bool(fit.origin) for fits, _ in trainings.values() for fit in fits.values())
+    if loaded:
+        yield (
+            f"{loaded} trainings are pretrained checkpoints from experiments/trainings. "
+            "To train here: SET=training.use_pretrained=false"
+        )
+    for label, (fits, asked) in trainings.items():
+        wanted = dataclasses.asdict(get_recipe(asked["recipe"]).for_images(n))
+        if any(fit.recipe != wanted for fit in fits.values()):
+            recipe, seeds = asked["fallback"]
+            yield (
+                f"{label}: there is no pretrained checkpoint for these data, so it was trained "
+                f"here by the shorter recipe {recipe}, seeds {seeds}."
+            )
 
 
 def path_of(folder, label, seed):
-    """File of one pretrained checkpoint."""
+    """File of one checkpoint."""
     return folder / f"{label}-seed{seed}.npz"
 
 
@@ -178,7 +182,7 @@ def _halved(array):
 
 
 def find(network, dataset, splits, recipe, seed, folder, label):
-    """The pretrained checkpoint of exactly these arguments, or None.
+    """The checkpoint of exactly these arguments, or None.
 
     Returns
     -------

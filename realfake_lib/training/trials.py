@@ -12,16 +12,6 @@ from realfake_lib.errors import UserError
 from realfake_lib.models import cost
 from realfake_lib.training import costs, pretrained
 
-FORMATS = {
-    "val_accuracy": "{:.2%}",
-    "with flips": "{:.2%}",
-    "gain": "{:+.2%}",
-    "cost": "{:.2f} ×",
-    "PFLOP": "{:.3f}",
-    "seconds": "{:.0f}",
-}
-"""How :func:`table` is shown."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -165,9 +155,9 @@ def table(trials, results):
     -------
     pandas.DataFrame
         Index: the trial's name, in the order of ``trials``. Columns ``question``, ``network``,
-        ``images`` (trained on), ``val_accuracy``, ``with flips`` (averaged with the mirrored
-        image), ``gain`` (over the trial it is compared with), ``cost`` (training operations as a
-        multiple of that trial's), ``parameters``, ``PFLOP`` and ``seconds`` of training.
+        ``images`` (trained on), ``val_accuracy``, ``val_accuracy_tta`` (with horizontal-flip TTA),
+        ``gain`` (over the trial it is compared with), ``cost`` (training operations as a multiple
+        of that trial's), ``parameters``, ``training_pflop`` and ``seconds`` of training.
     """
     known = json.loads(results.read_text(encoding="utf-8"))
     rows = []
@@ -182,11 +172,11 @@ def table(trials, results):
                 "network": trial.plan,
                 "images": found["n_train"],
                 "val_accuracy": found["val_accuracy"],
-                "with flips": found["val_accuracy_flips"],
+                "val_accuracy_tta": found["val_accuracy_flips"],
                 "gain": found["val_accuracy"] - base.get("val_accuracy", np.nan),
                 "cost": found["training_pflop"] / base.get("training_pflop", np.nan),
                 "parameters": found["parameters"],
-                "PFLOP": found["training_pflop"],
+                "training_pflop": found["training_pflop"],
                 "seconds": found["seconds"],
             }
         )

@@ -35,7 +35,7 @@ def test_the_threshold_counts():
 def test_shared_errors_stand_beside_what_chance_gives(wrong):
     row = agreement.shared(wrong).iloc[0]
     assert (row["a"], row["b"], row["shared"]) == ("a", "b", 2)
-    assert row["by chance"] == pytest.approx(3 / 8 * 4)
+    assert row["by_chance"] == pytest.approx(3 / 8 * 4)
     assert row["overlap"] == pytest.approx(2 / 5)
 
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
+from realfake_lib.data import ImageDataset
 from realfake_lib.evaluation import augmentation, final
 from realfake_lib.settings import FAKE, REAL
 
@@ -24,14 +26,15 @@ def brightness_detector():
 
 @pytest.fixture(scope="module")
 def pictures():
-    """400 noisy grey pictures, REAL brighter on average; 10 FAKE test ones have a twin in train."""
+    """400 noisy grey pictures, REAL brighter on average; 20 test ones have a duplicate in train."""
     rng = np.random.default_rng(0)
     labels = np.tile([FAKE, REAL], 200).astype("int8")
     level = 128 + np.where(labels == REAL, 12, -12) + rng.normal(0, 12, 400)
     images = np.clip(level[:, None, None, None] + rng.normal(0, 5, (400, 16, 16, 3)), 0, 255)
     test = np.arange(200, 400)
+    index = pd.DataFrame({"label": labels})
     return (
-        SimpleNamespace(images=images.astype("uint8"), labels=labels),
+        ImageDataset(images.astype("uint8"), index, "tiny", "f", "made here"),
         SimpleNamespace(val=np.arange(100, 200), test=test, test_dedup=test[20:]),
     )
 
@@ -44,7 +47,7 @@ def result(brightness_detector, pictures):
     return final.score(brightness_detector, dataset, splits, {"bright": bright, "dark": dark})
 
 
-def test_the_test_set_is_scored_with_and_without_twins(result):
+def test_the_test_set_is_scored_with_and_without_duplicates(result):
     assert (result.test.n, result.test_dedup.n) == (200, 180)
     assert 0.7 < result.test.accuracy < 1
 
@@ -52,8 +55,9 @@ def test_the_test_set_is_scored_with_and_without_twins(result):
 def test_the_operating_point_comes_from_validation_alone(brightness_detector, pictures, result):
     dataset, splits = pictures
     without_test = dataclasses.replace(result.point)
-    shuffled = SimpleNamespace(images=dataset.images, labels=dataset.labels.copy())
-    shuffled.labels[splits.test] = 1 - shuffled.labels[splits.test]
+    labels = dataset.labels.copy()
+    labels[splits.test] = 1 - labels[splits.test]
+    shuffled = dataset.relabelled(labels)
     assert final.score(brightness_detector, shuffled, splits).point == without_test
 
 
@@ -80,7 +84,7 @@ def test_every_metric_of_a_model_has_its_own_name(result):
     assert {"operating_point.temperature", "test_at_threshold.false_positive_rate"} <= set(names)
 
 
-def test_errors_and_false_alarms_are_counted_on_the_test_set(result):
+def test_errors_and_false_positives_are_counted_on_the_test_set(result):
     wrong = (result.p_fake >= 0.5) == result.y_test
     assert result.errors == wrong.sum()
     alarms = result.p_fake[result.y_test == REAL] >= result.point.threshold
@@ -89,11 +93,10 @@ def test_errors_and_false_alarms_are_counted_on_the_test_set(result):
 
 def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
     headline = final.headline_table({"a": result})
-    assert headline.at["a", "unseen recall"] == result.unseen["all"].fake_recall
-    assert headline.at["a", "false-positive rate"] == result.false_positive_rate
+    assert headline.at["a", "unseen_recall"] == result.unseen["all"].fake_recall
+    assert headline.at["a", "false_positive_rate"] == result.false_positive_rate
     at_threshold = (result.p_fake >= result.point.threshold) == (result.y_test == FAKE)
-    assert headline.at["a", "at its threshold"] == np.mean(at_threshold)
-    assert set(final.formats(headline)) == set(headline.columns)
+    assert headline.at["a", "accuracy_at_threshold"] == np.mean(at_threshold)
     unseen = final.unseen_table({"a": result})
     assert list(unseen.columns) == ["known", "bright", "dark", "all"]
     assert unseen.at[("a", "AUROC"), "known"] == result.test.auroc
@@ -102,7 +105,7 @@ def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
 def test_without_unseen_generators_there_are_no_columns_for_them(brightness_detector, pictures):
     alone = final.score(brightness_detector, *pictures)
     assert alone.unseen == {}
-    assert "unseen AUROC" not in final.headline_table({"a": alone})
+    assert "unseen_auroc" not in final.headline_table({"a": alone})
     assert set(alone.scores_by_origin()) == {"REAL", "FAKE"}
 
 
@@ -118,7 +121,7 @@ def test_rotation_and_shift_take_fine_detail_that_mirroring_keeps(pictures):
     table, spectra = augmentation.detail_left(
         dataset.images, dataset.labels, ["none", "flip", "original"]
     )
-    kept = table.set_index("augmentation")["kept"]
+    kept = table.set_index("augmentation")["power_kept"]
     assert kept["flip"] == pytest.approx(1, abs=1e-3)
     assert kept["original"] < 0.7
     assert set(spectra["augmentation"]) == {"none", "flip", "original"}
@@ -168,7 +171,7 @@ def test_an_ensemble_is_the_mean_of_its_logits(brightness_detector, pictures):
     assert np.array_equal(final.average([one]).test, one.test)
 
 
-def test_mirrored_pictures_are_mirrored_left_to_right():
+def test_flipped_images_are_flipped_left_to_right(pictures):
     inputs = keras.Input((16, 16, 3))
     left = keras.layers.Cropping2D(((0, 0), (0, 15)))(inputs)
     mean = keras.layers.GlobalAveragePooling2D()(left)
@@ -176,11 +179,24 @@ def test_mirrored_pictures_are_mirrored_left_to_right():
     model.set_weights([np.array([[1.0], [0], [0]], "float32"), np.zeros(1, "float32")])
     images = np.zeros((2, 16, 16, 3), "uint8")
     images[:, :, 0], images[:, :, -1] = 7, 200
-    dataset = SimpleNamespace(images=images, labels=np.array([FAKE, REAL]))
+    dataset = dataclasses.replace(pictures[0], images=images)
     splits = SimpleNamespace(val=np.array([0]), test=np.array([1]))
     assert final.predict(model, dataset, splits, {"g": images}).test[0] == pytest.approx(7)
-    mirrored = final.predict(model, dataset, splits, {"g": images}, mirrored=True)
-    assert mirrored.val[0] == pytest.approx(200) and mirrored.unseen["g"][1] == pytest.approx(200)
+    flipped = final.predict(model, dataset, splits, {"g": images}, flip=True)
+    assert flipped.val[0] == pytest.approx(200) and flipped.unseen["g"][1] == pytest.approx(200)
+
+
+def test_logits_are_read_back_where_they_were_kept(brightness_detector, pictures, tmp_path):
+    first = final.predict(brightness_detector, *pictures, cache=tmp_path)
+    weights = brightness_detector.get_weights()
+    assert np.array_equal(first.test, final.predict(brightness_detector, *pictures).test)
+    assert np.array_equal(
+        first.val, final.predict(brightness_detector, *pictures, cache=tmp_path).val
+    )
+    brightness_detector.set_weights([-one for one in weights])
+    other = final.predict(brightness_detector, *pictures, cache=tmp_path)
+    brightness_detector.set_weights(weights)
+    assert not np.array_equal(first.test, other.test)
 
 
 def test_seeds_are_summed_up_by_mean_lowest_and_highest(brightness_detector, pictures):
@@ -195,16 +211,16 @@ def test_seeds_are_summed_up_by_mean_lowest_and_highest(brightness_detector, pic
     assert (low, high) == (min(accuracies), max(accuracies)) and low < high
 
 
-def test_a_training_of_two_names_is_asked_once(brightness_detector, pictures, monkeypatch):
+def test_a_training_of_two_names_is_predicted_once(brightness_detector, pictures, monkeypatch):
     one, other = (SimpleNamespace(model=brightness_detector) for _ in range(2))
     asked = []
 
-    def predict(model, *arguments):
-        asked.append(arguments)
+    def predict(model, *arguments, **options):
+        asked.append(options)
         return len(asked)
 
     monkeypatch.setattr(final, "predict", predict)
     fits = {"best": one, "deep": other, "best, seed 0": one}
-    said = final.predict_each(fits, *pictures, mirrored=True)
+    said = final.predict_each(fits, *pictures, flip=True)
     assert said == {"best": 1, "deep": 2, "best, seed 0": 1}
-    assert all(arguments[-1] is True for arguments in asked)
+    assert all(options == {"flip": True} for options in asked)

@@ -23,7 +23,7 @@ def test_mcnemar_counts_the_images_on_which_one_alone_is_right():
     a = [0.9, 0.9, 0.9, 0.1, 0.9, 0.9]
     b = [0.9, 0.1, 0.1, 0.1, 0.1, 0.9]
     test = evaluation.mcnemar(y_true, a, b)
-    counts = (test.both_right, test.only_a_right, test.only_b_right, test.both_wrong)
+    counts = (test.both_correct, test.only_a_correct, test.only_b_correct, test.both_wrong)
     assert counts == (2, 2, 1, 1)
     assert test.difference == pytest.approx(1 / 6)
     assert test.p_value == pytest.approx(stats.binomtest(2, 3).pvalue)
@@ -38,7 +38,7 @@ def test_mcnemar_finds_nothing_between_a_detector_and_itself():
 
 def test_each_detector_can_have_its_own_threshold():
     test = evaluation.mcnemar([FAKE, REAL], [0.4, 0.2], [0.4, 0.2], threshold=(0.3, 0.5))
-    assert (test.only_a_right, test.only_b_right) == (1, 0)
+    assert (test.only_a_correct, test.only_b_correct) == (1, 0)
 
 
 def test_holms_correction_of_a_hand_worked_case():
@@ -115,7 +115,8 @@ def test_every_pair_is_compared_and_corrected_for_all():
     assert table["p_holm"].tolist() == evaluation.holm(table["p_value"]).tolist()
     assert (table["p_holm"] < 0.05).tolist() == [False, True, True]
     assert (
-        (table["ci_low"] < table["difference"]) & (table["difference"] < table["ci_high"])
+        (table["difference_low"] < table["difference"])
+        & (table["difference"] < table["difference_high"])
     ).all()
     raised = evaluation.compare_all(Y, detectors, {"good": 1.0, "same": 0.5, "bad": 0.5})
     assert raised["difference"][0] < -0.2

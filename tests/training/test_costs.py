@@ -42,7 +42,7 @@ def test_a_window_costs_what_its_pixels_cost(loaded_fit):
 def test_the_network_table_counts_layers_that_learn(tiny):
     row = costs.of_networks({"tiny": tiny}).loc["tiny"]
     assert row["parameters"] == models.parameters(tiny)
-    assert 0 < row["layers with weights"] < len(tiny.layers)
+    assert 0 < row["layers"] < len(tiny.layers)
 
 
 def test_the_course_of_a_training_shows_its_worst_best_and_last_epoch(loaded_fit):

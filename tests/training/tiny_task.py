@@ -15,6 +15,9 @@ class Task:
     def image_size(self):
         return self.images.shape[1]
 
+    def flipped(self):
+        return replace(self, images=self.images[:, :, ::-1], fingerprint="tiny, flipped")
+
     def relabelled(self, labels):
         return replace(self, labels=labels)
 
