@@ -60,20 +60,11 @@ def text_of(path):
     return re.sub("`[^`\n]+`", "", text) if path.name == "CHANGELOG.md" else text
 
 
-NOT_YET = ("notebooks/02", "notebooks/05", "notebooks/06", "realfake_lib/evaluation/augmentation")
-NOT_YET += ("realfake_lib/explain/study", "realfake_lib/plots/robustness")
-NOT_YET += ("realfake_lib/training/distillation",)
 # The names that people give to folders.
 ALLOWED = {"realfake_lib/data/layout.py": ["picture"]}
 
 
-def _case(path):
-    name = path.relative_to(ROOT).as_posix()
-    marks = pytest.mark.xfail(reason="not converted yet") if name.startswith(NOT_YET) else ()
-    return pytest.param(path, id=name, marks=marks)
-
-
-@pytest.mark.parametrize("path", map(_case, FILES))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_people_read_uses_the_words_of_the_field(path):
     text = text_of(path)
     for allowed in ALLOWED.get(path.relative_to(ROOT).as_posix(), ()):
