@@ -19,8 +19,6 @@ import nbformat
 import pytest
 from project import environment, realfake
 
-from realfake_lib.report import plan, prose
-
 STAGES = [
     "preprocessing",
     "training",
@@ -134,18 +132,6 @@ def test_same_again_executes_nothing_and_says_why(smoke, tmp_path):
         assert re.search(rf"{stage}: unchanged since .*: skipped", outcome.stdout), stage
     # Processor time: the tests have company, and the wall clock would measure that.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
-
-
-def test_prose_quotes_nothing_that_neither_this_run_nor_the_reference_report_has(smoke):
-    """A mistyped name would leave its sentence out for ever, and no page would be red."""
-    metrics = json.loads((smoke.project / "reports" / "metrics.json").read_text())
-    metrics["metrics"] |= json.loads((smoke.build / "metrics.json").read_text())["metrics"]
-    filler = prose.Prose(metrics, strict=False)
-    for stage in plan.load(smoke.project).stages.values():
-        for cell in plan.read_notebook(stage.notebook)["cells"]:
-            if cell["cell_type"] == "markdown":
-                filler.markdown(cell["source"], stage.name, stage.name)
-    assert list(filler.missing) == []
 
 
 def test_a_run_without_weights_and_generators_leaves_no_red_on_its_page(smoke):

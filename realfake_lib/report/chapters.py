@@ -4,7 +4,6 @@ A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markd
 """
 
 import ast
-import copy
 import json
 import re
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import nbformat
 from nbconvert.exporters.templateexporter import TemplateExporter
 
 from realfake_lib.errors import UserError
-from realfake_lib.report import failures, prose
+from realfake_lib.report import failures
 from realfake_lib.report.values import NBSP
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -65,25 +64,6 @@ class Chapter:
     failure: dict | None = None
     errors: list = field(default_factory=list)
     left_out: bool = False
-    filler: prose.Prose | None = None  # of notebooks that still hold template code
-
-    def fill(self, text):
-        found = self.filler and ("{{" in text or "{%" in text)
-        filled = self.filler.markdown(text, self.notebook, self.stage) if found else text
-        return prose.reveal(filled, escape=False)
-
-    def filled(self, cell):
-        """A cell with the references in its text and captions filled in."""
-        fill = self.fill
-        cell = copy.deepcopy(cell)
-        if cell.cell_type == "markdown":
-            cell.source = fill(cell.source)
-        for output in cell.get("outputs", ()):
-            own = facts(output)
-            own |= {name: fill(own[name]) for name in ("caption", "alt") if name in own}
-            if "text/markdown" in output.get("data", {}):
-                output.data["text/markdown"] = fill(output.data["text/markdown"])
-        return cell
 
     @property
     def anchor(self):
@@ -161,7 +141,7 @@ def render(exporter, chapter, cells, check=lambda text: None):
     texts = []
     for cell in cells:
         try:
-            text = _render(exporter, chapter.filled(cell))
+            text = _render(exporter, cell)
             check(text)
         except Exception as error:  # whatever it is, the other cells' results are worth a page
             text = _render(exporter, chapter.cannot_show(cell, error))

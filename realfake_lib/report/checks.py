@@ -18,7 +18,6 @@ import yaml
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
-from realfake_lib.report import prose, vocabulary
 
 TAGS = ("abstract", "finding", "method", "parameters", "remove")
 """Tags of cells that mean something to the report."""
@@ -33,10 +32,11 @@ RULES = {
     "syntax": "the code is Python",
     "length": "a code cell has about twelve lines, and never more than 15",
     "rhythm": "text comes before code: at most three code cells in a row",
-    "typed result": "results and published figures come in by {{ name | filter }}, settings stand "
+    "typed result": 'results and published figures come in by f"{value:pct}", settings stand '
     "in `backticks`; plain counts up to 20, years, sizes such as 32×32, ε = 1/255, section numbers "
     "and levels such as 95 % interval or 1 % FPR may be typed",
-    "template": "references in the text can be filled in",
+    "template": "no template code: code cells say results, by run.text(…)",
+    "metric": "what is read of another stage is in report.yml, reports/metrics.json or a finished run",
     "tex": "no TeX: the report loads no MathJax; write x², ε, ≤ in Unicode",
     "image": "images come from run.figure(…), which numbers and captions them",
 }
@@ -78,19 +78,14 @@ class Problem:
         return f"{place}: [{self.rule}] {self.found} – {RULES[self.rule]}"
 
 
-def check(path, stages=None, metrics=None, words=None):
+def check(path, metrics=None):
     """Problems of one notebook.
 
     Parameters
     ----------
     path : path
-    stages : iterable of str, optional
-        The stages' names; without them a text may begin a metric's name as it likes.
-    metrics : dict, optional
-        The content of a ``metrics.json``, to fill every reference with. Without it, only what can
-        be told before a run is told.
-    words : set of str, optional
-        From :func:`realfake_lib.report.vocabulary.known`, to find mistyped names with.
+    metrics : container of str, optional
+        Full names of metrics that stages give, to find mistyped ones by.
 
     Returns
     -------
@@ -103,16 +98,33 @@ def check(path, stages=None, metrics=None, words=None):
         raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
     cells = list(enumerate(notebook.cells, start=1))
     problems = [*_check_whole(notebook), *_check_rhythm(cells)]
-    filler = prose.Prose(metrics) if metrics else None
-    # A notebook's name is the number of the chapter and the name of its stage.
-    stage = re.sub(r"^\d+_", "", path.stem)
+    stages = {}  # variable → the stage whose results it holds
     for number, cell in cells:
+        found = []
         if cell.cell_type == "code":
-            problems += [(rule, number, *rest) for rule, *rest in _check_code(cell, stages, words)]
+            found = _check_code(cell, stages, metrics)
         elif cell.cell_type == "markdown":
-            found = [*_check_text(cell.source, stages, words), *_fill(cell.source, filler, stage)]
-            problems += [(rule, number, text) for rule, text in dict.fromkeys(found)]
+            found = _check_text(cell.source)
+        problems += [(rule, number, *rest) for rule, *rest in dict.fromkeys(found)]
     return [Problem(rule, path, *rest) for rule, *rest in problems]
+
+
+def known_metrics(root):
+    """Names of the metrics that stages of a checkout give.
+
+    They are those that ``report.yml`` asks for, those of the reference report, and those of the
+    finished runs.
+    """
+    stages = yaml.safe_load((root / "report.yml").read_text("utf-8"))["stages"]
+    names = {
+        f"{stage}.{name}"
+        for stage, entry in stages.items()
+        for name in (entry.get("outputs") or {}).get("metrics", ())
+    }
+    for file in (root / "reports" / "metrics.json", *(root / "build").glob("*/metrics.json")):
+        if file.is_file():
+            names |= set(json.loads(file.read_text(encoding="utf-8"))["metrics"])
+    return names
 
 
 def typed_results(text):
@@ -126,7 +138,6 @@ def typed_results(text):
     -------
     list of str
     """
-    text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", " ", text, flags=re.S)
     code = re.compile(r"```.*?```|~~~.*?~~~|``.*?``|`[^`\n]*`", re.S)
     found = [m[0] for part in code.findall(text) for m in _PERCENT.finditer(part)]
     text = code.sub(" ", text)
@@ -208,22 +219,17 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m realfake_lib.report.checks")
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: notebooks/*.ipynb")
     parser.add_argument("--strip", action="store_true", help="clean the notebooks first")
-    parser.add_argument("--metrics", type=Path, help="a metrics.json to fill references with")
     chosen = parser.parse_args(arguments)
-    paths, known = chosen.notebooks, {}
+    paths, metrics, errors = chosen.notebooks, None, 0
     if not paths:
         root = settings.project_root() or Path.cwd()
         paths = sorted((root / "notebooks").glob("*.ipynb"))
-        if (root / "report.yml").is_file():
-            stages = yaml.safe_load((root / "report.yml").read_text("utf-8"))["stages"]
-            known = {"stages": list(stages), "words": vocabulary.known(root)}
-    metrics = json.loads(chosen.metrics.read_text(encoding="utf-8")) if chosen.metrics else None
-    errors = 0
+        metrics = known_metrics(root) if (root / "report.yml").is_file() else None
     for path in paths:
         try:
             if chosen.strip and normalise(path):
                 print(f"{path.name}: cleaned")
-            problems = check(path, metrics=metrics, **known)
+            problems = check(path, metrics)
         except (UserError, OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             errors += 1
@@ -276,7 +282,7 @@ def _check_rhythm(cells):
                 yield "rhythm", number, f"code cell {run} in a row"
 
 
-def _check_code(cell, stages, words):
+def _check_code(cell, stages, metrics):
     if cell.outputs or cell.execution_count is not None:
         yield "clean", "it has outputs"
     extra = set(cell.metadata) - {"tags"}
@@ -285,7 +291,7 @@ def _check_code(cell, stages, words):
     tags = cell.metadata.get("tags", ())
     lines = [line for line in cell.source.splitlines() if line.strip()]
     if len(lines) > (MOST_LINES if "parameters" in tags else LINES):
-        severity = "error" if len(lines) > MOST_LINES and "parameters" not in tags else "warning"
+        severity = "error" if len(lines) > MOST_LINES else "warning"
         yield "length", f"{len(lines)} lines", severity
     try:  # magics and shell lines are IPython's, not Python's
         tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", cell.source))
@@ -297,22 +303,46 @@ def _check_code(cell, stages, words):
             if "method" not in tags:
                 yield "definitions", f"{node.name} is defined in the notebook"
         elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
-            yield from _check_said(node.arg, node.value, stages, words)
+            yield from _check_said(node.arg, node.value)
+        elif isinstance(node, ast.Assign):
+            stage = _input(node.value, stages)
+            stages |= {ast.unparse(target): stage for target in node.targets if stage}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in _SAYING:
             first = _SAYING[ast.unparse(node.func)]
             for said in [*node.args[first:], *(keyword.value for keyword in node.keywords)]:
-                yield from _check_said(ast.unparse(node.func), said, stages, words)
+                yield from _check_said(ast.unparse(node.func), said)
+    if metrics is not None:
+        yield from _check_metrics(tree, stages, metrics)
 
 
 _SAYING = {"run.text": 0, "run.claim": 1, "run.tile": 0, "run.note": 0}
 """Calls that say something, with the position of their first text."""
 
 
-def _check_said(place, node, stages, words):
+def _check_said(place, node):
     """Prose that stands in code."""
     for text in _literals(node):
-        for rule, found in _check_text(text, stages, words):
+        for rule, found in _check_text(text):
             yield rule, f"{place}: {found}"
+
+
+def _input(node, stages):
+    """The stage whose results an expression stands for, or None."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "run.input" and node.args:
+        return getattr(node.args[0], "value", None)
+    return stages.get(ast.unparse(node))
+
+
+def _check_metrics(tree, stages, metrics):
+    """Names that ``run.input(stage).value(name)`` asks for."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        stage = _input(node.func.value, stages)
+        if stage and node.func.attr in ("value", "metric") and node.args:
+            name = getattr(node.args[0], "value", None)
+            if isinstance(name, str) and f"{stage}.{name}" not in metrics:
+                yield "metric", f"stage {stage} gives no {name!r}"
 
 
 def _literals(node):
@@ -331,7 +361,7 @@ def _literals(node):
             yield from _literals(child)
 
 
-def _check_text(text, stages, words):
+def _check_text(text):
     for number in typed_results(text):
         yield "typed result", f"{number!r} is typed by hand"
     bare = re.sub(r"```.*?```|`[^`\n]*`", " ", text, flags=re.S)
@@ -340,24 +370,8 @@ def _check_text(text, stages, words):
         yield "tex", f"{tex[0]!r}"
     if re.search(r"!\[[^\]]*\]\((?!data:)|<img\b", bare):
         yield "image", "an image in the text"
-    try:
-        names = prose.top_level_names(text)
-    except UserError as error:
-        yield "template", str(error)
-        return
-    if stages is not None:
-        for name in sorted(names - {*stages, *prose.VARIABLES, *prose.FUNCTIONS}):
-            yield "template", f"{name!r} is neither a stage nor a variable of the report"
-    for name in vocabulary.unknown(text, words) if words else ():
-        yield "template", f"no stage could give {name!r}: no code makes a name of these words"
-
-
-def _fill(text, filler, stage):
-    if filler is not None:
-        try:
-            filler.markdown(text, "text", stage)
-        except UserError as error:
-            yield "template", str(error).removeprefix("text: ").replace("\n", ". ")
+    if re.search(r"\{\{|\{%", text):
+        yield "template", "template code in the text"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from PIL import Image
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 from realfake_lib.report import chapters as reading
-from realfake_lib.report import failures, markdown, prose, values
+from realfake_lib.report import failures, markdown, values
 
 TITLE = "Real photograph or generated image?"
 SUBTITLE = (
@@ -70,7 +70,6 @@ def render(build, *, plan, metrics, out):
             f"{build}: no stage has finished, so there is nothing to render",
             hint="Run `make report`, or `realfake report run`.",
         )
-    _fill(everything, metrics, build)
     parts = [_Part(chapter, chapters) for chapter in chapters]
     tiles = [own for chapter in chapters for own in map(reading.facts, chapter.abstract)]
     content = {
@@ -91,25 +90,6 @@ def render(build, *, plan, metrics, out):
     with settings.atomic_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]
-
-
-def _fill(chapters, metrics, build):
-    """Let chapters whose notebooks still hold template code fill it in."""
-    targets = {}
-    for chapter in chapters:
-        shown = chapter.cells or chapter.failure
-        label = f"Chapter{values.NBSP}{chapter.number}" if shown else f"“{chapter.title}”"
-        targets["chapter", chapter.stage, None] = (label, None)
-        for cell in chapter.cells:
-            for own in map(reading.facts, cell.get("outputs", ())):
-                if "label" in own:
-                    kind = {"figure": "fig", "table": "table"}[own["kind"]]
-                    targets[kind, chapter.stage, own["name"]] = (own["label"], None)
-    for chapter in chapters:
-        own = failures.metrics(build, chapter.stage) if chapter.failure else {}
-        own = {f"{chapter.stage}.{name}": entry for name, entry in own.items()}
-        known = metrics | {"metrics": metrics.get("metrics", {}) | own}
-        chapter.filler = prose.Prose(known, targets, strict=False)
 
 
 class _Part:
@@ -135,7 +115,7 @@ class _Part:
             size=_size,
             highlight=lambda code: Markup(_highlight(code)),
         )
-        self.subtitle = self.inline(chapter.fill(chapter.subtitle))
+        self.subtitle = self.inline(chapter.subtitle)
         self.finding = self._cells([reading.bare(chapter.finding)])
         self.body = self._cells(chapter.cells)
         self.appendix = self._cells([reading.bare([output]) for output in chapter.appendix])

@@ -1,37 +1,24 @@
 """Leave out of a text what quotes something that is not there.
 
-A filled text holds a mark wherever a value or a condition is missing. The smallest block around a
+A text holds a mark wherever a value is missing. The smallest block around a
 mark goes: a sentence of a paragraph or of a list item, a row of a table, a heading, a line of HTML,
 a block of code.
 """
 
 import re
 
-VALUE = "\ufdd0"  # noncharacters, which no text holds
-"""Mark for a value, or for a condition within a sentence."""
-SENTENCES = "\ufdd1"
-"""Mark for a condition or a loop around whole sentences."""
+VALUE = "\ufdd0"  # a noncharacter, which no text holds
+"""Mark for a missing value."""
 
-_END = r"[.!?][)\"”*_`]*"
-_NEXT = r"\s+[^\sa-z]"
 _SENTENCE = re.compile(
-    rf"{SENTENCES}(?=\s|\Z)\s*"
-    rf"|.+?(?:(?<!e\.g)(?<!i\.e)(?<!et al)(?<!vs){_END}(?={_NEXT}|{SENTENCES})"
-    rf"|{SENTENCES}(?={_NEXT})|\Z)\s*",
-    re.S,
+    r".+?(?:(?<!e\.g)(?<!i\.e)(?<!et al)(?<!vs)[.!?][)\"”*_`]*(?=\s+[^\sa-z])|\Z)\s*", re.S
 )
 # A sentence that begins so says something of the one before it, and goes with it.
 _LEANS = re.compile(
     r"(It|Its|They|Their|This|That|These|Those|Such|So|Both|But|And|Yet|Nor|Hence|Thus)\b"
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]+")
-_BEFORE_A_BLOCK = re.compile(rf"(?m)^{SENTENCES}+(?=[ \t]*(?:[|<#`~]|{_ITEM.pattern}))")
 _TABLE_HEAD = re.compile(r"(?m)^[ \t]*\|[^\n]*\n[ \t]*\|[-: |]+\|[ \t]*(?:\n(?![ \t]*\|)|\Z)")
-
-
-def ends_sentence(text):
-    """Whether a text ends where a sentence does."""
-    return re.search(rf"(?:{_END}|\n)\Z", text.rstrip(" \t")) is not None
 
 
 def without_gaps(text):
@@ -46,15 +33,10 @@ def without_gaps(text):
     -------
     str
     """
-    if not _marked(text):
+    if VALUE not in text:
         return text
-    text = _BEFORE_A_BLOCK.sub("", text)
     kept = "".join(_kept(kind, block) for kind, block in _blocks(text))
     return _TABLE_HEAD.sub("", kept)
-
-
-def _marked(text):
-    return VALUE in text or SENTENCES in text
 
 
 def _blocks(text):
@@ -79,16 +61,14 @@ def _blocks(text):
 
 
 def _kept(kind, block):
-    if not _marked(block):
+    if VALUE not in block:
         return block
     if kind == "whole":
-        # A condition around whole rows or lines leaves its mark at the end of another.
-        block = block.replace(SENTENCES, "")
-        return "" if VALUE in block else block
+        return ""
     bullet = match[0] if (match := _ITEM.match(block)) else ""
     sentences, gone = [], False
     for sentence in _SENTENCE.findall(block[len(bullet) :]):
-        gone = _marked(sentence) or (gone and bool(_LEANS.match(sentence)))
+        gone = VALUE in sentence or (gone and bool(_LEANS.match(sentence)))
         if not gone:
             sentences.append(sentence)
         elif sentences and not sentences[-1][-1:].isspace():

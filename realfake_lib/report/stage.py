@@ -561,7 +561,7 @@ def _remove(path):
 
 
 def _check_name(name, kind, dots=True):
-    """Refuse names that could not be quoted in the text as ``{{ stage.name }}``."""
+    """Refuse names that are not plain words, joined by dots where ``dots``."""
     words = name.split(".") if dots else [name]
     if not all(_WORD.fullmatch(word) for word in words):
         raise ValueError(
