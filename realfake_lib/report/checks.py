@@ -36,7 +36,7 @@ RULES = {
     "in `backticks`; plain counts up to 20, years, sizes such as 32×32, ε = 1/255, section numbers "
     "and levels such as 95 % interval or 1 % FPR may be typed",
     "template": "no template code: code cells say results, by run.text(…)",
-    "metric": "what is read of another stage is in report.yml, reports/metrics.json or a finished run",
+    "metric": "what is read of a stage is in report.yml, reports/metrics.json or a finished run",
     "tex": "no TeX: the report loads no MathJax; write x², ε, ≤ in Unicode",
     "image": "images come from run.figure(…), which numbers and captions them",
 }
