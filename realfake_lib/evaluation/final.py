@@ -413,7 +413,7 @@ _CELLS = ("true_positives", "false_negatives", "false_positives", "true_negative
 """Of a confusion matrix, row by row, FAKE positive."""
 
 
-def sidecar(result, per_object=None):
+def metadata(result, per_object=None):
     """What a reader must know of a detector, for the JSON file beside its model file.
 
     Parameters

@@ -71,7 +71,7 @@ def test_a_final_model_is_scored_and_described(labels, logits):
         pairs = items.items() if isinstance(items, dict) else items
         assert n >= 1 and all(np.isfinite(value) for _, value, *_ in pairs)
     assert np.isfinite(final.headline_table({"it": result}).to_numpy()).all()
-    assert final.sidecar(result)["test"]["n"] == len(labels)
+    assert final.metadata(result)["test"]["n"] == len(labels)
 
 
 def test_detectors_that_say_the_same_do_not_differ(labels, logits):

@@ -109,8 +109,8 @@ def test_without_unseen_generators_there_are_no_columns_for_them(brightness_dete
     assert set(alone.scores_by_origin()) == {"REAL", "FAKE"}
 
 
-def test_the_sidecar_is_plain_json_with_what_predict_reads(result):
-    meta = json.loads(json.dumps(final.sidecar(result)))
+def test_the_metadata_are_plain_json_with_what_predict_reads(result):
+    meta = json.loads(json.dumps(final.metadata(result)))
     assert {"temperature", "threshold", "uncertain_band", "test", "unseen"} <= set(meta)
     assert meta["unseen"]["dark"]["fake_recall"] == 1
     assert "all" not in meta["unseen"]
