@@ -131,7 +131,7 @@ def test_code_without_text_before_it_is_found(path):
         "An AUROC of 0.996.",
         "From .79 to .88.",
         "All 120,000 pictures.",
-        "There are 378 twins.",
+        "There are 378 duplicates.",
         "Among 2020 images.",
         "A code span, `96.9 %`, does not help.",
         "| baseline_cnn | 0.92 |",
