@@ -206,9 +206,6 @@ FIGURES = {
         ATTACKED.query("detector == 'baseline_cnn'")[["attack", "epsilon", "accuracy"]]
     ),
     "corruption_curves": lambda: plots.corruption_curves(CORRUPTED),
-    "corruption_curves, auroc": lambda: plots.corruption_curves(
-        CORRUPTED[CORRUPTED["detector"] == "baseline_cnn"], "auroc", "AUROC"
-    ),
 }
 
 

@@ -96,29 +96,23 @@ def robustness_curves(table, panel="detector", line="attack"):
 
 
 @styled
-def corruption_curves(table, value="accuracy", label="accuracy", line="detector"):
-    """A measure over the severity of each corruption, a panel a corruption.
+def corruption_curves(table):
+    """Accuracy over the severity of each corruption, a panel a corruption, a line a detector.
 
     Parameters
     ----------
     table : DataFrame
-        Columns corruption, severity (NaN for "none", the untouched images), the one called
-        ``value``, where known ci_low and ci_high, and the one called ``line``, if any.
-    value : str
-        Column of shares in [0, 1].
-    label : str
-        What it is, for the axis.
-    line : str
-        Column that makes the lines.
+        Columns detector, corruption, severity (NaN for "none", the untouched images), accuracy,
+        ci_low and ci_high.
 
     Returns
     -------
     Figure
         Severities stand in the order of the table, at equal distances, since their units differ.
     """
-    need_columns(table, "corruption", "severity", value)
+    need_columns(table, "detector", "corruption", "severity", "accuracy", "ci_low", "ci_high")
     kinds = [kind for kind in dict.fromkeys(table["corruption"]) if kind != "none"]
-    lines = list(dict.fromkeys(table[line])) if line in table else [""]
+    lines = list(dict.fromkeys(table["detector"]))
     columns = 2 if len(kinds) in (2, 4) else min(3, len(kinds))
     rows = -(-len(kinds) // columns)
     figure = new_figure(2.3 * rows + 0.4)
@@ -133,18 +127,17 @@ def corruption_curves(table, value="accuracy", label="accuracy", line="detector"
         of_kind = of_kind.assign(step=steps)
         severities = sorted(dict.fromkeys(steps), key=lambda step: step != "none")
         for i, name in enumerate(lines):
-            chosen = of_kind[of_kind[line] == name] if line in table else of_kind
+            chosen = of_kind[of_kind["detector"] == name]
             where = [severities.index(step) for step in chosen["step"]]
             colour, marker, dashes = series(i)
-            if {"ci_low", "ci_high"} <= set(chosen) and value == "accuracy":
-                ax.vlines(where, chosen["ci_low"], chosen["ci_high"], color=colour, lw=1.3)
+            ax.vlines(where, chosen["ci_low"], chosen["ci_high"], color=colour, lw=1.3)
             (handles[name],) = ax.plot(
-                where, chosen[value], color=colour, marker=marker, ms=5, ls=dashes
+                where, chosen["accuracy"], color=colour, marker=marker, ms=5, ls=dashes
             )
         ax.set_xticks(range(len(severities)), severities)
         title, unit = _UNITS.get(kind, (str(kind), "severity"))
         ax.set(title=title, xlabel=unit, xlim=(-0.3, len(severities) - 0.7))
-        percent_axis(ax.yaxis, label)
+        percent_axis(ax.yaxis, "accuracy")
         ax.axhline(0.5, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.robustness import attacks, corruptions, detector
 from realfake_lib.settings import FAKE, REAL
@@ -162,7 +163,7 @@ def corruption_tables(detectors, images, labels, seed=0):
     for name, model in detectors.items():
 
         def predict(pixels, model=model):
-            return _p_fake(detector.predict_logits(model, pixels))
+            return apply_temperature(detector.predict_logits(model, pixels))
 
         table = corruptions.corruption_table(predict, images, labels, seed=seed)
         table.insert(0, "detector", name)
@@ -219,8 +220,8 @@ def examples(model, images, labels, attacked, per_class=2, temperature=1.0):
         clean=images[chosen],
         attacked=attacked[chosen],
         labels=labels[chosen],
-        p_clean=_p_fake(logits[chosen], temperature),
-        p_attacked=_p_fake(attacked_logits[chosen], temperature),
+        p_clean=apply_temperature(logits[chosen], temperature),
+        p_attacked=apply_temperature(attacked_logits[chosen], temperature),
     )
 
 
@@ -256,7 +257,3 @@ def after_saving(model, images, labels, attacked):
         row = {"accuracy": correct.mean(), "ci_low": low, "ci_high": high, "n": len(correct)}
         rows.append({"images": name, **row})
     return pd.DataFrame(rows).set_index("images")
-
-
-def _p_fake(logits, temperature=1.0):
-    return np.exp(-np.logaddexp(0.0, np.asarray(logits, np.float64) / temperature))
