@@ -252,7 +252,8 @@ class StageRun:
         drawn = io.BytesIO()
         figure.savefig(drawn, dpi=figure.dpi, bbox_inches="tight", metadata={"Software": None})
         with Image.open(drawn) as image:  # 256 colours: a third of the size, and nobody sees it
-            image = image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+            # Median cut would turn the class colours of a few titles into those of the images.
+            image = image.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
             image.save(path, "PNG", optimize=True)
         self._figures[name] = {"caption": caption, "alt": alt}
         self._write("figures/figures.json", self._figures)
