@@ -84,11 +84,11 @@ def depthwise_cnn(image_size=32, width=32):
     return head(inputs, x, "depthwise_cnn")
 
 
-def late_cnn(image_size=32, width=32):
-    """Late-pooling CNN with residual sums: three convolutions before the pixels are pooled.
+def deep_cnn(image_size=32, width=32):
+    """Deep residual CNN: three stages of three convolutions, the second and third residual.
 
-    Pooling throws away where a trace lies to within a pixel. This network looks first and pools
-    late, at the price of more arithmetic.
+    The first pooling comes after three convolutions: pooling loses where a trace lies to within a
+    pixel.
 
     Parameters
     ----------
@@ -104,28 +104,17 @@ def late_cnn(image_size=32, width=32):
     References
     ----------
     Simonyan and Zisserman, Very deep convolutional networks, ICLR 2015; He et al., Deep residual
-    learning for image recognition, CVPR 2016 (the sums).
-    """
-    once, twice, four = width, 2 * width, 4 * width
-    plan = f"{once} +{once} {twice}P +{twice} {four}P +{four}"
-    return stack(image_size, plan, name="late_cnn")
-
-
-def deep_cnn(image_size=32, width=32):
-    """Deep residual CNN: three times three convolutions, pooled twice.
-
-    It costs the arithmetic of :func:`late_cnn`, whose parameters and references it shares: what
-    that spends on its wide layers before each pooling goes into three more sums behind it.
+    learning for image recognition, CVPR 2016 (the residual connections).
     """
     stages = [f"{w} +{w} +{w}" for w in (width, 2 * width, 4 * width)]
     return stack(image_size, "P ".join(stages), name="deep_cnn")
 
 
-def folded_cnn(image_size=32, width=64):
-    """CNN on folded pixels: each 2×2 of them become channels first, none is lost.
+def folded_small(image_size=32, width=32):
+    """Small residual CNN on folded pixels: each 2×2 of them become channels first, for speed.
 
-    The first layer is a learned linear map of the twelve values of 2×2 pixels to twelve channels,
-    at half the resolution. So all that follows costs a quarter, and no detail was averaged away.
+    The first layer is a learned linear map of the twelve values of 2×2 pixels to twelve channels at
+    half the resolution, so all that follows costs a quarter.
 
     Parameters
     ----------
@@ -141,22 +130,7 @@ def folded_cnn(image_size=32, width=64):
     References
     ----------
     Shi et al., Real-time single image and video super-resolution, CVPR 2016 (space to depth,
-    there the other way round); Dosovitskiy et al., An image is worth 16x16 words, ICLR 2021
-    (patches as channels).
-    """
-    inputs, x = pixels(image_size)
-    x = layers.Conv2D(12, 2, strides=2, use_bias=False, name="fold")(x)
-    x = conv_bn_relu(x, width, "block1_1")
-    x = conv_bn_relu(x, width, "block1_2", pool=True)
-    x = conv_bn_relu(x, 2 * width, "block2_1")
-    x = conv_bn_relu(x, 2 * width, "block2_2")
-    return head(inputs, x, "folded_cnn")
-
-
-def folded_small(image_size=32, width=32):
-    """Small residual CNN on folded pixels: fast, to be distilled from larger networks.
-
-    Parameters and references as for :func:`folded_cnn`; the sums are those of :func:`late_cnn`.
+    there the other way round); He et al., Deep residual learning for image recognition, CVPR 2016.
     """
     plan = f"F {width} +{width}P {2 * width} +{2 * width} +{2 * width}"
     return stack(image_size, plan, name="folded_small")

@@ -49,7 +49,7 @@ def learning_curves(histories):
         axes[2].plot(epoch, history["learning_rate"], color=colour, marker=marker, ms=3)
         entries.append((name, colour, "-"))
     percent_axis(axes[0].yaxis, "accuracy")
-    axes[1].set_ylabel("loss (cross-entropy, nats)")
+    axes[1].set_ylabel("loss (nats)")
     axes[2].set_ylabel("learning rate")
     axes[2].set_ylim(bottom=0)
     for ax in axes:
