@@ -18,11 +18,19 @@ FILES = sorted((ROOT / "examples" / "images").glob("*.png"))
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def explorer():
+@pytest.fixture(scope="module")
+def loaded():
     from realfake_lib.explore import Explorer
 
     return Explorer(FILES, ["fast"])
+
+
+@pytest.fixture
+def explorer(loaded):
+    """As it is at the start: the first image, unchanged."""
+    loaded.image.value = FILES[0].name
+    loaded.change.value, loaded.strength.value = "FGSM attack", 0
+    return loaded
 
 
 def test_an_unchanged_image_has_the_verdict_of_predict(explorer):
