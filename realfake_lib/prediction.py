@@ -17,7 +17,7 @@ from PIL import Image
 
 from realfake_lib import extras, listing, outputs, parallel, progress, settings
 from realfake_lib.data import images as reading
-from realfake_lib.data import layout
+from realfake_lib.data import archives, decoding, layout
 from realfake_lib.detector import Detector, load_detector
 from realfake_lib.errors import UserError
 
@@ -153,7 +153,7 @@ def _expanded(images):
     for image in images:
         if isinstance(image, str | os.PathLike):
             path = Path(image)
-            if path.is_dir():
+            if os.path.isdir(path):  # False, not an error, where that cannot be found out
                 files, left_out = find_images([path])
                 if left_out:
                     _LOG.warning(listing.left_out(left_out))
@@ -192,6 +192,7 @@ def _read(source, size):
             if isinstance(source, Image.Image):
                 source = reading.from_pillow(source, "the image")
             height, width = source.shape[:2]
+            decoding.check_side("the image", width, height)
             pixels = reading.resize(source, size)
     except UserError as error:
         # The path has a place of its own.
@@ -282,9 +283,9 @@ def find_images(
 ) -> tuple[list[Path], Counter[str]]:
     """List the image files that ``paths`` name, folders searched, each file once, in order.
 
-    A file named outright is taken whatever it is called. In a folder what has an image's suffix
-    is, a link to nothing too, whose record will say so; hidden files and those that
-    ``--explain`` made are none that a user means.
+    A file named outright is taken whatever it is called, even one that is not there: its record
+    will say so, as that of a link to nothing in a folder. In a folder what has an image's suffix is
+    taken; hidden files and those that ``--explain`` made are none that a user means.
 
     Parameters
     ----------
@@ -302,17 +303,18 @@ def find_images(
     Raises
     ------
     UserError
-        If a path does not exist, or nothing in all of them is an image.
+        If none of the paths exists, or nothing in all of them is an image.
     """
     files: list[Path] = []
     left_out: Counter[str] = Counter()
-    for path in map(Path, paths):
-        if path.is_dir():
+    paths = list(map(Path, paths))
+    if paths and all(map(_is_missing, paths)):
+        raise UserError(f"No such file or folder: {', '.join(map(str, paths))}")
+    for path in paths:
+        if os.path.isdir(path):
             files += sorted(_search(path, recursive, left_out))
-        elif path.exists():
-            files.append(path)
         else:
-            raise UserError(f"No such file or folder: {path}")
+            files.append(path)
     if not files:
         others = f" ({layout.counted(left_out)})" if left_out else ""
         kinds = ", ".join(sorted(layout.IMAGE_SUFFIXES))
@@ -323,6 +325,17 @@ def find_images(
     return list(dict.fromkeys(files)), left_out
 
 
+def _is_missing(path):
+    """Whether there is nothing at all; what merely cannot be looked at has a record to say so."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def _search(top, recursive, left_out):
     def left(what, folder):
         left_out[f"{what} ({layout.as_text(str(Path(folder)))})"] += 1
@@ -330,7 +343,7 @@ def _search(top, recursive, left_out):
     def unreadable(error):
         left("unreadable folder", error.filename)
 
-    for folder, folders, names in os.walk(top, onerror=unreadable):
+    for folder, folders, names in archives.walk(top, unreadable):
         if outputs.RECORD in names and Path(folder) != top:
             folders.clear()
             continue

@@ -134,6 +134,23 @@ def test_nothing_to_judge_and_no_batch_are_errors(detector_file):
         realfake_lib.predict([], detector_file, batch_size=0)
 
 
+@pytest.mark.parametrize(
+    "image", [np.zeros((32, 0, 3), "uint8"), np.zeros((3, 3, 3), "uint8"), Image.new("RGB", (0, 5))]
+)
+def test_what_comes_from_memory_is_refused_like_a_file(detector_file, image):
+    (found,) = realfake_lib.predict(image, detector_file)
+    assert "too small" in found.error and not found.verdict
+
+
+def test_an_animation_from_pillow_is_refused_and_a_frame_of_it_is_taken(detector_file):
+    content = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    film = Image.open(content)
+    all_of_it, frame = realfake_lib.predict([film, film.copy()], detector_file)
+    assert "animated" in all_of_it.error and frame.verdict
+
+
 @pytest.mark.parametrize("array", [np.zeros((8, 8, 3)), np.zeros((8, 8), "uint8")])
 def test_an_array_that_is_no_image_is_an_error_and_no_verdict(detector_file, array):
     with pytest.raises(ValueError, match="uint8"):
@@ -193,6 +210,29 @@ def test_a_link_to_nothing_gets_a_record(detector_file, pictures):
     found = realfake_lib.predict(pictures, detector_file)
     assert [one.error for one in found] == ["", "", "is a link to nothing"]
     assert found[2].p_fake is None and found[2].verdict == ""
+
+
+def test_one_bad_path_costs_the_others_no_verdict(onnx_file, pictures):
+    (pictures / "gone.jpg").symlink_to("nowhere")
+    bad = [pictures / "gone.jpg", pictures / "missing.jpg", pictures / ("x" * 300)]
+    done = realfake_predict(pictures / "bright.png", *bad, model=onnx_file, json=True)
+    good, *others = json.loads(done.stdout)["results"]
+    assert done.exit_code == 2 and good["verdict"] == "REAL"
+    assert [one["error"] for one in others] == [
+        "is a link to nothing",
+        "does not exist",
+        "cannot be read: File name too long",
+    ]
+
+
+def test_a_path_that_cannot_be_looked_at_gets_a_record(onnx_file, pictures, monkeypatch):
+    def forbidden(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    loaded = realfake_lib.load_detector(onnx_file)
+    monkeypatch.setattr(os, "stat", forbidden)
+    (found,) = realfake_lib.predict([pictures / "bright.png"], loaded)
+    assert found.error == "cannot be read: Permission denied"
 
 
 def test_an_onnx_file_gives_the_verdicts_of_its_keras_file(detector_file, onnx_file, pictures):

@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import lzma
 import os
 import re
@@ -180,6 +181,19 @@ class _Budget:
         )
 
 
+def walk(top, onerror):
+    """What ``os.walk(top, onerror=onerror)`` yields, from trees of any depth.
+
+    Up to Python 3.11 that function calls itself once a level.
+    """
+    waiting = [top]
+    while waiting:
+        for folder, folders, files in itertools.islice(os.walk(waiting.pop(), onerror=onerror), 1):
+            yield folder, folders, files
+            inside = (os.path.join(folder, name) for name in reversed(folders))
+            waiting += [path for path in inside if not os.path.islink(path)]
+
+
 def _read_folder(path, wanted, bad):
     def inside(full):
         return os.path.relpath(full, path).replace(os.sep, "/")
@@ -193,7 +207,7 @@ def _read_folder(path, wanted, bad):
         why = "a link to nothing" if os.path.islink(error.filename) else error.strerror
         refuse(error.filename, f"cannot be read: {why}")
 
-    for folder, folders, files in os.walk(path, onerror=unreadable):
+    for folder, folders, files in walk(path, unreadable):
         folders[:] = sorted(name for name in folders if not layout.is_hidden(name))
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
             # Not followed, since links can run in circles; but never passed over in silence.

@@ -165,6 +165,20 @@ def _unpacked_profile(chunk):
     return profile if unpack.eof else b""
 
 
+def another_pnm_follows(content, image):
+    """Whether a PPM, PGM or PBM file that Pillow has opened goes on with a second image."""
+    if content[:2] not in (b"P4", b"P5", b"P6"):
+        return False
+    tile, (width, height) = image.tile[0], image.size
+    if content[:2] == b"P4":
+        row = (width + 7) // 8
+    else:
+        deep = image.mode == "I" or int(content[: tile.offset].split()[-1]) > 255
+        row = width * len(image.getbands()) * (2 if deep else 1)
+    rest = content[tile.offset + row * height :].lstrip()
+    return rest[:1] == b"P" and rest[1:2].isdigit()
+
+
 def webp_size(content):
     """(width, height) that the first chunk of a WebP file gives, or None."""
     kind, body = content[12:16], content[20:30]

@@ -68,9 +68,12 @@ def decode(content, name, size=None):
 def from_pillow(image, name):
     """Pixels of a Pillow image as those of a file; ``name`` stands in messages."""
     with _Boundary(name):
+        _check_one_image(name, image.format in _OF_MANY or getattr(image, "n_frames", 1) == 1)
+        check_side(name, *image.size)
         image.load()
+        white = _white(image, name) if image.format == "TIFF" else _WHITE
         image = _upright(image, _orientation(image.info.get("exif", b"")))
-        return np.array(_to_rgb(image, image.info.get("icc_profile", b""), name))
+        return np.array(_to_rgb(image, image.info.get("icc_profile", b""), name, white))
 
 
 class _Budget:
@@ -162,6 +165,10 @@ def _any_kind(content, name, size):
     elif kind == "TIFF":
         _check_one_image(name, containers.is_one_image(containers.tiff_pages(content)[0]))
     image = _plugin(kind)(io.BytesIO(bare.content))
+    if kind == "PNG" and "transparency" in image.info:
+        image.info["transparency"] = _transparent_value(content, image.info["transparency"])
+    elif kind == "PPM":
+        _check_one_image(name, not containers.another_pnm_follows(content, image))
     if kind in ("GIF", "PNG", "WEBP", "AVIF"):
         _check_one_image(name, not image.is_animated)
     width, height = image.size
@@ -173,7 +180,7 @@ def _any_kind(content, name, size):
         image.load()
         exif = bare.exif or (image.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b"")
         icc = bare.icc or image.info.get("icc_profile", b"")
-        white = _white(image) if kind == "TIFF" else _WHITE
+        white = _white(image, name) if kind == "TIFF" else _WHITE
         # From here on only two forms of the image exist at a time: each step frees the last one.
         orientation = _orientation(exif)
         image = _upright(image, orientation)
@@ -236,6 +243,20 @@ def _plugin(kind):
     }[kind]
 
 
+_OF_MANY = ("MPO", "HEIF")
+"""Formats of phones, whose first or primary image is the photograph that a viewer shows."""
+
+
+def _transparent_value(content, value):
+    """PNG's transparent colour, given in the file's own bits, in those that Pillow decodes to."""
+    bits, colours = content[24], content[25]
+    if colours == 0 and bits < 8:
+        return value * 255 // ((1 << bits) - 1)
+    if colours == 2 and bits == 16:  # of these Pillow keeps the upper 8
+        return tuple(part >> 8 for part in value)
+    return value
+
+
 def _check_one_image(name, is_one):
     if not is_one:
         raise UserError(
@@ -255,13 +276,18 @@ def _cost(kind, width, height, frame, scale):
     return width * height // scale**2 * _BYTES_PER_PIXEL.get(kind, 8) + coefficients
 
 
-def _scale(name, kind, width, height, frame=None, size=None):
-    """By how much to reduce the image while it is decoded, if it is of a size to decode at all."""
+def check_side(name, width, height):
+    """Raise UserError where an image is too small to say anything of."""
     if min(width, height) < MIN_SIDE:
         raise UserError(
             f"{name} is too small: {width}×{height} pixels",
             f"At least {MIN_SIDE} pixels a side are needed to say anything.",
         )
+
+
+def _scale(name, kind, width, height, frame=None, size=None):
+    """By how much to reduce the image while it is decoded, if it is of a size to decode at all."""
+    check_side(name, width, height)
     if width * height <= MAX_PIXELS:
         for scale in (1, 2, 4, 8) if kind == "JPEG" and size else (1,):
             if scale > 1 and min(width, height) // scale < size:
@@ -325,15 +351,19 @@ def _pixels(image, size):
     return pixels
 
 
+_SAVE_WITH_FEWER_BITS = "Save it with 8 or 16 unsigned bits a channel."
+
 _WHITE = (0, 65535)
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def _white(image):
+def _white(image, name):
     """Values of black and white of a TIFF with more than 8 bits of grey."""
     if image.mode not in _SIXTEEN_BITS:
         return _WHITE
     bits = image.tag_v2.get(258, (16,))[0]
+    if bits > 16 or image.tag_v2.get(339, (1,))[0] != 1:  # nothing says which value is white
+        raise UserError(f"{name} has {bits}-bit integers", _SAVE_WITH_FEWER_BITS)
     white = (1 << bits) - 1 if bits < 16 else 65535
     return (white, 0) if image.tag_v2.get(262) == 0 else (0, white)
 
@@ -372,6 +402,8 @@ def _band_to_rgb(image, icc, name, white):
 def _eight_bits(image, name, black, white):
     values = np.asarray(image).astype(np.int32)
     if values.min() < 0 or values.max() > 65535:
-        raise UserError(f"{name} has 32-bit pixels", "Save it with 8 or 16 bits a channel.")
-    values = (values - black) * (255 / (white - black))
-    return Image.fromarray(np.round(values).clip(0, 255).astype(np.uint8))
+        raise UserError(f"{name} has 32-bit integers", _SAVE_WITH_FEWER_BITS)
+    shown = np.round((values - black) * (255 / (white - black))).clip(0, 255).astype(np.uint8)
+    if "transparency" in image.info:
+        shown[values == image.info["transparency"]] = 255
+    return Image.fromarray(shown)

@@ -68,23 +68,24 @@ def tree_id(files):
     str
         40 hexadecimal digits.
     """
-    return _tree_digest(files).hex()
-
-
-def _tree_digest(files):
-    below, entries = defaultdict(dict), []
+    folders = defaultdict(list)
     for path, blob in files.items():
-        head, slash, rest = path.partition("/")
-        if slash:
-            below[head][rest] = blob
-        else:
-            entries.append((head.encode(), b"100644", blob))
-    for name, inside in below.items():
-        entries.append((name.encode(), b"40000", _tree_digest(inside)))
-    # Git sorts a folder as if its name ended in a slash.
-    entries.sort(key=lambda entry: entry[0] + (b"/" if entry[1] == b"40000" else b""))
-    body = b"".join(b"%s %s\0%s" % (mode, name, blob) for name, mode, blob in entries)
-    return hashlib.sha1(b"tree %d\0" % len(body) + body).digest()
+        folder, _, name = path.rpartition("/")
+        folders[folder].append((name.encode(), b"100644", blob))
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if folder in folders:
+                break
+            folders[folder] = []
+    for folder in sorted(folders, reverse=True):  # the folders inside of one before itself
+        # Git sorts a folder as if its name ended in a slash.
+        entries = sorted(folders[folder], key=lambda e: e[0] + b"/" * (e[1] == b"40000"))
+        body = b"".join(b"%s %s\0%s" % (mode, name, blob) for name, mode, blob in entries)
+        digest = hashlib.sha1(b"tree %d\0" % len(body) + body)
+        above, _, name = folder.rpartition("/")
+        if folder:
+            folders[above].append((name.encode(), b"40000", digest.digest()))
+    return digest.hexdigest()
 
 
 @dataclass
@@ -307,8 +308,9 @@ class Memo:
             file.write_text(json.dumps({"stamp": seen, **asdict(content)}), "utf-8")
 
     def _file(self, path):
-        return self.folder / (hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:24]
-                              + ".json")  # fmt: skip
+        name = str(Path(path).resolve()).encode("utf-8", "surrogateescape")
+        name = hashlib.sha256(name).hexdigest()[:24]
+        return self.folder / f"{name}.json"
 
 
 def stamp(path):

@@ -26,7 +26,8 @@ def load_image(path, size=None):
     Parameters
     ----------
     path : path-like
-        JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one image.
+        JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one image. Of several in a phone's
+        file (HEIC, multi-picture JPEG) the one that viewers show is taken.
     size : int, optional
         Side of the square to return. The largest central square is taken and reduced with an
         antialiasing filter. Without it the image keeps its size and shape.

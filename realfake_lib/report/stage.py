@@ -521,7 +521,8 @@ def write_json(path, content):
     """Write ``content`` so that a reader finds the old file or the new one, never half."""
     with settings.atomic_file(path) as temporary:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # What a path has of bytes that are no UTF-8 becomes JSON's own escape.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _read(path):

@@ -1,12 +1,14 @@
 """Archives are read in every format; hostile or damaged ones are refused at once."""
 
 import io
+import os
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from realfake_lib.data import archives, layout
+from realfake_lib.data import archives, fingerprint, layout
 from realfake_lib.errors import BadFiles, UserError
 
 from .conftest import tiny_files, write_folder, write_tar, write_zip
@@ -148,6 +150,21 @@ def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UserError, match="cannot be read"):
         list(archives.read_files(path))
+
+
+def test_a_tree_of_any_depth_is_walked(tmp_path):
+    before = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1200):
+            os.mkdir("a")
+            os.chdir("a")
+        Path("x.jpg").write_bytes(b"x")
+    finally:
+        os.chdir(before)
+    ((name, _),) = archives.read_files(tmp_path)
+    assert name == "a/" * 1200 + "x.jpg"
+    assert fingerprint.tree_id({name: bytes(20)})
 
 
 def test_unreadable_places_are_named(tmp_path):

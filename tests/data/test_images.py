@@ -71,9 +71,42 @@ def test_sixteen_bit_grey_keeps_its_brightness(tmp_path):
     assert (load_image(saved(tmp_path / "a.png", image)) == 100).all()
 
 
+def raw_png(bits, colours, row, transparent):
+    """A PNG of 8 equal rows with a transparent colour."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, colours, 0, 0, 0)),
+        (b"tRNS", transparent),
+        (b"IDAT", zlib.compress((b"\0" + row) * 8)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "colours", "row", "transparent"),
+    [
+        (1, 0, b"\xff", b"\0\1"),
+        (2, 0, b"\x55\x55", b"\0\1"),
+        (4, 0, b"\x55" * 4, b"\0\5"),
+        (8, 0, b"\x55" * 8, b"\0\x55"),
+        (16, 0, b"\1\2" * 8, b"\1\2"),
+        (8, 2, b"\1" * 24, b"\0\1" * 3),
+        (16, 2, b"\1\0" * 24, b"\1\0" * 3),
+    ],
+)
+def test_a_transparent_colour_is_white_whatever_its_bits(bits, colours, row, transparent):
+    assert (decode(raw_png(bits, colours, row, transparent), "a.png") == 255).all()
+    opaque = decode(raw_png(bits, colours, row, b"\0" * len(transparent)), "a.png")
+    assert (opaque < 255).all() or bits == 1
+
+
+@pytest.mark.parametrize("value", [200, 70_000])
 @pytest.mark.parametrize(("dtype", "word"), [(np.int32, "32-bit"), (np.float32, "floating")])
-def test_pixels_without_a_known_white_are_refused(tmp_path, dtype, word):
-    image = Image.fromarray(np.full((9, 9), 70_000, dtype))
+def test_pixels_without_a_known_white_are_refused(tmp_path, dtype, word, value):
+    image = Image.fromarray(np.full((9, 9), value, dtype))
     with pytest.raises(UserError, match=word):
         load_image(saved(tmp_path / "a.tif", image))
 
@@ -94,6 +127,31 @@ def test_a_phones_multi_picture_file_is_one_photograph(tmp_path):
         tmp_path / "a.jpg", red("RGB"), format="MPO", save_all=True, append_images=[red("RGB")]
     )
     assert load_image(path).shape == (16, 16, 3)
+
+
+def test_of_several_images_in_a_heic_the_one_that_viewers_show_is_taken():
+    several = pillow_heif.HeifFile()
+    for colour in ("red", "lime", "blue"):
+        several.add_from_pillow(Image.new("RGB", (64, 64), colour))
+    buffer = io.BytesIO()
+    several.save(buffer, primary_index=1, quality=90)
+    assert decode(buffer.getvalue(), "a.heic")[5, 5].argmax() == 1
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        b"P6 8 8 255\n" + bytes(192),
+        b"P6 # as GIMP writes\n8 8\n65535\n" + bytes(384),
+        b"P5 8 8 100\n" + bytes(64),
+        b"P5 8 8 65535\n" + bytes(128),
+        b"P4 9 9\n" + bytes(18),
+    ],
+)
+def test_a_pnm_file_of_two_images_is_refused(one):
+    decode(one + b"\n", "a.pnm")
+    with pytest.raises(UserError, match="several pages"):
+        decode(one + one, "a.pnm")
 
 
 def animation(path):
