@@ -6,7 +6,9 @@ mistake ends with exit code 2 and a message, a failed stage with 1, Ctrl-C with 
 
 import errno
 import functools
+import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +16,7 @@ from typing import Annotated
 import typer
 
 from realfake_lib import console, extras
+from realfake_lib.data import layout
 from realfake_lib.errors import StageFailed, UserError
 
 app = typer.Typer(
@@ -42,12 +45,25 @@ Threshold = Annotated[
 ]
 
 
-# Full, read-only or forbidden places, names no disk takes, and files where folders should be or
-# the reverse.
-_USERS_OWN = {
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR,
-    errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EBADF,
-}  # fmt: skip
+DEBUG = "REALFAKE_DEBUG"
+"""Environment variable: where it is set, an error of the operating system shows its traceback."""
+
+_stopped = False
+
+
+def _stop(number, frame):
+    """Handler of Ctrl-C and of an ordinary kill, which some C libraries take for a failed import."""
+    global _stopped
+    _stopped = True
+    raise KeyboardInterrupt
+
+
+def _say(words):
+    """Tell a person something on standard error, where it can be told."""
+    try:
+        typer.echo(f"realfake: {console.printable(words)}", err=True)
+    except OSError:  # full or closed: the exit code says it
+        sys.stderr = None
 
 
 def _no_temporary_folder():
@@ -59,6 +75,16 @@ def _no_temporary_folder():
     return False
 
 
+def _of_the_system(error):
+    """Words for what the operating system refused, a full or failing disk; all else is raised."""
+    # A closed pipe is the business of Click.
+    if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE) or DEBUG in os.environ:
+        raise error
+    if _no_temporary_folder():
+        return f"{error.strerror}: set TMPDIR to a folder that can be written"
+    return f"{layout.as_text(str(error.filename or 'writing'))}: {error.strerror}"
+
+
 def handle_errors(command):
     """Turn what may go wrong in ``command`` into words and an exit code."""
 
@@ -67,24 +93,15 @@ def handle_errors(command):
         try:
             with extras.needed_for(command.__name__.replace("_", " ")):
                 code = command(*args, **kwargs)
-        except UserError as error:
-            typer.echo(f"realfake: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except StageFailed as error:  # the run has printed it
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            words = "stopped; finished stages, epochs and downloads are kept"
-            typer.echo(f"realfake: {words}", err=True)
-            raise typer.Exit(130) from None
-        except OSError as error:
-            if _no_temporary_folder():
-                words = f"{error.strerror}: set TMPDIR to a folder that can be written"
-            elif error.errno in _USERS_OWN:
-                words = f"{error.filename or 'writing'}: {error.strerror}"
-            else:
-                raise
-            typer.echo(f"realfake: {words}", err=True)
-            raise typer.Exit(2) from None
+        except (Exception, KeyboardInterrupt) as error:
+            if _stopped or isinstance(error, KeyboardInterrupt):
+                _say("stopped; finished stages, epochs and downloads are kept")
+                raise typer.Exit(130) from None
+            if isinstance(error, UserError):
+                _say(str(error))
+            elif not isinstance(error, StageFailed):  # which the run has printed
+                _say(_of_the_system(error))
+            raise typer.Exit(getattr(error, "exit_code", 2)) from None
         raise typer.Exit(code or 0)
 
     return wrapped
@@ -254,10 +271,9 @@ def train(
         f"{output}: validation accuracy {reached['accuracy']:.1%} on {reached['n']:,} images"
     )
     if reached["accuracy"] <= reached["largest_class"] + 0.02:
-        typer.echo(
-            "realfake: warning: that is not better than always predicting the same class. "
-            "More images or more --epochs are needed.",
-            err=True,
+        _say(
+            "warning: that is not better than always predicting the same class. "
+            "More images or more --epochs are needed."
         )
 
 
@@ -315,7 +331,7 @@ def export(
 @app.command()
 @handle_errors
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
+    paths: Annotated[list[str], typer.Argument(help="Images, and folders of images.")],
     model: Annotated[
         str | None,
         typer.Option(
@@ -351,10 +367,13 @@ def predict(
         _check_csv(csv)
     prediction.check_cluster(cluster, explain)
     if explain is not None:
+        os.environ["MPLBACKEND"] = "agg"  # Matplotlib's import fails by one that is not there
         prediction.check_explanations(file, explain)
     images, left_out = prediction.find_images(paths, recursive)
+    if explain is not None:
+        prediction.check_explanations(file, explain, images)
     if left_out:
-        typer.echo(f"realfake: {listing.left_out(left_out)}", err=True)
+        _say(listing.left_out(left_out))
     loaded = realfake_lib.load_detector(file, gradients=explain is not None)
     loaded = loaded.with_threshold(threshold)
     with console.notes(), console.progress_bar():
@@ -362,30 +381,28 @@ def predict(
             images, loaded, batch_size=batch_size, explain=explain, cluster=cluster
         )
     explained = explain is not None
-    if json_output:
-        typer.echo(listing.as_json(loaded, found, left_out, explained))
-    else:
-        listing.print_table(loaded, found)
-    if csv is not None:
-        with settings.atomic_file(csv) as temporary:
-            with open(temporary, "w", encoding="utf-8", newline="") as stream:
-                listing.write_csv(stream, found, explained)
+    try:
+        if csv is not None:
+            with settings.atomic_file(csv) as temporary:
+                with open(temporary, "w", encoding="utf-8", newline="") as stream:
+                    listing.write_csv(stream, found, explained)
+    finally:  # of two places to write to, neither costs what the other gets
+        if json_output:
+            typer.echo(listing.as_json(loaded, found, left_out, explained))
+        else:
+            listing.print_table(loaded, found)
     unexplained = explained and not all(one.explanation or one.error for one in found)
     if explained and not unexplained:
-        typer.echo(f"Explanations are in {explain}", err=True)
+        _say(f"explanations are in {explain}")
     unread = sum(bool(one.error) for one in found)
     if unread:
         where = f"{csv} says" if csv is not None else "--csv FILE writes down"
-        typer.echo(
-            f"realfake: {unread:,} of {len(found):,} images could not be read; {where} why",
-            err=True,
-        )
+        _say(f"{unread:,} of {len(found):,} images could not be read; {where} why")
     return 2 if left_out or unread or unexplained else 0
 
 
 def _check_csv(csv):
     from realfake_lib import outputs
-    from realfake_lib.data import layout
 
     if layout.is_image(str(csv)):
         raise UserError(f"--csv {csv} has the name of an image.", "End it in .csv.")
@@ -395,7 +412,10 @@ def _check_csv(csv):
 def main():
     """Entry point of ``realfake``."""
     # An ordinary kill ends a run as Ctrl-C does: its stages with it, nothing half-written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background
+            signal.signal(number, _stop)
+    console.ignore_impossible_sizes()
     console.use_signs_of_the_terminal()
     app(prog_name="realfake")
 

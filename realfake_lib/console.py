@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -39,6 +40,23 @@ def _plainer(error):
             plain = sign.encode("ascii", "backslashreplace").decode()
         found.append(plain)
     return "".join(found), error.end
+
+
+def printable(text, keep="\n"):
+    """Text in which nothing steers a terminal: control characters become ``\\x1b`` and the like."""
+    return "".join(
+        sign.encode("unicode_escape").decode()
+        if unicodedata.category(sign)[0] == "C" and sign not in keep
+        else sign
+        for sign in text
+    )
+
+
+def ignore_impossible_sizes():
+    """Forget a size of the terminal in the environment that is none, such as ``COLUMNS=0``."""
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
+            del os.environ[name]
 
 
 def import_tensorflow():
@@ -100,7 +118,8 @@ def _held_back():
 def notes():
     """Print what the library logs, e.g. what must be known of a data set, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    formatter = logging.Formatter("note: %(message)s")
+    handler.format = lambda record: printable(formatter.format(record))
     library = logging.getLogger("realfake_lib")
     library.addHandler(handler)
     try:

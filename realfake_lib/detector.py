@@ -177,14 +177,14 @@ def load_detector(
     if path.suffix == ".onnx":
         if gradients:
             raise UserError(
-                f"Explanations need the gradients of a .keras file, and {path} has none.",
+                f"Grad-CAM needs the gradients of a .keras file, and {path} has none.",
                 "Name the .keras file that it was made from.",
             )
         from realfake_lib import onnx_files
 
         network, meta = onnx_files.load(path)
         return Detector.of(network, path, network.image_size, meta)
-    with extras.needed_for("--explain" if gradients else path.name):
+    with extras.needed_for("Grad-CAM" if gradients else path.name):
         console.import_tensorflow()
         from realfake_lib import models
 
@@ -221,7 +221,7 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
             f"{model} is neither a model file nor a detector's name.",
             "A model file's name ends in .keras or .onnx.",
         )
-    root = settings.project_root() or Path.cwd()
+    root = settings.project_root() or Path()
     # The demo detector of the smoke profile knows two photographs, so it never serves by default.
     builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
     folders = [FOLDER, *(build / "models" for build in builds)]

@@ -23,7 +23,7 @@ OUTPUT = {
 }  # fmt: skip
 """Python's own variables that concern its output alone."""
 
-_FOREIGN = ("PYTHON", "KERAS_", "TF_USE_LEGACY_KERAS", "MATPLOTLIBRC")
+_FOREIGN = ("PYTHON", "KERAS_", "TF_USE_LEGACY_KERAS", "MATPLOTLIBRC", "MPLBACKEND")
 """Beginnings of the names of variables that are about other programs than ours."""
 
 _PATHS = ("REALFAKE_", "KERAS_HOME", "MPLCONFIGDIR")
@@ -65,7 +65,7 @@ def _whole(name, value):
     """Relative paths are meant from where the command was given."""
     if not value.strip() or not name.startswith(_PATHS) or name in _NO_PATHS:
         return value
-    return os.path.abspath(os.path.expanduser(value))
+    return _absolute(os.path.expanduser(value))
 
 
 def own_packages_first():
@@ -74,6 +74,13 @@ def own_packages_first():
     What is only there can still be imported. A folder that this library itself came from keeps its
     place.
     """
-    named = {os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}
+    named = {_absolute(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}
     named.discard(str(Path(__file__).parent.parent))
-    sys.path.sort(key=lambda entry: os.path.abspath(entry) in named)
+    sys.path.sort(key=lambda entry: _absolute(entry) in named)
+
+
+def _absolute(path):
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:  # the current folder was deleted
+        return path

@@ -4,7 +4,9 @@ import csv
 import json
 import operator
 import textwrap
+from types import SimpleNamespace
 
+from realfake_lib import console
 from realfake_lib.data import layout
 
 
@@ -25,7 +27,9 @@ def write_csv(stream, predictions, explained=False):
         Whether each row names its explanation.
     """
     names = columns(explained)
-    writer = csv.writer(stream, lineterminator="\n")
+    # It quotes what is in the line's end only: a carriage return, too, has to be.
+    lines = SimpleNamespace(write=lambda row: stream.write(row.removesuffix("\r\n") + "\n"))
+    writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows(map(operator.attrgetter(*names), predictions))
 
@@ -62,22 +66,23 @@ def print_table(detector, predictions):
     """Print a line for each image, and below them what must be known of the verdicts."""
     from rich.console import Console
 
-    console = Console()
-    coloured = console.color_system not in (None, "windows") and not console.no_color
+    terminal = Console()
+    coloured = terminal.color_system not in (None, "windows") and not terminal.no_color
     lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
     lines += [_line(one, coloured) for one in predictions]
     print("\n".join(lines), end="\n\n")
     words = f"FAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"
-    print(textwrap.fill(words, min(console.width, 100)))
+    print(textwrap.fill(words, min(terminal.width, 100)))
 
 
 def _line(one, coloured):
     # The path comes last: whatever its length and its letters, the columns stay in line.
-    path = one.path if one.path.isprintable() else repr(one.path)[1:-1]
+    path = one.path
     if one.error:
         size, p_fake, verdict, path = "–", "–", "not read", f"{path}: {one.error}"
     else:
         size, p_fake, verdict = f"{one.width}×{one.height}", f"{one.p_fake:.3f}", one.verdict
+    path = console.printable(path, keep="")
     start, end = (_COLOURS.get(verdict, _YELLOW), "\033[m") if coloured else ("", "")
     return f"{size:>11} {p_fake:>8}  {start}{verdict:<16}{end}  {path}"
 

@@ -36,7 +36,8 @@ def read(model_file):
     Raises
     ------
     UserError
-        If either file is missing, the JSON cannot be read, or it is of another version.
+        If either file is missing, the JSON cannot be read, is of another version, or gives a value
+        that no verdict can be made with.
     """
     path, described = Path(model_file), path_of(model_file)
     if not path.is_file():
@@ -55,7 +56,40 @@ def read(model_file):
         raise UserError(
             f"{path} is of model schema {meta.get('schema')!r}; this version reads {SCHEMA}.", AGAIN
         )
+    for name, is_sound in _SOUND.items():
+        if name in meta and not is_sound(meta[name]):
+            raise UserError(f"{described} gives {name} as {str(meta[name])[:80]}", AGAIN)
     return meta
+
+
+def _is_share(value):
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _is_band(value):
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(map(_is_share, value))
+        and value[0] <= value[1]
+    )
+
+
+def _is_recalls(value):
+    return isinstance(value, dict) and all(
+        isinstance(one, dict) and _is_share(one.get("fake_recall")) for one in value.values()
+    )
+
+
+_SOUND = {
+    "image_size": lambda value: value is None or type(value) is int and value > 0,
+    "temperature": lambda value: type(value) in (int, float) and 0 < value < float("inf"),
+    "threshold": _is_share,
+    "uncertain_band": _is_band,
+    "trained_on": lambda value: value is None or isinstance(value, dict),
+    "unseen": lambda value: value is None or _is_recalls(value),
+}
+"""What verdicts and their caveat are made from, and what each may be."""
 
 
 def write(model_file, meta):

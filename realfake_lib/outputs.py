@@ -68,8 +68,9 @@ class Explanations:
         self.folder = Path(folder)
         self.names = {}
 
-    def check(self):
-        """Raise UserError if the folder holds other things, or cannot be written."""
+    def check(self, files=()):
+        """Raise UserError if the folder holds other things or one of ``files``, or cannot be
+        written."""
         if os.path.lexists(self.folder) and not self.folder.is_dir():
             raise UserError(f"--explain {self.folder} is not a folder.", "Name a folder.")
         if self.folder.is_dir() and self._made() is None:
@@ -79,6 +80,14 @@ class Explanations:
                     "Name a new or an empty folder.",
                 )
         _check_folder("--explain", self.folder, self.folder)
+        if self._made():  # and these would be removed
+            top = self.folder.resolve()
+            for file in files:
+                if Path(os.path.realpath(file)).is_relative_to(top):
+                    raise UserError(
+                        f"--explain {self.folder} holds {file}, which is to be judged.",
+                        "Name another folder.",
+                    )
 
     def begin(self, files):
         """Remove an earlier run's explanations and choose the names of those to come.
@@ -96,7 +105,7 @@ class Explanations:
 
     def target(self, file):
         """Path of the explanation for one of the files, its folder made."""
-        target = self.folder / self.names[file]
+        target = self.folder / _on_disk(self.names[file])
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -110,7 +119,7 @@ class Explanations:
     def _clear(self):
         top = self.folder.resolve()
         for name in self._made() or ():
-            explanation = self.folder / str(name)
+            explanation = self.folder / _on_disk(str(name))
             # A record from elsewhere must not lead out of the folder.
             if explanation.suffix != ".png" or not explanation.parent.resolve().is_relative_to(top):
                 continue
@@ -154,6 +163,11 @@ def explanation_names(files):
         taken.add(same)
         names[file] = name
     return names
+
+
+def _on_disk(name):
+    """A name whose bytes on the disk are UTF-8, whatever encoding Python takes the disk's for."""
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def _shortened(name):

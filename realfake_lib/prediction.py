@@ -45,7 +45,7 @@ class Prediction:
         ``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it where the detector is unsure;
         ``""`` where the image could not be read.
     width, height : int
-        Size of the original in pixels; 0 where it could not be read.
+        Size of the original in pixels; 0 where nothing could be read.
     error : str
         What is wrong with the image; ``""`` where nothing is.
     explanation : str
@@ -152,7 +152,7 @@ def _expanded(images):
     """Each image by itself: a Path, an array or a Pillow image."""
     for image in images:
         if isinstance(image, str | os.PathLike):
-            path = Path(image)
+            path = _as_path(image)
             if os.path.isdir(path):  # False, not an error, where that cannot be found out
                 files, left_out = find_images([path])
                 if left_out:
@@ -196,7 +196,9 @@ def _read(source, size):
             pixels = reading.resize(source, size)
     except UserError as error:
         # The path has a place of its own.
-        return _Read(source, Prediction(path, error=error.message.removeprefix(f"{source} ")))
+        words = error.message.removeprefix(f"{source} ")
+        width, height = getattr(error, "size", (0, 0))
+        return _Read(source, Prediction(path, width=width, height=height, error=words))
     return _Read(source, Prediction(path, width=width, height=height), pixels)
 
 
@@ -221,14 +223,16 @@ def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -
         raise UserError("--explain is made on one machine: leave --cluster out.")
 
 
-def check_explanations(model_file: Path | None, folder: str | os.PathLike[str]) -> None:
-    """Raise UserError where a model has no gradients, or where ``folder`` cannot be used."""
+def check_explanations(
+    model_file: Path | None, folder: str | os.PathLike[str], files: Iterable[Path] = ()
+) -> None:
+    """Raise UserError where a model has no gradients, or ``folder`` cannot be used for ``files``."""
     if model_file is not None and model_file.suffix == ".onnx":
         raise UserError(
-            f"--explain needs the gradients of a .keras file, and {model_file} has none.",
-            "Name the .keras file that it was made from, or leave --explain out.",
+            f"Grad-CAM needs the gradients of a .keras file, and {model_file} has none.",
+            "Name the .keras file that it was made from, or ask for no explanations.",
         )
-    outputs.Explanations(folder).check()
+    outputs.Explanations(folder).check(files)
 
 
 class _Explanations:
@@ -236,7 +240,7 @@ class _Explanations:
 
     def __init__(self, detector, folder, files):
         self.detector, self.folder = detector, outputs.Explanations(folder)
-        self.folder.check()
+        self.folder.check(files)
         self.folder.begin(files)
         self.failed = False
 
@@ -251,7 +255,7 @@ class _Explanations:
         """
         if self.failed:
             return [""] * len(read)
-        with extras.needed_for("--explain"):
+        with extras.needed_for("Grad-CAM"):
             from realfake_lib import explain
         fake = np.asarray(scores) >= self.detector.threshold
         targets = np.where(fake, settings.FAKE, settings.REAL)
@@ -307,7 +311,7 @@ def find_images(
     """
     files: list[Path] = []
     left_out: Counter[str] = Counter()
-    paths = list(map(Path, paths))
+    paths = list(map(_as_path, paths))
     if paths and all(map(_is_missing, paths)):
         raise UserError(f"No such file or folder: {', '.join(map(str, paths))}")
     for path in paths:
@@ -323,6 +327,12 @@ def find_images(
             f"Files of these kinds count: {kinds}",
         )
     return list(dict.fromkeys(files)), left_out
+
+
+def _as_path(given):
+    if not os.fspath(given):  # to Path it is the current folder
+        raise UserError("A path is empty.", "Name an image or a folder.")
+    return Path(given)
 
 
 def _is_missing(path):

@@ -36,10 +36,28 @@ def env(name):
     return value or None
 
 
+def user_path(given):
+    """A path as a user wrote it, which may begin with ``~`` or ``~name``.
+
+    Raises
+    ------
+    UserError
+        If it is blank, or there is no such home folder.
+    """
+    from realfake_lib.errors import UserError  # which needs this module
+
+    if not str(given).strip():
+        raise UserError("A path is empty.", "Name a folder or a file.")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        raise UserError(f"{given}: there is no such user, or no home folder is known") from None
+
+
 def cache_dir():
     """Folder for downloads and decoded images: ``REALFAKE_CACHE``, else the user's cache folder."""
     chosen = env("REALFAKE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("realfake"))
+    return user_path(chosen) if chosen else Path(platformdirs.user_cache_dir("realfake"))
 
 
 def project_root():
@@ -52,7 +70,7 @@ def experiments_dir():
     """Folder of what was tried and of trainings that were kept: ``REALFAKE_EXPERIMENTS``, else the
     checkout's own; None where there is neither."""
     if chosen := env("REALFAKE_EXPERIMENTS"):
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     root = project_root()
     return root / "experiments" if root else None
 

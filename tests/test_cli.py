@@ -1,6 +1,8 @@
 """The command line: what reaches the library, and what a mistake, a failure and Ctrl-C end with."""
 
+import errno
 import json
+import os
 import re
 import signal
 import subprocess
@@ -79,14 +81,15 @@ def test_an_unknown_option_ends_with_exit_code_2():
 
 
 def test_the_entry_point_takes_an_ordinary_kill_for_ctrl_c(monkeypatch):
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr(sys, "argv", ["realfake", "--help"])
     try:
         with pytest.raises(SystemExit):
             cli.main()
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is cli._stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # --- exit codes ---------------------------------------------------------------------------------
@@ -113,9 +116,50 @@ def test_a_full_disk_ends_with_2_in_words(monkeypatch):
     assert result.exit_code == 2 and "/x: No space left" in result.stderr
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EFBIG, errno.ESTALE, errno.EACCES])
+def test_whatever_the_system_refuses_ends_with_2_and_with_its_traceback_where_asked(
+    monkeypatch, number
+):
+    error = OSError(number, os.strerror(number))
+    assert f"writing: {os.strerror(number)}" in ends_with(monkeypatch, error).stderr
+    monkeypatch.setenv(cli.DEBUG, "1")
+    with pytest.raises(OSError, match=os.strerror(number)):
+        ends_with(monkeypatch, error)
+
+
 def test_a_fault_of_the_library_is_not_hidden(monkeypatch):
-    with pytest.raises(OSError, match="Input/output"):
-        ends_with(monkeypatch, OSError(5, "Input/output error"))
+    with pytest.raises(TypeError, match="a fault"):
+        ends_with(monkeypatch, TypeError("a fault"))
+
+
+def test_ctrl_c_that_a_c_library_takes_for_a_failed_import_ends_with_130(monkeypatch):
+    monkeypatch.setattr(cli, "_stopped", True)
+    assert ends_with(monkeypatch, ImportError("numpy failed")).exit_code == 130
+
+
+def test_a_message_cannot_steer_the_terminal(monkeypatch):
+    result = ends_with(monkeypatch, UserError("no \x1b[31mfile\u202e"))
+    assert result.stderr == "realfake: no \\x1b[31mfile\\u202e\n"
+
+
+@pytest.mark.parametrize("variables", [{"COLUMNS": "0"}, {"COLUMNS": "²"}, {"LINES": "²"}])
+def test_an_impossible_size_of_the_terminal_is_forgotten(monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    console.ignore_impossible_sizes()
+    assert not variables.keys() & os.environ.keys()
+
+
+def test_a_full_standard_error_and_a_deleted_folder_cost_no_exit_code(tmp_path):
+    words = [sys.executable, "-m", "realfake_lib", "predict", str(tmp_path / "nosuch")]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(words, stderr=full, check=False).returncode == 2
+    (tmp_path / "here").mkdir()
+    command = f'cd {tmp_path / "here"} && rmdir ../here && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "No such file or folder" in done.stderr, done.stderr
 
 
 # --- report -------------------------------------------------------------------------------------

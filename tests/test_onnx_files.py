@@ -1,5 +1,6 @@
 """ONNX files of detectors: what is wrong with one is said, and none needs TensorFlow."""
 
+import json
 import subprocess
 import sys
 
@@ -80,6 +81,24 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_without_a_description_is_not_trusted(saved):
     model_metadata.path_of(saved).unlink()
     with pytest.raises(UserError, match="has no mean.json"):
+        onnx_files.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("threshold", value) for value in (None, "x", float("nan"), 2)],
+        *[("temperature", value) for value in (0, -1, "nan", True, float("inf"))],
+        *[("uncertain_band", value) for value in (5, [0.1], [0.9, 0.1], ["a", "b"])],
+        *[("unseen", value) for value in ([1], {"ddpm": 1}, {"ddpm": {"fake_recall": "x"}})],
+        ("trained_on", "CIFAKE"),
+        ("image_size", "32"),
+    ],
+)
+def test_a_description_that_no_verdict_can_be_made_with_is_refused(saved, name, value):
+    described = saved.with_suffix(".json")
+    described.write_text(json.dumps(json.loads(described.read_text()) | {name: value}))
+    with pytest.raises(UserError, match=f"{described.name} gives {name} as"):
         onnx_files.load(saved)
 
 

@@ -357,6 +357,15 @@ def test_table_and_csv_and_explanations_are_written(detector_file, pictures, tmp
         assert picture.width == 2 * picture.height >= 512
 
 
+@pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", 'a"b,c.png'])
+def test_whatever_a_file_is_called_the_csv_has_a_row_for_it(onnx_file, tmp_path, name):
+    Image.new("RGB", (16, 16)).save(tmp_path / name)
+    realfake_predict(tmp_path / name, model=onnx_file, csv=tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as stream:
+        header, row = csv.reader(stream)
+    assert row[0] == str(tmp_path / name) and len(row) == len(header)
+
+
 def test_the_csv_lists_every_file_that_could_not_be_read(detector_file, pictures, tmp_path):
     for number in range(300):
         (pictures / f"bad{number:03d}.jpg").write_bytes(b"<html>404</html>")
@@ -393,6 +402,16 @@ def test_explanations_of_an_earlier_run_are_replaced_and_never_judged(detector_f
     assert len(prediction.find_images([pictures])[0]) == 1
 
 
+def test_explanations_that_are_to_be_judged_themselves_are_kept(detector_file, pictures, tmp_path):
+    made = tmp_path / "why"
+    realfake_predict(pictures, model=detector_file, explain=made)
+    before = sorted(made.rglob("*"))
+    assert "is to be judged" in refusal(made, model=detector_file, explain=made)
+    with pytest.raises(UserError, match="is to be judged"):
+        realfake_lib.predict(made, detector_file, explain=made)
+    assert sorted(made.rglob("*")) == before
+
+
 def test_a_folder_of_other_things_is_never_filled_with_explanations(detector_file, pictures):
     before = sorted(pictures.rglob("*"))
     words = refusal(pictures, model=detector_file, explain=pictures)
@@ -403,7 +422,7 @@ def test_a_folder_of_other_things_is_never_filled_with_explanations(detector_fil
 def test_explanations_need_the_keras_file(onnx_file, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(console, "import_tensorflow", None)
     words = refusal(pictures, model=onnx_file, explain=tmp_path / "why")
-    assert "--explain needs" in words and "bright.onnx has none" in words
+    assert "Grad-CAM needs" in words and "bright.onnx has none" in words
     assert not (tmp_path / "why").exists()
 
 
@@ -507,6 +526,7 @@ def test_a_file_named_twice_is_scored_once(pictures):
     ("path", "options", "message"),
     [
         ("nowhere.jpg", {}, "nowhere.jpg"),
+        ("", {}, "A path is empty"),
         (".", dict(no_recursive=True), "No images"),
         ("pictures", dict(threshold=1.5), "--threshold"),
         ("pictures", dict(batch_size=0), "--batch-size"),
@@ -538,7 +558,7 @@ def test_explanations_that_cannot_be_written_cost_no_verdict(
     assert done.exit_code == 2
     assert "bright.png" in done.stdout and "dark.jpg" in done.stdout
     assert "why is incomplete: No space left on device" in done.stderr
-    assert "Explanations are in" not in done.stderr
+    assert "explanations are in" not in done.stderr
 
 
 def test_a_table_that_cannot_be_written_costs_no_verdict(onnx_file, pictures):

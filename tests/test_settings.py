@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from realfake_lib import settings
+from realfake_lib.errors import UserError
 
 
 def write(path, text="new\n"):
@@ -104,6 +105,15 @@ def test_the_reader_of_a_named_pipe_gets_all_and_the_end(tmp_path):
     assert got == ["text\n" * 50_000] and stat.S_ISFIFO(os.stat(pipe).st_mode)
 
 
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/data", " "])
+def test_a_path_that_leads_nowhere_is_told_in_words(path, monkeypatch):
+    with pytest.raises(UserError, match="no such user|is empty"):
+        settings.user_path(path)
+    monkeypatch.setenv("REALFAKE_CACHE", "~nobody-of-this-name")
+    with pytest.raises(UserError, match="no such user"):
+        settings.cache_dir()
+
+
 def test_a_device_stays_a_device(tmp_path):
     link = tmp_path / "nowhere"
     link.symlink_to(os.devnull)
@@ -114,6 +124,7 @@ def test_a_device_stays_a_device(tmp_path):
 PRINTING = """
 import sys
 from realfake_lib import settings
+from realfake_lib.errors import UserError
 print("first")
 with settings.atomic_file(sys.argv[1]) as temporary:
     temporary.write_text("second\\n")

@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from realfake_lib import settings
 from realfake_lib.data import layout
 from realfake_lib.errors import UserError
 
@@ -116,7 +117,7 @@ def as_folder(path, cache):
     UserError
         There is nothing, or no archive that can be read, or the cache cannot be written.
     """
-    path = Path(path).expanduser()
+    path = settings.user_path(path)
     if path.is_dir():
         return path
     if not path.exists():

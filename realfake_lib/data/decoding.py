@@ -44,6 +44,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.core.set_block_size(2**26)
 
 
+class WrongSize(UserError):
+    """An image too small or too large to be judged; ``size`` is its width and height."""
+
+    def __init__(self, name, what, size, hint):
+        width, height = self.size = size
+        super().__init__(f"{name} is too {what}: {width:,}×{height:,} pixels", hint)
+
+
 class Decoded(NamedTuple):
     """An image as it was read.
 
@@ -279,10 +287,8 @@ def _cost(kind, width, height, frame, scale):
 def check_side(name, width, height):
     """Raise UserError where an image is too small to say anything of."""
     if min(width, height) < MIN_SIDE:
-        raise UserError(
-            f"{name} is too small: {width}×{height} pixels",
-            f"At least {MIN_SIDE} pixels a side are needed to say anything.",
-        )
+        hint = f"At least {MIN_SIDE} pixels a side are needed to say anything."
+        raise WrongSize(name, "small", (width, height), hint)
 
 
 def _scale(name, kind, width, height, frame=None, size=None):
@@ -295,10 +301,8 @@ def _scale(name, kind, width, height, frame=None, size=None):
             if _cost(kind, width, height, frame, scale) <= MEMORY:
                 return scale
     most = min(MAX_PIXELS, MEMORY // _BYTES_PER_PIXEL.get(kind, 8)) / 1e6
-    raise UserError(
-        f"{name} is too large: {width:,}×{height:,} pixels",
-        f"Up to {most:.0f} million pixels of such a file are decoded; reduce it first.",
-    )
+    hint = f"Up to {most:.0f} million pixels of such a file are decoded; reduce it first."
+    raise WrongSize(name, "large", (width, height), hint)
 
 
 def _orientation(exif):

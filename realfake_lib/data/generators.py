@@ -179,7 +179,7 @@ def _folders(folder, cache):
                 wrong = f"{VARIABLE}: {chosen} holds none of the published files"
     data = settings.env("REALFAKE_DATA")
     if data:
-        data = Path(data).expanduser()
+        data = settings.user_path(data)
         folders += [
             data / "generators",
             data.parent / "generators",

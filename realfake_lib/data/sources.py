@@ -54,12 +54,12 @@ def locate(data, cache, allow_download=True):
     if str(data) == "demo":
         return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE,))
     if str(data) not in ("auto", "cifake"):
-        path = Path(data).expanduser()
+        path = settings.user_path(data)
         return Found(_dataset_at(path, f"data={str(data)!r}"), f"{path}")
     wants_cifake = str(data) == "cifake"
     given = settings.env(VARIABLE)
     if given:
-        path = _dataset_at(Path(given).expanduser(), VARIABLE)
+        path = _dataset_at(settings.user_path(given), VARIABLE)
         claims = "cifake" in path.name.lower()
         return Found(path, f"{path} ({VARIABLE})", must_be_cifake=wants_cifake or claims)
     cached = cached_archive(cache)

@@ -324,14 +324,14 @@ def _backbone(name):
 def _folders():
     """Folders to search, and what is wrong with those that a setting names."""
     chosen, data = settings.env("REALFAKE_WEIGHTS"), settings.env("REALFAKE_DATA")
-    keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    keras_home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     folders, wrong = [], []
     if chosen:
         try:
             folders.append(archives.as_folder(chosen, settings.cache_dir()))
         except UserError as error:
             wrong.append(f"REALFAKE_WEIGHTS: {error.message}")
-    folders += [Path(data).expanduser() / "weights"] if data else []
+    folders += [settings.user_path(data) / "weights"] if data else []
     return [*folders, Path(keras_home) / "models"], wrong
 
 
@@ -365,7 +365,7 @@ def _reaches(backbone, last_layer, cut):
 
 def _given(backbone, path):
     """A weights file that the caller names."""
-    path = Path(path).expanduser()
+    path = settings.user_path(path)
     if not path.is_file():
         raise MissingWeights(f"No weights file {path}.", f"It should hold {backbone}'s weights.")
     last = None

@@ -182,7 +182,7 @@ def _files_hash(kind):
     found = {
         (path.name, path.stat().st_size)
         for folder in filter(None, folders)
-        for given in [Path(folder).expanduser()]
+        for given in [settings.user_path(folder)]
         for path in ([given] if given.is_file() else given.glob("*"))  # archives, too
         if path.is_file()
     }

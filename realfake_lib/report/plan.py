@@ -144,7 +144,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
     if data in (None, "auto"):
         data = _of_profile(content.get("data", "auto"), profile, "report.yml: data")
     elif data not in ("cifake", "demo"):
-        path = Path(data).expanduser().resolve()  # notebooks run in a folder of their own
+        path = settings.user_path(data).resolve()  # notebooks run in a folder of their own
         if not path.exists():
             raise UserError(
                 f"the data {data!r} do not exist", "Use auto, cifake, demo or an existing path."

@@ -222,7 +222,7 @@ def _check_data(plan, chosen, identity):
 
 def _states(plan, identity):
     records = {name: _record(plan.folder(name)) for name in plan.stages}
-    timings = _read_json(plan.build / "timings.json") or {}
+    timings = _timings(plan.build)
     # How much slower than estimated this machine was so far, for stages that never ran on it.
     timed = [stage for stage in plan.stages.values() if stage.name in timings]
     expected = sum(stage.minutes * 60 for stage in timed)
@@ -456,7 +456,7 @@ class _Job:
         )
         _replace_folder(self.folder, self.plan.folder(self.state.name))
         failures.clear(self.plan.build, self.state.name)
-        timings = _read_json(self.plan.build / "timings.json") or {}
+        timings = _timings(self.plan.build)
         timings[self.state.name] = round(seconds, 1)
         write_json(self.plan.build / "timings.json", timings)
         return seconds
@@ -570,6 +570,14 @@ def _replace_folder(new, final):
         os.replace(final, old)
     os.replace(new, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _timings(build):
+    """Seconds that each stage took the last time, as far as that was kept."""
+    kept = _read_json(build / "timings.json")
+    if not isinstance(kept, dict):
+        return {}
+    return {name: seconds for name, seconds in kept.items() if type(seconds) in (int, float)}
 
 
 def _read_json(path):

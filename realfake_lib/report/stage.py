@@ -57,7 +57,7 @@ def stage(name, output_dir=None):
         run = StageRun(name, told["folder"], told["checkpoints"], inputs=told["inputs"])
         shown = told["shown"]
     elif output_dir is not None:
-        folder = Path(output_dir).expanduser().resolve()
+        folder = settings.user_path(output_dir).resolve()
         run = StageRun(name, folder, folder / "checkpoints")
         shown = folder
     else:

@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from realfake_lib import console
 from realfake_lib.report import values
 
 PLAIN_EVERY = 30.0  # seconds between two lines of progress where the output is no terminal
@@ -18,17 +19,17 @@ class Terminal:
 
     Parameters
     ----------
-    console : rich.console.Console, optional
+    output : rich.console.Console, optional
     """
 
-    def __init__(self, console=None):
-        self.console = console or Console(highlight=False)
+    def __init__(self, output=None):
+        self.console = output or Console(highlight=False)
         self._progress = None
         self._tasks, self._started, self._last_line = {}, {}, {}
         self._left = None
 
     def say(self, text, style=None):
-        self.console.print(escape(text), style=style, soft_wrap=True)
+        self.console.print(escape(console.printable(text)), style=style, soft_wrap=True)
 
     def data(self, identity, asked):
         """Say which data are used; loudly if the demo set stands in for the real one."""
@@ -133,7 +134,8 @@ class Terminal:
 
     def status(self, plan, states):
         """Table of what a run would do."""
-        table = Table(title=f"profile {plan.profile}, data {plan.data}, seed {plan.seed}")
+        title = f"profile {plan.profile}, data {plan.data}, seed {plan.seed}"
+        table = Table(title=escape(console.printable(title)))
         for heading, justify in (
             ("stage", "left"),
             ("would run", "left"),
@@ -146,7 +148,9 @@ class Terminal:
             table.add_row(
                 state.name,
                 "yes" if state.reasons else "no",
-                escape("; ".join(state.reasons) or f"unchanged since {state.since}"),
+                escape(
+                    console.printable("; ".join(state.reasons)) or f"unchanged since {state.since}"
+                ),
                 duration(state.estimate) if state.reasons else "–",
                 duration(state.last_seconds) if state.last_seconds is not None else "–",
             )

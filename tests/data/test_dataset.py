@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from realfake_lib import data
 from realfake_lib.data import fingerprint, sources, store
 from realfake_lib.data.images import decode
 from realfake_lib.errors import BadFiles, UserError
+from realfake_lib.report.stage import write_json
 
 from .conftest import picture, tiny_files, write_folder, write_tar, write_zip
 
@@ -571,3 +573,11 @@ def test_cifake_splits_leave_no_duplicate_behind(cifake):
     assert sizes == [90_000, 10_000, 20_000, 19_622]
     shared = splits.counts(cifake.labels)[["in_train", "in_val"]].sum(axis=1)
     assert shared.to_dict() == {"train": 0, "val": 0, "test": 378, "test_dedup": 0}
+
+
+def test_a_folder_whose_name_is_no_text_can_hold_a_data_set(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    write_folder(folder, tiny_files())
+    loaded = data.load(folder, image_size=16)
+    write_json(tmp_path / "a.json", {"data": str(folder)})
+    assert loaded.n and json.loads((tmp_path / "a.json").read_text("utf-8"))["data"] == str(folder)
