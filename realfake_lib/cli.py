@@ -52,7 +52,7 @@ _stopped = False
 
 
 def _stop(number, frame):
-    """Handler of Ctrl-C and of an ordinary kill, which some C libraries take for a failed import."""
+    """End as Ctrl-C does, also where a C library takes the interrupt for a failed import."""
     global _stopped
     _stopped = True
     raise KeyboardInterrupt
