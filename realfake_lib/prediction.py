@@ -226,7 +226,7 @@ def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -
 def check_explanations(
     model_file: Path | None, folder: str | os.PathLike[str], files: Iterable[Path] = ()
 ) -> None:
-    """Raise UserError where a model has no gradients, or the folder cannot be used for ``files``."""
+    """Raise UserError where a model has no gradients, or the folder is none for ``files``."""
     if model_file is not None and model_file.suffix == ".onnx":
         raise UserError(
             f"Grad-CAM needs the gradients of a .keras file, and {model_file} has none.",

@@ -45,7 +45,7 @@ def with_output(text, project=ROOT):
     def example(match):
         command = [sys.executable, "-m", "realfake_lib", *match["arguments"].split()]
         variables = os.environ | {"COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
-        printed = subprocess.check_output(command, cwd=project, env=variables, text=True)
+        printed = subprocess.check_output(command, cwd=project, env=variables, encoding="utf-8")
         return f"{match[1]}{printed}{match[3]}"
 
     return EXAMPLE.sub(example, text)
