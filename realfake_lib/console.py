@@ -19,7 +19,9 @@ LINE_EVERY = 30.0
 """Seconds between two lines of progress where standard error is no terminal."""
 
 
-_PLAINER = str.maketrans({"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">="})
+_PLAINER = str.maketrans(
+    {"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "“": '"', "”": '"'}
+)
 
 
 def use_signs_of_the_terminal():

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from realfake_lib import settings
+from realfake_lib.data import layout
 from realfake_lib.errors import UserError
 
 PROFILES = ("smoke", "standard", "full")
@@ -150,6 +151,12 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
                 f"the data {data!r} do not exist", "Use auto, cifake, demo or an existing path."
             )
         data = str(path)
+    for named in (data, settings.env("REALFAKE_DATA") or ""):
+        if (words := layout.as_text(named)) != named:
+            raise UserError(
+                f"the data {words} have a name that is no UTF-8, which no notebook can hold",
+                "Rename it.",
+            )
 
     common = {"profile": profile, "data": data, "seed": seed}
     stages = {

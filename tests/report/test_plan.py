@@ -1,6 +1,7 @@
 """``report.yml``: what it says is read right, and every mistake in it is named before a run."""
 
 import json
+import os
 
 import pytest
 from tiny_project import TinyProject
@@ -182,3 +183,13 @@ def test_a_notebook_must_define_the_common_parameters(project):
 def test_a_file_that_is_no_notebook_is_named(project):
     (project.root / "notebooks" / "second.ipynb").write_text("{", encoding="utf-8")
     refused(project, "second.ipynb is not a notebook")
+
+
+def test_data_whose_name_no_notebook_can_hold_are_refused(project, tmp_path, monkeypatch):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(folder)
+    refused(project, "caf\\xe9", "no UTF-8", data=folder)
+    monkeypatch.setenv("REALFAKE_DATA", folder)
+    refused(project, "caf\\xe9", "no UTF-8")
+    monkeypatch.setenv("REALFAKE_DATA", "")
+    refused(project, "empty", data=" ")
