@@ -27,7 +27,7 @@ def load_image(path, size=None):
     ----------
     path : path-like
         JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF, GIF or PPM of one image. Of several in a phone's
-        file (HEIC, multi-picture JPEG) the one that viewers show is taken.
+        file (HEIC, MPO) the one that viewers show is taken.
     size : int, optional
         Side of the square to return. The largest central square is taken and reduced with an
         antialiasing filter. Without it the image keeps its size and shape.

@@ -201,6 +201,13 @@ def test_estimates_come_from_past_times_and_scale_what_never_ran(report):
     assert states["first"].last_seconds == 12 and states["second"].estimate == pytest.approx(12)
 
 
+@pytest.mark.parametrize("kept", ["[1]", '{"first": "x"}', "{"])
+def test_damaged_times_are_no_times(report, kept):
+    report.build.mkdir(parents=True, exist_ok=True)
+    (report.build / "timings.json").write_text(kept, encoding="utf-8")
+    assert report.states()["first"].last_seconds is None
+
+
 def test_the_status_tells_what_would_run(report):
     report.run(stages=["first"])
     stream = io.StringIO()
