@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.errors import UserError
     from realfake_lib.prediction import Prediction, predict
 
-    __version__: str
-
 _export, __dir__, __all__ = exports(
     __name__,
     {
