@@ -324,6 +324,7 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
     )
     sorter.prepare()
     ready, running, failed = [], {}, []
+    same = set()  # stages that ran again and left the results that they had
     if todo:
         _prepare_jupyter(plan.build)
     try:
@@ -331,6 +332,12 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
             ready = sorted([*ready, *sorter.get_ready()], key=list(todo).index)
             while ready and len(running) < jobs:
                 state = todo[ready.pop(0)]
+                if _reads_the_same(plan, state, same):
+                    same.add(state.name)
+                    terminal.skipped(todo.pop(state.name), places[state.name])
+                    sorter.done(state.name)
+                    ready += sorter.get_ready()
+                    continue
                 left = sum(one.estimate for one in todo.values()) / jobs
                 terminal.started(state, places[state.name], left)
                 running[state.name] = _Job(plan, identity, state, cluster)
@@ -346,6 +353,7 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
                 if job.process.poll() is None:
                     continue
                 del running[name]
+                before = _results(plan.folder(name))
                 try:
                     seconds = job.keep()
                 except StageFailed as failure:
@@ -355,6 +363,8 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
                 else:
                     terminal.finished(todo.pop(name), places[name], seconds)
                     sorter.done(name)
+                    if before == _results(plan.folder(name)):
+                        same.add(name)
     finally:
         for job in running.values():
             job.kill()
@@ -365,6 +375,35 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
             failures.keep_waiting(plan.build, name, missing)
             terminal.waits(places[name], name, missing)
     return failed
+
+
+def _results(folder):
+    """Hash of each result that another stage can read; a notebook's text is not one."""
+    read = ("metrics.json", "claims.json", "tables/", "models/", "arrays/")
+    return {name: digest for name, digest in _files(folder).items() if name.startswith(read)}
+
+
+def _reads_the_same(plan, state, same):
+    """Whether a stage would run only because inputs ran again, which left the results they had.
+
+    Then its own results stand, and are recorded under the new key.
+    """
+    record = _record(plan.folder(state.name))
+    old, new = (record or {}).get("parts"), state.key.parts
+    if record is None or list(state.reasons) != keys.reasons(old, new):
+        return False
+    if {**old, "inputs": {}} != {**new, "inputs": {}} or old["inputs"].keys() != new[
+        "inputs"
+    ].keys():
+        return False
+    if not {name for name, key in new["inputs"].items() if old["inputs"][name] != key} <= same:
+        return False
+    if _changed(plan.folder(state.name), record["files"]):
+        return False
+    write_json(
+        plan.folder(state.name) / "stage.json", record | {"key": state.key.key, "parts": new}
+    )
+    return True
 
 
 class _Job:

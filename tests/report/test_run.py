@@ -641,3 +641,17 @@ def test_a_rendering_speaks_of_the_data_that_the_results_come_from(report):
     report.run(stages=["first"])
     with pytest.raises(UserError, match="different data: other, tiny"):
         run.render(report.root, "smoke", terminal=Terminal(Console(file=io.StringIO())))
+
+
+def test_an_edit_that_leaves_the_results_as_they_were_runs_no_other_stage(report):
+    report.add("third", "run.metric('d', run.input('second').value('c'))", inputs=["second"])
+    report.run()
+    report.add("first", "run.metric('a.b', 3, n=4)", "print('other words')")
+    printed = report.run()
+    assert "first: runs, code of the notebook changed" in printed
+    assert "second: unchanged" in printed and "third: unchanged" in printed
+    assert not [state for state in report.states().values() if state.reasons]
+    report.add("first", "run.metric('a.b', 4, n=4)")
+    printed = report.run()
+    assert "second: runs, input first ran again" in printed
+    assert report.rendered[-1]["metrics"]["third.d"]["value"] == 5
