@@ -234,7 +234,7 @@ def test_the_light_installation_takes_at_most_350_megabytes(light):
         ("report run", "report run"),
         ("report pdf", "report pdf"),
         ("data info", "data info"),
-        ("predict photo.jpg --explain why", "--explain"),
+        ("predict photo.jpg --explain why", "Grad-CAM"),
     ],
 )
 def test_a_command_says_in_one_line_which_extra_it_needs(elsewhere, command, subject):
