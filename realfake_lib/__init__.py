@@ -6,6 +6,7 @@ TensorFlow nor NumPy. The code behind the report is in the subpackages ``data``,
 ``training``, ``evaluation``, ``robustness``, ``explain``, ``plots`` and ``report``.
 """
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from realfake_lib.lazy import exports
@@ -17,7 +18,12 @@ if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.errors import UserError
     from realfake_lib.prediction import Prediction, predict
 
-_export, __dir__, __all__ = exports(
+try:
+    __version__ = version("realfake-lib")
+except PackageNotFoundError:  # a checkout on sys.path that was never installed
+    __version__ = "0+unknown"
+
+__getattr__, __dir__, __all__ = exports(
     __name__,
     {
         "detector": "Detector load_detector",
@@ -27,14 +33,3 @@ _export, __dir__, __all__ = exports(
         "prediction": "Prediction predict",
     },
 )
-
-
-def __getattr__(name):
-    if name != "__version__":
-        return _export(name)
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("realfake-lib")
-    except PackageNotFoundError:  # a checkout on sys.path that was never installed
-        return "0+unknown"
