@@ -8,7 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_FILES = ("report.yml", "requirements.lock", "environment.yml", "pyproject.toml", "Makefile")
+_FILES = (
+    "report.yml",
+    "requirements.lock",
+    "environment.yml",
+    "pyproject.toml",
+    "Makefile",
+    ".pre-commit-config.yaml",
+)
 _FILES += ("README.md",)
 _FOLDERS = ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports", "examples")
 _FOLDERS += ("experiments",)

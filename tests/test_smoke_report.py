@@ -62,7 +62,7 @@ def test_every_stage_runs_and_the_report_is_there(smoke):
 
 def test_metrics_have_the_promised_schema(smoke):
     content = json.loads((smoke.build / "metrics.json").read_text())
-    assert content["schema"] == 1 and content["profile"] == "smoke"
+    assert content["schema"] == 2 and content["profile"] == "smoke"
     assert {name.split(".")[0] for name in content["metrics"]} >= {*STAGES} - {"summary"}
     assert {"value"} <= set.intersection(*(set(e) for e in content["metrics"].values()))
     for name in (
