@@ -106,7 +106,7 @@ def test_the_committed_reference_is_one_that_would_be_published():
     assert TOOL["refusal"](metrics) is None
     assert metrics["metrics"]["preprocessing.images_total"]["value"] == 120_000
     assert metrics["metrics"]["preprocessing.duplicate_pairs"]["value"] == 1_336
-    assert metrics["metrics"]["preprocessing.test_images_with_train_twin"]["value"] == 378
+    assert metrics["metrics"]["preprocessing.test_images_with_train_duplicate"]["value"] == 378
     assert metrics["metrics"]["training.detector.test.accuracy"]["value"] >= 0.985
     transferred = "transfer_learning.efficientnet_lite0_{}.test.accuracy"
     assert transferred.format("frozen") in metrics["metrics"]

@@ -31,11 +31,6 @@ PAGES = {
 }
 TOOL = runpy.run_path(str(ROOT / "scripts" / "update_readme.py"))
 METRICS = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
-until_published = pytest.mark.xfail(
-    "training.detector.test.accuracy" not in METRICS["metrics"],
-    reason="reports/ is from before the names changed",
-    strict=True,
-)
 
 
 def blocks(page, language):
@@ -208,12 +203,10 @@ def test_readme_has_at_most_700_visible_words():
     assert len([word for word in visible.split() if re.search(r"\w", word)]) <= 700
 
 
-@until_published
 def test_figures_in_the_readme_are_those_of_the_reference_report():
     assert TOOL["filled"](README, METRICS) == README
 
 
-@until_published
 def test_conclusions_in_the_readme_hold_in_the_reference_report():
     unseen = "training.detector.unseen.all"
     auroc, recall = (
@@ -238,7 +231,6 @@ def test_targets_of_links_exist(page):
             assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
-@until_published
 def test_chapters_that_the_readme_links_to_exist():
     for target in re.findall(r"\]\((reports/chapters/[^)#]+)\)", README):
         assert (ROOT / target).exists(), target

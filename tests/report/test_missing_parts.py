@@ -155,8 +155,5 @@ def test_other_data_are_not_taken_for_cifake(everything, shown, tmp_path, name):
     assert ("demo set" in text) == (name == "demo")
 
 
-@pytest.mark.skipif(
-    "training.detector.test.accuracy" not in REFERENCE, reason="the reference has older names"
-)
 def test_the_reference_report_has_every_number_that_the_summary_quotes(everything):
     assert not set(everything) - set(REFERENCE)
