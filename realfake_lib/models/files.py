@@ -1,6 +1,7 @@
 """Model files: a `.keras` file with its metadata beside it, checked before it is trusted."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def save(model, path, meta=None):
         raise ValueError("a saved model is float32: copy the weights into a float32 model first")
     with atomic_file(path) as temporary:
         model.save(temporary)
+        _settle(temporary)
         digest = model_metadata.sha256(temporary)
         # Never an old description beside a new model.
         model_metadata.path_of(path).unlink(missing_ok=True)
@@ -71,6 +73,26 @@ def save(model, path, meta=None):
     }
     model_metadata.write(path, written)
     return written
+
+
+def _settle(path):
+    """Take out of a ``.keras`` file what differs from one writing of a model to the next.
+
+    These are times, and memory addresses, by which Keras tells objects that layers share.
+    """
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    addresses = {}
+
+    def numbered(match):
+        return b'"shared_object_id": %d' % addresses.setdefault(match[1], len(addresses))
+
+    parts["config.json"] = re.sub(rb'"shared_object_id": (\d+)', numbered, parts["config.json"])
+    written = json.loads(parts["metadata.json"]) | {"date_saved": ""}
+    parts["metadata.json"] = json.dumps(written).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # of the year 1980
 
 
 def load(path):

@@ -1,6 +1,7 @@
 """Model files: what is saved comes back, and what is wrong with a file is said."""
 
 import json
+import time
 import zipfile
 
 import keras
@@ -19,6 +20,19 @@ def saved(tmp_path):
     path = tmp_path / "tiny.keras"
     models.save(model, path, {"threshold": 0.4, "temperature": 1.5})
     return model, path
+
+
+@pytest.mark.parametrize("network", ["tiny_cnn", "baseline_cnn", "deep_cnn"])
+def test_the_same_model_gives_the_same_bytes_whenever_it_is_saved(tmp_path, network):
+    model = models.build(network)
+    again = models.build(network)
+    again.set_weights(model.get_weights())
+    models.save(model, tmp_path / "a.keras")
+    time.sleep(2.1)  # a zip file tells times to two seconds
+    models.save(again, tmp_path / "b.keras")
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    read, _ = models.load(tmp_path / "b.keras")
+    np.testing.assert_array_equal(read(PIXELS), model(PIXELS))
 
 
 def change(path, **entries):
