@@ -10,8 +10,6 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-pytest.importorskip("ipywidgets")
-
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "examples" / "images").glob("*.png"))
 

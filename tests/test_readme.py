@@ -162,7 +162,8 @@ def _starts_a_server(place):
 
 def test_report_runs_with_the_cluster_of_its_page(place):
     # The page's other commands run in test_cluster_prediction.py.
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     (command,) = (line for line in commands("docs/cluster.md") if line.startswith("make"))
     with distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster:
         run(command.replace("tcp://scheduler:8786", cluster.scheduler_address), place)

@@ -1,12 +1,11 @@
 """Foolbox as an oracle for our attacks."""
 
+import foolbox
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from realfake_lib.robustness import attacks, detector
-
-foolbox = pytest.importorskip("foolbox")
 
 
 def run(attack, model, images, labels, epsilon):
