@@ -12,7 +12,8 @@ from realfake_lib import data
 from realfake_lib.evaluation import transfer_study
 from realfake_lib.models import transfer
 from realfake_lib.report import provenance
-from realfake_lib.training import distillation, pretrained
+from realfake_lib.training import pretrained
+from realfake_lib.training.distillation import SoftLabels
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "build" / "trainings"
@@ -29,50 +30,36 @@ def main(kinds=KINDS, seeds=SEEDS):
     """Train and keep what is missing."""
     dataset = data.load("cifake")
     task = (dataset, data.make_splits(dataset, seed=0))
-    folder = pretrained.folder()
-    origin = {"commit": provenance.git_state(ROOT)["commit"], "machine": machine()}
     if {"hard_labels", "detector", "fast"} & set(kinds):
-        teachers = [train_on_hard_labels(seed, task, folder, origin).model for seed in SEEDS]
+        ensemble = tuple(
+            kept("hard_labels", DETECTOR, *task, "hard_labels", seed).model for seed in SEEDS
+        )
     if "detector" in kinds:
-        lesson = distillation.Lesson(*task, tuple(teachers), notes=CHECKPOINTS)
         for seed in seeds:
-            distil(DETECTOR, lesson, seed, "detector", folder, origin)
+            distil("detector", DETECTOR, SoftLabels(*task, ensemble, cache=CHECKPOINTS), seed)
     if "fast" in kinds:
-        lesson = distillation.Lesson(*task, tuple(teachers[:OF_FAST]), notes=CHECKPOINTS)
-        distil(FAST, lesson, 0, "fast", folder, origin)
-    if "backbone" in kinds:
-        train_backbone(task, folder, origin)
+        distil("fast", FAST, SoftLabels(*task, ensemble[:OF_FAST], cache=CHECKPOINTS), 0)
+    if "backbone" in kinds:  # with ImageNet weights, every layer trained further on all images
+        weights = transfer.find_weights(BACKBONE, CUT).path
+        network = transfer_study.unfrozen_backbone(BACKBONE, weights, CUT, stem_stride=1)
+        kept(f"{BACKBONE}_finetuned", network, *task, "fine_tune_full", 0)
 
 
-def train_on_hard_labels(seed, task, folder, origin):
-    """One seed of the detector's network."""
-    arguments = (DETECTOR, *task, "hard_labels", seed)
-    fit = pretrained.fit(*arguments, "hard_labels", folder, checkpoint_dir=CHECKPOINTS)
-    report(f"{DETECTOR}, seed {seed}", fit)
+def distil(label, network, soft, seed):
+    """A network trained on the soft labels of an ensemble."""
+    arguments = (network, soft.named, soft.splits, "distilled", seed)
+    return kept(label, *arguments, relabelled=lambda: soft.relabelled)
+
+
+def kept(label, *arguments, **options):
+    """A training, from its checkpoint or else run here and then kept as one; a FitResult."""
+    folder, seed = pretrained.folder(), arguments[-1]
+    fit = pretrained.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS, **options)
+    report(f"{label}, seed {seed}", fit)
     if not fit.origin:
-        pretrained.save(fit, folder, "hard_labels", seed, pretrained.identity(*arguments), **origin)
+        origin = {"commit": provenance.git_state(ROOT)["commit"], "machine": machine()}
+        pretrained.save(fit, folder, label, seed, pretrained.identity(*arguments), **origin)
     return fit
-
-
-def distil(network, lesson, seed, label, folder, origin):
-    """A network trained on the soft labels of the teacher ensemble."""
-    arguments = (network, lesson, "distilled", seed)
-    fit = distillation.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS)
-    report(f"{network}, distilled, seed {seed}", fit)
-    if not fit.origin:
-        pretrained.save(fit, folder, label, seed, distillation.identity(*arguments), **origin)
-
-
-def train_backbone(task, folder, origin):
-    """A backbone with ImageNet weights, every layer trained further on all training images."""
-    weights = transfer.find_weights(BACKBONE, CUT).path
-    network = transfer_study.unfrozen_backbone(BACKBONE, weights, CUT, stem_stride=1)
-    label = f"{BACKBONE}_finetuned"
-    arguments = (network, *task, "fine_tune_full", 0)
-    fit = pretrained.fit(*arguments, label, folder, checkpoint_dir=CHECKPOINTS)
-    report(label, fit)
-    if not fit.origin:
-        pretrained.save(fit, folder, label, 0, pretrained.identity(*arguments), **origin)
 
 
 def report(name, fit):

@@ -1,0 +1,41 @@
+"""``make trainings``: makes what is missing, keeps it, and finds it the next time."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from realfake_lib import training
+from realfake_lib.training import loop, pretrained
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "pretrain.py"
+
+
+@pytest.fixture
+def script(task, recipe, tmp_path, monkeypatch):
+    """The script on a tiny task, with two networks in its ensemble."""
+    spec = importlib.util.spec_from_file_location("pretrain", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    dataset, splits = task
+    monkeypatch.setattr(module.data, "load", lambda name: dataset)
+    monkeypatch.setattr(module.data, "make_splits", lambda dataset, seed: splits)
+    for name in ("hard_labels", "distilled"):
+        monkeypatch.setitem(training.RECIPES, name, recipe.replace(epochs=1))
+    monkeypatch.setattr(pretrained, "folder", lambda: tmp_path / "trainings")
+    (tmp_path / "trainings").mkdir()
+    names = {"DETECTOR": "tiny_cnn", "FAST": "tiny_cnn", "SEEDS": (0, 1), "OF_FAST": 1}
+    for name, value in (names | {"CHECKPOINTS": tmp_path / "checkpoints"}).items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+def test_what_is_missing_is_trained_and_kept_once(script, tmp_path, monkeypatch, capsys):
+    script.main(("detector", "fast"), seeds=(0,))
+    made = sorted(path.name for path in (tmp_path / "trainings").iterdir())
+    names = ("detector-seed0", "fast-seed0", "hard_labels-seed0", "hard_labels-seed1")
+    assert made == [f"{name}.npz" for name in names]
+    monkeypatch.setattr(loop, "fit", None)  # the next call trains nothing
+    capsys.readouterr()
+    script.main(("detector", "fast"), seeds=(0,))
+    assert capsys.readouterr().out.count("not trained here") == 4
