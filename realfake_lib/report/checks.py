@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-import yaml
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
@@ -36,7 +35,6 @@ RULES = {
     "in `backticks`; plain counts up to 20, years, sizes such as 32×32, ε = 1/255, section numbers "
     "and levels such as 95 % interval or 1 % FPR may be typed",
     "template": "no template code: code cells say results, by run.text(…)",
-    "metric": "what is read of a stage is in report.yml, reports/metrics.json or a finished run",
     "tex": "no TeX: the report loads no MathJax; write x², ε, ≤ in Unicode",
     "image": "images come from run.figure(…), which numbers and captions them",
 }
@@ -78,14 +76,12 @@ class Problem:
         return f"{place}: [{self.rule}] {self.found} – {RULES[self.rule]}"
 
 
-def check(path, metrics=None):
+def check(path):
     """Problems of one notebook.
 
     Parameters
     ----------
     path : path
-    metrics : container of str, optional
-        Full names of metrics that stages give, to find mistyped ones by.
 
     Returns
     -------
@@ -98,33 +94,14 @@ def check(path, metrics=None):
         raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
     cells = list(enumerate(notebook.cells, start=1))
     problems = [*_check_whole(notebook), *_check_rhythm(cells)]
-    stages = {}  # variable → the stage whose results it holds
     for number, cell in cells:
         found = []
         if cell.cell_type == "code":
-            found = _check_code(cell, stages, metrics)
+            found = _check_code(cell)
         elif cell.cell_type == "markdown":
             found = _check_text(cell.source)
         problems += [(rule, number, *rest) for rule, *rest in dict.fromkeys(found)]
     return [Problem(rule, path, *rest) for rule, *rest in problems]
-
-
-def known_metrics(root):
-    """Names of the metrics that stages of a checkout give.
-
-    They are those that ``report.yml`` asks for, those of the reference report, and those of the
-    finished runs.
-    """
-    stages = yaml.safe_load((root / "report.yml").read_text("utf-8"))["stages"]
-    names = {
-        f"{stage}.{name}"
-        for stage, entry in stages.items()
-        for name in (entry.get("outputs") or {}).get("metrics", ())
-    }
-    for file in (root / "reports" / "metrics.json", *(root / "build").glob("*/metrics.json")):
-        if file.is_file():
-            names |= set(json.loads(file.read_text(encoding="utf-8"))["metrics"])
-    return names
 
 
 def typed_results(text):
@@ -220,16 +197,15 @@ def main(arguments=None):
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: notebooks/*.ipynb")
     parser.add_argument("--strip", action="store_true", help="clean the notebooks first")
     chosen = parser.parse_args(arguments)
-    paths, metrics, errors = chosen.notebooks, None, 0
+    paths, errors = chosen.notebooks, 0
     if not paths:
         root = settings.project_root() or Path.cwd()
         paths = sorted((root / "notebooks").glob("*.ipynb"))
-        metrics = known_metrics(root) if (root / "report.yml").is_file() else None
     for path in paths:
         try:
             if chosen.strip and normalise(path):
                 print(f"{path.name}: cleaned")
-            problems = check(path, metrics)
+            problems = check(path)
         except (UserError, OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             errors += 1
@@ -282,7 +258,7 @@ def _check_rhythm(cells):
                 yield "rhythm", number, f"code cell {run} in a row"
 
 
-def _check_code(cell, stages, metrics):
+def _check_code(cell):
     if cell.outputs or cell.execution_count is not None:
         yield "clean", "it has outputs"
     extra = set(cell.metadata) - {"tags"}
@@ -304,15 +280,10 @@ def _check_code(cell, stages, metrics):
                 yield "definitions", f"{node.name} is defined in the notebook"
         elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
             yield from _check_said(node.arg, node.value)
-        elif isinstance(node, ast.Assign):
-            stage = _input(node.value, stages)
-            stages |= {ast.unparse(target): stage for target in node.targets if stage}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in _SAYING:
             first = _SAYING[ast.unparse(node.func)]
             for said in [*node.args[first:], *(keyword.value for keyword in node.keywords)]:
                 yield from _check_said(ast.unparse(node.func), said)
-    if metrics is not None:
-        yield from _check_metrics(tree, stages, metrics)
 
 
 _SAYING = {"run.text": 0, "run.claim": 1, "run.tile": 0, "run.note": 0}
@@ -324,25 +295,6 @@ def _check_said(place, node):
     for text in _literals(node):
         for rule, found in _check_text(text):
             yield rule, f"{place}: {found}"
-
-
-def _input(node, stages):
-    """The stage whose results an expression stands for, or None."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "run.input" and node.args:
-        return getattr(node.args[0], "value", None)
-    return stages.get(ast.unparse(node))
-
-
-def _check_metrics(tree, stages, metrics):
-    """Names that ``run.input(stage).value(name)`` asks for."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        stage = _input(node.func.value, stages)
-        if stage and node.func.attr in ("value", "metric") and node.args:
-            name = getattr(node.args[0], "value", None)
-            if isinstance(name, str) and f"{stage}.{name}" not in metrics:
-                yield "metric", f"stage {stage} gives no {name!r}"
 
 
 def _literals(node):

@@ -13,7 +13,7 @@ from realfake_lib.report.published import PUBLISHED
 
 MISSING = "not recorded"
 
-_IN_SIDECAR = ("test.", "test_dedup.", "operating_point.")
+_IN_METADATA = ("test.", "test_dedup.", "operating_point.")
 _VERSIONS = ("tensorflow", "keras", "numpy")
 _CHANGES = {
     "clean": "none",
@@ -64,7 +64,7 @@ def with_report(meta, name, metrics):
         "training": {
             key: record
             for key, record in of_training.items()
-            if not key.startswith(_IN_SIDECAR + generators)
+            if not key.startswith(_IN_METADATA + generators)
         },
         "robustness": {
             key: record

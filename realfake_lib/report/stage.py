@@ -30,6 +30,7 @@ RESULT_FILES = (
     "arrays",
     "notes.json",
     "claims.json",
+    "missing.json",
 )
 PROFILES = ("standard", "full", "smoke")
 
@@ -93,7 +94,7 @@ class StageRun:
         # that was run again.
         self._strict = inputs is not None
         self._metrics, self._figures, self._tables, self._notes = {}, {}, {}, []
-        self._claims = {}
+        self._claims, self._asked_in_vain = {}, []
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
@@ -167,7 +168,16 @@ class StageRun:
 
     def value(self, name):
         """A metric that was kept before; :data:`values.MISSING` where this run has none."""
-        return values.read(self._metrics[name]) if name in self._metrics else values.MISSING
+        if name in self._metrics:
+            return values.read(self._metrics[name])
+        return self._missing(f"{self.name}.{name}")
+
+    def _missing(self, name):
+        """Keep in ``missing.json`` what was asked for in vain: a test looks for mistyped names."""
+        if name not in self._asked_in_vain:
+            self._asked_in_vain.append(name)
+            self._write("missing.json", self._asked_in_vain)
+        return values.MISSING
 
     def text(self, *paragraphs):
         """Say a result, as Markdown below the cell.
@@ -370,7 +380,7 @@ class StageRun:
                     f"stage {self.name!r} reads stage {name!r}, which report.yml does not declare",
                     f"Add it to the inputs of {self.name!r} in report.yml.",
                 )
-            return StageInput(name, Path(self._inputs[name]))
+            return StageInput(name, Path(self._inputs[name]), missing=self._missing)
         if dataset is not None:
             self._fingerprint = dataset.fingerprint
         root = _root()
@@ -381,7 +391,7 @@ class StageRun:
         for place in places:
             if not (place / "metrics.json").is_file():
                 continue
-            found = StageInput(name, place, merged=place == places[-1])
+            found = StageInput(name, place, place == places[-1], self._missing)
             if None not in (self._fingerprint, found.fingerprint) and (
                 self._fingerprint != found.fingerprint
             ):
@@ -430,8 +440,9 @@ class StageInput:
         Of the data that the results come from, where it was kept.
     """
 
-    def __init__(self, name, folder, merged=False):
+    def __init__(self, name, folder, merged=False, missing=lambda name: values.MISSING):
         self.name = name
+        self._asked_in_vain = missing
         self.folder = Path(folder)
         metrics = _read(self.folder / "metrics.json")
         self.fingerprint = metrics.get("data", {}).get("fingerprint") if merged else self._data()
@@ -462,9 +473,11 @@ class StageInput:
         """Value of a metric as :class:`values.Number`, bool or str.
 
         It is :data:`values.MISSING` where the stage left none of that name: a run may lack weights
-        or generators. That no name is mistyped is checked by a test.
+        or generators.
         """
-        return values.read(self.metrics[name]) if name in self.metrics else values.MISSING
+        if name in self.metrics:
+            return values.read(self.metrics[name])
+        return self._asked_in_vain(f"{self.name}.{name}")
 
     def table(self, name):
         """A table as pandas DataFrame."""

@@ -25,8 +25,8 @@ def path(tmp_path):
     return tmp_path / "02_training.ipynb"
 
 
-def broken(path, *cells, metrics=None, **rest):
-    found = checks.check(notebook(path, *cells, **rest), metrics)
+def broken(path, *cells, **rest):
+    found = checks.check(notebook(path, *cells, **rest))
     return [(problem.rule, problem.cell) for problem in found]
 
 
@@ -201,19 +201,6 @@ def test_template_code_is_found(path):
     assert broken(path, *cells) == [("template", 3), ("template", 4)]
 
 
-def test_a_metric_that_no_stage_gives_is_found(path):
-    read = new_code_cell("training = run.input('training')\nother = training\nx = other")
-    asked = new_code_cell(
-        "training.value('detector.accuracy')\nother.value('detector.acuracy')\n"
-        "training.value(f'{name}.accuracy')\nrun.value('mine')"
-    )
-    alone = new_code_cell("run.input('grad_cam').value('gain')")
-    metrics = {"training.detector.accuracy", "grad_cam.gains"}
-    cells = (new_markdown_cell("Words."), read, asked, alone)
-    assert broken(path, *cells, metrics=metrics) == [("metric", 5), ("metric", 6)]
-    assert broken(path, *cells) == []
-
-
 def test_tex_and_pictures_in_the_text_are_found(path):
     cells = [
         new_markdown_cell("$x^2$"),
@@ -278,16 +265,6 @@ def test_without_arguments_the_command_takes_the_checkouts_notebooks(tmp_path, m
     checks.normalise(notebook(tmp_path / "notebooks" / "01_a.ipynb"))
     assert checks.main([]) == 0
     assert "1 notebooks checked, 0 problems" in capsys.readouterr().out
-
-
-def test_the_metrics_that_count_are_those_asked_for_published_and_found_in_runs(tmp_path):
-    for folder, name in (("reports", "a.b"), ("build/smoke", "c.d")):
-        (tmp_path / folder).mkdir(parents=True)
-        text = json.dumps({"metrics": {name: {"value": 1}}})
-        (tmp_path / folder / "metrics.json").write_text(text)
-    stages = "stages: {e: {outputs: {metrics: [f]}}, g: {}}"
-    (tmp_path / "report.yml").write_text(stages)
-    assert checks.known_metrics(tmp_path) == {"a.b", "c.d", "e.f"}
 
 
 def test_the_committed_notebooks_keep_every_rule(capsys):

@@ -422,6 +422,10 @@ def test_a_result_that_is_missing_is_named_with_those_there_are(checkout):
     leave(checkout / "build/standard/stages/first")
     first = stage("second").input("first")
     assert first.value("b").missing
+    run = stage("third")
+    assert run.value("c").missing and run.input("first").value("b").missing
+    asked = json.loads((run.folder / "missing.json").read_text("utf-8"))
+    assert asked == ["third.c", "first.b"]
     with pytest.raises(UserError, match=r"no metric 'b'(.|\n)*a\.b"):
         first.metric("b")
     with pytest.raises(UserError, match=r"no table 'b'(.|\n)*indexed, plain"):
