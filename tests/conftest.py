@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the demo set, CIFAKE where it can be had, and a smoke report."""
+"""Fixtures shared by all tests: the demo set, CIFAKE where it is available, and a smoke report."""
 
 import json
 import os

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTEAD = {
     r"(un)?taught|teachers|lessons?": "distilled from, teacher ensemble, trained on hard labels",
     r"mirror(ed)? (images?|pictures?)|asked (twice|about)": "test-time augmentation",
-    r"coins?( toss(es)?)?": "chance level, AUROC 0.5",
+    r"(a |like )coins?( toss(es)?)?|coin toss(es)?": "chance level, AUROC 0.5",
     r"pictures?": "image, photograph",
     r"twins?": "duplicates",
     r"fakes found|(photographs )?accus\w+|call(s|ed)? (\S+ ){0,3}fake|false alarms?": (
@@ -26,7 +26,12 @@ INSTEAD = {
 }
 """Regular expression of a wording → the field's. An underscore counts as a space."""
 
-READ = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+READ = {
+    tokenize.NAME,
+    tokenize.STRING,
+    tokenize.COMMENT,
+    getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING),
+}
 
 WORDINGS = [(re.compile(rf"\b({old})\b", re.I), new) for old, new in INSTEAD.items()]
 
@@ -48,11 +53,12 @@ def found(text):
 
 
 def text_of(path):
-    """What people read of a file: of code its strings and comments."""
+    """What people read of a file: of code its names, strings and comments."""
     if path.suffix == ".py":
         with tokenize.open(path) as stream:
             tokens = [t for t in tokenize.generate_tokens(stream.readline) if t.type in READ]
-        return "\n".join(token.string for token in tokens)
+        # A name of several words, SoftLabels, is read as these words.
+        return "\n".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", token.string) for token in tokens)
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])

@@ -260,8 +260,6 @@ def _place(chapter):
             "notebook": chapter.notebook,
             "open": "method" in tags,
         }
-        if "remove" in tags:
-            continue
         if number == 1 and cell.cell_type == "markdown":
             _take_title(chapter, cell)
         if cell.cell_type == "markdown" and "abstract" in tags:

@@ -18,7 +18,7 @@ import nbformat
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 
-TAGS = ("abstract", "finding", "method", "parameters", "remove")
+TAGS = ("abstract", "finding", "method", "parameters")
 """Tags of cells that mean something to the report."""
 
 RULES = {

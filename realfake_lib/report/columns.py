@@ -2,6 +2,7 @@
 
 import numbers
 
+from realfake_lib.report import values
 from realfake_lib.report.values import fixed, plain
 
 
@@ -18,11 +19,7 @@ def decimals(digits):
 def signed(digits, scale=1):
     """Formatter of differences, with their sign; ``scale=100`` for percentage points."""
 
-    def write(value):
-        text = fixed(scale * value, digits)
-        return f"+{text}" if value > 0 and float(text) else text
-
-    return write
+    return lambda value: values.signed(scale * value, digits)
 
 
 def p_value(value):
@@ -40,7 +37,6 @@ COLUMNS = {
     "real_recall": ("recall of REAL (%)", _PERCENT),
     "recall": ("recall of FAKE (%)", _PERCENT),
     "precision": ("precision (%)", _PERCENT),
-    "predicted_fake": ("predicted FAKE (%)", _PERCENT),
     "false_positive_rate": ("false-positive rate (%)", _PERCENT),
     "accuracy_dedup": ("accuracy without duplicates (%)", percent(2)),
     "tpr_at_fpr_01": ("recall at 1 % FPR (%)", _PERCENT),

@@ -165,8 +165,8 @@ _highlight = Highlight2HTML(pygments_lexer="python")
 
 def _size(png):
     """Width and height of a base64 PNG in pixels."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
-        return picture.size
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        return image.size
 
 
 # --- first page and appendix ---------------------------------------------------------------------

@@ -36,16 +36,12 @@ _HARMLESS = {
     "classmethod",
     "contextmanager",
     "dataclass",
-    "final",
     "function",
     "lru_cache",
     "needed_for",
-    "overload",
     "property",
-    "singledispatch",
     "staticmethod",
     "styled",
-    "total_ordering",
     "wraps",
 }
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

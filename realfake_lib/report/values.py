@@ -146,11 +146,11 @@ def of(tree):
 # --- how numbers are written ---------------------------------------------------------------------
 
 
-def fixed(value, digits, grouping=True):
+def fixed(value, digits):
     """A number with so many decimals, a true minus sign and grouped thousands."""
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
-    text = f"{abs(value):,.{digits}f}" if grouping else f"{abs(value):.{digits}f}"
+    text = f"{abs(value):,.{digits}f}"
     return (MINUS if value < 0 and float(text.replace(",", "")) else "") + text
 
 
@@ -194,10 +194,14 @@ def plain(value):
     return str(value)
 
 
+def signed(value, digits):
+    """A difference with its sign: 0.42 → ``+0.4``, −0.01 → ``0.0``."""
+    text = fixed(value, digits)
+    return f"+{text}" if value > 0 and text.strip("0.,") else text
+
+
 def _points(value, digits):
-    text = fixed(100 * value, digits)
-    sign = "+" if value > 0 and float(text) else ""
-    return f"{sign}{text}{NBSP}pp"
+    return f"{signed(100 * value, digits)}{NBSP}pp"
 
 
 def _range_pct(value, digits):

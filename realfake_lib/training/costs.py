@@ -151,23 +151,3 @@ def lowest_val_loss(fits):
         Its key; the first one of equals.
     """
     return min(fits, key=lambda each: fits[each].history["val_loss"].iloc[-1])
-
-
-def last_over_seeds(fits):
-    """How trainings that differ in their seed alone end on validation images.
-
-    Parameters
-    ----------
-    fits : iterable of FitResult
-
-    Returns
-    -------
-    list of (str, float, (float, float))
-        ``accuracy`` in [0, 1] and ``loss`` of the last epoch: mean, then lowest and highest.
-    """
-    last = pd.DataFrame([fit.history.iloc[-1] for fit in fits])
-    columns = {"accuracy": last["val_accuracy"], "loss": last["val_loss"]}
-    return [
-        (name, float(column.mean()), (float(column.min()), float(column.max())))
-        for name, column in columns.items()
-    ]

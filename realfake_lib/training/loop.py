@@ -248,7 +248,7 @@ def fine_tune(
 
 
 def prepared(model, unfreeze_from=None, norm="frozen"):
-    """The copy of a backbone that :func:`fine_tune` trains: its layers thawed as asked for.
+    """The copy of a backbone that :func:`fine_tune` trains: its layers unfrozen as asked for.
 
     Parameters and errors as for :func:`fine_tune`.
 

@@ -220,7 +220,7 @@ def test_a_training_of_two_names_is_predicted_once(brightness_detector, pictures
         return len(asked)
 
     monkeypatch.setattr(final, "predict", predict)
-    fits = {"best": one, "deep": other, "best, seed 0": one}
+    fits = {"detector": one, "hard_labels": other, "detector, seed 0": one}
     said = final.predict_each(fits, *pictures, flip=True)
-    assert said == {"best": 1, "deep": 2, "best, seed 0": 1}
+    assert said == {"detector": 1, "hard_labels": 2, "detector, seed 0": 1}
     assert all(options == {"flip": True} for options in asked)

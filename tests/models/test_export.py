@@ -47,11 +47,11 @@ def test_the_same_network_gives_the_same_bytes(tiny):
 
 
 def test_two_builds_of_a_network_differ_in_their_weights_alone(tiny):
-    first, second = (onnx.load_from_string(export.to_bytes(m)) for m in (tiny, twin_of(tiny)))
+    first, second = (onnx.load_from_string(export.to_bytes(m)) for m in (tiny, copy_of(tiny)))
     assert first == second
 
 
-def twin_of(model):
+def copy_of(model):
     copy = models.build(model.name, model.input_shape[1])
     copy.set_weights(model.get_weights())
     return copy

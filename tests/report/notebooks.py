@@ -109,5 +109,4 @@ def summary(build):
         run.figure(figure(8.5), "first", caption="First figure.", alt="A wide one.")
 
     made.code("run.text(…)", "abstract", say=say)
-    made.text("Nobody sees this.", "remove")
     return made

@@ -192,10 +192,6 @@ def test_the_method_is_shown_open_and_other_code_folded_with_what_it_printed(pag
     assert text.rindex("<details", 0, said) > text.rindex("</details>", 0, said)
 
 
-def test_a_cell_tagged_remove_is_not_shown(page):
-    assert "Nobody sees this" not in page.text
-
-
 def test_the_front_page_warns_of_demo_data(build, stages, page):
     assert page.all("section", id="demo-warning", role="alert")
     real = METRICS | {"data": METRICS["data"] | {"is_demo": False, "name": "CIFAKE"}}

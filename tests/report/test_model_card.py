@@ -151,7 +151,7 @@ def test_the_examples_load_this_very_file():
         compile(block, "card", "exec")
 
 
-def test_who_taught_a_detector_is_said():
+def test_what_a_detector_was_distilled_from_is_said():
     assert "seeds 3, 1:" in row(
         model_card.render(META | {"ensemble_seeds": [3, 1]}, "fast"), "distilled from"
     )

@@ -81,10 +81,3 @@ def several():
 
 def test_the_training_that_ends_best_is_chosen(several):
     assert costs.lowest_val_loss(several) == 1
-
-
-def test_seeds_are_summed_up_by_how_they_end(several):
-    assert costs.last_over_seeds(several.values()) == [
-        ("accuracy", pytest.approx(0.8), (0.7, 0.9)),
-        ("loss", pytest.approx(0.2), (0.1, 0.3)),
-    ]
