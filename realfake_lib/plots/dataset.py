@@ -117,7 +117,7 @@ def power_spectrum(images, labels, rows=None, n=5000, seed=0):
     right.set(
         title="FAKE against REAL",
         xlabel="horizontal frequency\n(cycles per pixel)",
-        ylabel="vertical frequency",
+        ylabel="vertical frequency\n(cycles per pixel)",
     )
     figure.colorbar(difference, ax=right, label="power, FAKE over REAL (dB)", shrink=0.85)
     return figure

@@ -8,6 +8,7 @@ import functools
 
 import jinja2
 
+from realfake_lib.data.generators import GRIDS
 from realfake_lib.report import values
 from realfake_lib.report.published import PUBLISHED
 
@@ -19,11 +20,31 @@ _CHANGES = {
     "clean": "none",
     "pgd": "attack (PGD), each pixel moved by at most {}/255",
     "jpeg": "compressed as JPEG once more, quality {}",
-    "gaussian_blur": "blurred, standard deviation {} pixels",
+    "gaussian_blur": "blurred, σ = {} px",
     "gaussian_noise": "Gaussian noise, standard deviation {} of the range",
     "rescale_and_back": "shrunk to {} of its side and enlarged again",
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
+
+_RECIPE = {
+    "epochs": "epochs {epochs}",
+    "batch_size": "batch size {batch_size}",
+    "optimizer": "optimizer {optimizer}",
+    "learning_rate": "highest learning rate {learning_rate}",
+    "schedule": "schedule {schedule}",
+    "warmup": "warmup in {warmup:pct(0)} of the steps",
+    "weight_decay": "weight decay {weight_decay}",
+    "label_smoothing": "label smoothing {label_smoothing}",
+    "augment": "augmentation by {augment}",
+    "data_pruning": "easy images left out with probability {data_pruning} in the first "
+    "{data_pruning_share:pct(0)} of the epochs",
+    "crop_size": "random crops of {crop_size:pct(0)} of the side in the first "
+    "{crop_share:pct(0)} of the epochs",
+    "auxiliary_class_loss": "auxiliary class loss with weight {auxiliary_class_loss}",
+}
+"""What a card says of a recipe, by the field that it depends on."""
+
+_OFF = {"crop_size": 1, "augment": "none"}  # of the other fields: 0
 
 
 def with_report(meta, name, metrics):
@@ -175,6 +196,15 @@ def _shown(value, code, digits=None):
     return f"{number:{code}{option}}"
 
 
+def _recipe(recipe):
+    """A recipe in words, without what it does not use."""
+    if not isinstance(recipe, dict):
+        return str(recipe)
+    numbers = values.of(recipe)
+    used = [words for key, words in _RECIPE.items() if recipe.get(key, 0) not in (0, _OFF.get(key))]
+    return ", ".join(used).format(**numbers).replace("_", " ")
+
+
 def _pairs(value):
     """A mapping as ``key value, key value``; anything else as it is."""
     if not isinstance(value, dict):
@@ -201,5 +231,6 @@ def _environment():
         code: lambda value, digits=None, code=code: _shown(value, code, digits)
         for code in ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
     }
-    environment.filters["pairs"] = _pairs
+    environment.filters |= {"pairs": _pairs, "recipe": _recipe}
+    environment.filters["generator"] = lambda name: GRIDS[name].title if name in GRIDS else name
     return environment

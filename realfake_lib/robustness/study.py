@@ -100,46 +100,17 @@ def metrics(table):
 
     Yields
     ------
-    (str, float, (float, float))
-        Such as ``"pgd_1.accuracy"``, the accuracy, and its 95 % interval.
+    (str, float, (float, float)) or (str, float)
+        Such as ``"pgd_1.accuracy"``, the accuracy, and its 95 % interval; under corruptions also
+        ``"jpeg_50.auroc"`` and the AUROC, without an interval.
     """
     kind, strength = ("attack", "epsilon") if "attack" in table else ("corruption", "severity")
     # Without attack all are the same.
     names = table[kind].combine(table[strength], metric_name)
     for row in table[~names.duplicated()].assign(name=names).itertuples():
         yield f"{row.name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
-
-
-def against_published(curve, accuracies, low=-1.0, high=1.0):
-    """Accuracies under FGSM that others measured, next to ours at the same radius.
-
-    Parameters
-    ----------
-    curve : pandas.DataFrame
-        One detector's rows of :func:`accuracy_curves`.
-    accuracies : dict of float to float
-        Their epsilon to their accuracy.
-    low, high : float
-        The range that their inputs were scaled to, in which their epsilon counts.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``published_epsilon``, ``epsilon`` (in grey levels), ``published_accuracy``, ``accuracy``
-        (interpolated between the neighbouring radii of the curve, NaN beyond the largest).
-    """
-    fgsm = curve[curve["attack"] == "fgsm"].sort_values("epsilon")
-    theirs = np.array(list(accuracies))
-    ours = theirs * 255 / (high - low)
-    here = np.interp(ours, fgsm["epsilon"], fgsm["accuracy"], right=np.nan)
-    return pd.DataFrame(
-        {
-            "published_epsilon": theirs,
-            "epsilon": ours,
-            "published_accuracy": list(accuracies.values()),
-            "accuracy": here,
-        }
-    )
+        if "auroc" in table:
+            yield f"{row.name}.auroc", row.auroc
 
 
 def corruption_tables(detectors, images, labels, seed=0):

@@ -61,7 +61,9 @@ def test_own_and_published_accuracies_are_ranked_together(training):
         "worse": {"title": "Worse", "accuracy": 0.9, "source": "s", "params": 5},
         "no_accuracy": {"title": "None", "source": "s"},
     }
-    frame = summary.against_published(training, published)
-    assert list(frame["name"]) == ["Better", "detector", "Worse", "baseline, flips only"]
-    assert list(frame["ours"]) == [False, True, False, True]
-    assert frame.loc[1, "low"] == 0.96 and pd.isna(frame.loc[0, "low"])
+    transfer = Stage({"efficientnet_lite0_finetuned.test.accuracy": Number(0.99)})
+    frame = summary.against_published(published, training, transfer)
+    ranked = ["EfficientNet-Lite0", "Better", "detector", "Worse", "baseline, flips only"]
+    assert list(frame["name"]) == ranked
+    assert list(frame["ours"]) == [True, False, True, False, True]
+    assert frame.loc[2, "low"] == 0.96 and pd.isna(frame.loc[1, "low"])

@@ -116,15 +116,6 @@ def test_an_attack_below_half_a_grey_level_does_not_survive_in_a_file(model, ima
     assert accuracy[:3] == [1, 0.5, 1]
 
 
-def test_published_radii_are_put_on_our_scale(model, images):
-    x, y = images
-    curves = study.accuracy_curves({"a": model}, x, y, [1, 3], steps=3)
-    table = study.against_published(curves, {1 / 127.5: 0.8, 2 / 127.5: 0.7, 0.5: 0.1})
-    assert table["epsilon"].tolist() == pytest.approx([1, 2, 63.75])
-    assert table["accuracy"].tolist()[:2] == pytest.approx([20 / 24, 16 / 24])
-    assert np.isnan(table["accuracy"][2])
-
-
 def test_corruptions_are_tabled_for_every_detector(model, images):
     x, y = images
     table = study.corruption_tables({"a": model, "b": model}, x.astype("uint8"), y)
