@@ -65,8 +65,6 @@ COLUMNS = {
     "rank_correlation": ("rank correlation", decimals(2)),
     "ssim": ("SSIM", decimals(2)),
     "empty": ("empty maps (%)", _PERCENT),
-    "published_accuracy": ("published accuracy (%)", _PERCENT),
-    "published_epsilon": ("published ε", plain),
     # counts of images
     "n_train": ("training images", plain),
     "in_train": ("also in training", plain),
