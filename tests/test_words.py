@@ -58,7 +58,8 @@ def text_of(path):
         with tokenize.open(path) as stream:
             tokens = [t for t in tokenize.generate_tokens(stream.readline) if t.type in READ]
         # A name of several words, SoftLabels, is read as these words.
-        return "\n".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", token.string) for token in tokens)
+        text = "\n".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", token.string) for token in tokens)
+        return re.sub(r"(?<=\S )[\"']\n[fr]?[\"']", "", text)  # a text in two pieces is one
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
@@ -81,3 +82,9 @@ def test_what_people_read_uses_the_words_of_the_field(path):
 @pytest.mark.parametrize("text", ["no better than a coin toss", "its twin", "n_called_fake"])
 def test_a_wording_is_found_in_prose_and_names(text):
     assert list(found(text))
+
+
+def test_a_wording_is_found_across_two_pieces_of_a_text(tmp_path):
+    code = tmp_path / "some.py"
+    code.write_text('say = (\n    f"{names} could not be "\n    f"had here"\n)\n')
+    assert list(found(text_of(code)))

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -86,8 +87,8 @@ class UnseenGenerators:
         for name, reason in self.missing.items():
             by_reason.setdefault(reason, []).append(GRIDS[name].title)
         return [
-            f"Fakes by generators that no detector here has met ({', '.join(titles)}) could not be "
-            f"had, so no detector was tested on them: {reason}"
+            f"No detector is tested on unseen generators: images of {', '.join(titles)} are not "
+            f"available ({reason}). REALFAKE_GENERATORS can name a folder that has them."
             for reason, titles in by_reason.items()
         ]
 
@@ -127,8 +128,9 @@ def load_unseen(cache=None, allow_download=True, folder=None):
                     grid.url, cache / "generators" / grid.file, known_hash=f"sha256:{grid.sha256}"
                 )
             except fetch.DownloadError as error:
-                reason = reason or error.message
-                no_network = error.message if error.unreachable else None
+                if error.unreachable:
+                    no_network = f"no connection to {urlsplit(grid.url).hostname}"
+                reason = reason or no_network or error.message
         if path is None:
             reason = reason or no_network or "not here, and no download was allowed"
             missing[name] = f"{wrong}; {reason}" if wrong else reason
