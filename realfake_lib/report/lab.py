@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from realfake_lib import environment
+from realfake_lib.report import kernels
 
 SILENT = (
     "--LabApp.news_url=None",
@@ -27,10 +28,11 @@ def main(arguments):
             flush=True,
         )
     root = Path(__file__).resolve().parent.parent.parent
+    jupyter = root / "build" / "interactive" / "jupyter"
+    kernels.prepare(jupyter)
     command = [sys.executable, "-m", "jupyterlab", *SILENT, *arguments]
-    os.execve(
-        sys.executable, command, environment.for_child(root, npm_config_update_notifier="false")
-    )
+    own = kernels.environment(jupyter) | {"npm_config_update_notifier": "false"}
+    os.execve(sys.executable, command, environment.for_child(root, **own))
 
 
 if __name__ == "__main__":

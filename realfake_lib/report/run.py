@@ -21,7 +21,7 @@ import psutil
 from realfake_lib import cluster as clusters
 from realfake_lib import environment, progress, settings
 from realfake_lib.errors import StageFailed, UserError
-from realfake_lib.report import failures, keys, provenance
+from realfake_lib.report import failures, kernels, keys, provenance
 from realfake_lib.report import plan as planning
 from realfake_lib.report.processes import end_family
 from realfake_lib.report.stage import VARIABLE, write_json
@@ -326,7 +326,7 @@ def _run_stages(plan, identity, states, jobs, terminal, cluster):
     ready, running, failed = [], {}, []
     same = set()  # stages that ran again and left the results that they had
     if todo:
-        _prepare_jupyter(plan.build)
+        kernels.prepare(plan.build / "jupyter")
     try:
         while sorter.is_active():
             ready = sorted([*ready, *sorter.get_ready()], key=list(todo).index)
@@ -534,40 +534,14 @@ def _environment(plan, told, lines, cluster):
         VARIABLE: json.dumps(told),
         progress.VARIABLE: str(lines),
         clusters.VARIABLE: cluster or "",
-        # An own kernel specification: "python3" of another installation must not run our notebooks.
-        "JUPYTER_PATH": str(build / "jupyter"),
+        **kernels.environment(build / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
-        "IPYTHONDIR": str(build / "jupyter" / "ipython"),
         "PYTHONHASHSEED": "0",
         "PYTHONIOENCODING": "utf-8",  # of the log, whatever the terminal can show
         "MPLBACKEND": "Agg",  # figures are shown by run.figure alone
-        "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     return environment.for_child(plan.root, **own)
-
-
-def _prepare_jupyter(build):
-    """A kernel specification for this very Python, and an IPython profile of the report's own."""
-    write_json(
-        build / "jupyter" / "kernels" / "python3" / "kernel.json",
-        {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "Python 3",
-            "language": "python",
-        },
-    )
-    profile = build / "jupyter" / "ipython" / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text(
-        "c = get_config()\n"
-        # TensorFlow's C++ log lines differ from run to run: to the log file, not into cells.
-        "c.IPKernelApp.capture_fd_output = False\n"
-        "c.HistoryManager.enabled = False\n"
-        # A numpy.py beside the notebook must not stand in for NumPy.
-        "c.InteractiveShellApp.ignore_cwd = True\n",
-        encoding="utf-8",
-    )
 
 
 # --- the output folder --------------------------------------------------------------------------

@@ -68,7 +68,9 @@ def test_without_network_only_one_attempt_is_made(monkeypatch):
     monkeypatch.setattr(fetch, "download", fail)
     loaded = generators.load_unseen()
     assert len(asked) == 1
-    assert loaded.missing == dict.fromkeys(generators.GRIDS, "no connection to raw.githubusercontent.com")
+    assert loaded.missing == dict.fromkeys(
+        generators.GRIDS, "no connection to raw.githubusercontent.com"
+    )
 
 
 def test_a_grid_gone_from_its_server_does_not_keep_the_others_away(grids, monkeypatch):
