@@ -138,6 +138,16 @@ def test_the_summary_says_nothing_of_what_a_run_lacks(everything, shown, tmp_pat
         assert not (found := re.search(PARTS[part][1], text)), (part, found)
 
 
+def test_the_abstract_says_that_other_generators_were_not_tested(everything, shown, tmp_path):
+    without = {name: one for name, one in everything.items() if ".unseen." not in name}
+    execute(tmp_path, without)
+    said = "did not test it on other generators"
+    assert said in text_of(shown)
+    shown.clear()
+    execute(tmp_path, everything)
+    assert said not in text_of(shown)
+
+
 @pytest.mark.parametrize("kind", ["ci", "n", "seed"])
 def test_the_summary_comes_out_without_what_metrics_say_of_themselves(
     everything, shown, tmp_path, kind
