@@ -14,6 +14,7 @@ from realfake_lib import data, training
 from realfake_lib.evaluation import metrics
 from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.verdict import OperatingPoint, choose_operating_point
+from realfake_lib.names import in_words
 from realfake_lib.settings import FAKE, REAL
 
 
@@ -104,10 +105,11 @@ class FinalScores:
         Returns
         -------
         dict of str to (n,) float64 array
+            By the generator's title, or the class.
         """
         own = {"REAL": self.p_fake[self.y_test == REAL], "FAKE": self.p_fake[self.y_test == FAKE]}
-        unseen = {name: self.point.p_fake(logits) for name, logits in self.unseen_logits.items()}
-        return own | unseen
+        unseen = self.unseen_logits.items()
+        return own | {in_words(name): self.point.p_fake(logits) for name, logits in unseen}
 
     def parts(self):
         """Yield ``(prefix, items, n)`` for each group of metrics, ready for ``run.metrics``."""
@@ -337,30 +339,35 @@ def _unseen_scores(p_of_fakes, p_of_reals, threshold):
     )
 
 
-def unseen_table(results):
-    """The known generator and the unseen ones side by side, two rows a model.
+UNSEEN = {
+    "auroc": "AUROC of FAKE against REAL test images, by generator; chance level is one half.",
+    "fake_recall": "Recall of FAKE (%) by generator, at the threshold chosen on validation images.",
+}
+"""Measures of :func:`unseen_table`, with the caption of each."""
+
+
+def unseen_table(results, measure):
+    """The known generator and the unseen ones side by side, a row a model.
 
     Parameters
     ----------
     results : dict of str to FinalScores
+    measure : str
+        A key of :data:`UNSEEN`.
 
     Returns
     -------
     DataFrame
-        Index ``model`` and ``measure``, which is ``"AUROC"`` or ``"recall"`` (at the threshold
-        chosen on validation); columns ``known`` (the data set's own fakes), then a column a
-        generator and ``all``.
+        Index ``model``; columns ``training generator`` (the data set's own fakes), then a column a
+        generator and ``all`` of them together.
     """
     rows = []
     for name, result in results.items():
-        own = result.p_fake[result.y_test == FAKE]
-        recall = {"known": float(np.mean(own >= result.point.threshold))}
-        auroc = {"known": result.test.auroc}
-        for generator, scores in result.unseen.items():
-            recall[generator], auroc[generator] = scores.fake_recall, scores.auroc
-        rows += [{"model": name, "measure": "AUROC", **auroc}]
-        rows += [{"model": name, "measure": "recall", **recall}]
-    return pd.DataFrame(rows).set_index(["model", "measure"])
+        own = result.p_fake[result.y_test == FAKE] >= result.point.threshold
+        known = {"auroc": result.test.auroc, "fake_recall": float(np.mean(own))}
+        row = {"model": name, "training generator": known[measure]}
+        rows.append(row | {key: getattr(one, measure) for key, one in result.unseen.items()})
+    return pd.DataFrame(rows).set_index("model")
 
 
 def headline_table(results):

@@ -11,6 +11,7 @@ from realfake_lib import models
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
+from realfake_lib.names import TRAININGS
 from realfake_lib.training import pretrained
 from realfake_lib.training.features import extract_cuts, fit_frozen, fit_head
 from realfake_lib.training.in_domain import transferred
@@ -223,18 +224,6 @@ def _deepest(backbone, cuts, image_size, input_size, weights, seed):
     return None
 
 
-STRATEGIES = {
-    "random_frozen": "random weights, frozen",
-    "frozen": "ImageNet, frozen",
-    "finetuned": "ImageNet, fine-tuned",
-    "finetuned_few": "ImageNet, fine-tuned",
-    "scratch": "from scratch",
-    "objects_frozen": "object classes, frozen",
-    "from_objects": "object classes, fine-tuned",
-}
-"""End of a model's name to how it was trained."""
-
-
 @dataclass(frozen=True)
 class Start:
     """What a training starts from.
@@ -243,7 +232,7 @@ class Start:
     ----------
     network : str
     end : str
-        A key of :data:`STRATEGIES`.
+        A key of :data:`~realfake_lib.names.TRAININGS`.
     model : keras.Model
     recipe : Recipe or None
         None: only a logistic head is fitted, on frozen features.
@@ -271,7 +260,7 @@ class Start:
     @property
     def training(self):
         """How it is trained, in words."""
-        return STRATEGIES[self.end]
+        return TRAININGS[self.end]
 
 
 def starts(backbone, weights, small_network, by_objects, epochs, image_size, seed=0):
@@ -467,7 +456,7 @@ def strategies(results, backbones, all_images=None):
     Parameters
     ----------
     results : dict of str to FinalScores
-        Named ``<network>_<end>``, with an end of :data:`STRATEGIES`.
+        Named ``<network>_<end>``, with an end of :data:`~realfake_lib.names.TRAININGS`.
     backbones : sequence of str
     all_images : str, optional
         The model that was trained on all images.
@@ -480,9 +469,10 @@ def strategies(results, backbones, all_images=None):
     rows = []
     for backbone in backbones:
         own = {name: name.removeprefix(f"{backbone}_") for name in results}
-        own = {name: STRATEGIES[end] for name, end in own.items() if end in STRATEGIES}
+        own = {name: TRAININGS[end] for name, end in own.items() if end in TRAININGS}
         for name, strategy in own.items():
             low, high = results[name].test.intervals["accuracy"]
+            strategy = strategy.removesuffix(" on few images")  # unless it is on all
             strategy += " on all images" if name == all_images else ""
             rows.append((backbone, strategy, results[name].test.accuracy, low, high))
     return pd.DataFrame(rows, columns=["backbone", "strategy", "accuracy", "ci_low", "ci_high"])

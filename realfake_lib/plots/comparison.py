@@ -1,6 +1,7 @@
 """Figures that compare detectors: with each other, with published ones, on unseen generators."""
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from realfake_lib.evaluation.comparison import pareto
@@ -105,7 +106,8 @@ def accuracy_vs_cost(table, costs):
     figure.set_layout_engine("none")  # names are placed by pixels, so nothing may move any more
     for ax, cost in zip(axes, costs, strict=True):
         x, y = table[cost].to_numpy(float), table["accuracy"].to_numpy(float)
-        _name_points(ax, x, y, names, pareto(x, y))
+        front = pareto(x, y)
+        _name_points(ax, x, y, names, front, lifted=front)
     return figure
 
 
@@ -383,8 +385,11 @@ def by_condition(table):
     return figure
 
 
-def _name_points(ax, x, y, names, bold):
-    """Names to the right of their points, moved up or down where they would overlap."""
+def _name_points(ax, x, y, names, bold, lifted=False):
+    """Names to the right of their points, moved up or down where they would overlap.
+
+    Those ``lifted`` stand above a line that leaves their point to the right.
+    """
     ax.figure.draw_without_rendering()
     box = ax.get_window_extent()
     at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
@@ -392,7 +397,7 @@ def _name_points(ax, x, y, names, bold):
     offset, gap = 0.9 * em / box.width, 1.35 * em / box.height
     starts = at[:, 0] + offset
     ends = starts + np.array([0.62 * em * len(name) for name in names]) / box.width
-    wanted = at[:, 1].copy()
+    wanted = at[:, 1] + 0.6 * gap * np.asarray(lifted)
     for i in range(len(names)):  # a name that would cover another's point stands away from it
         near = (
             (starts[i] < at[:, 0]) & (at[:, 0] < ends[i]) & (abs(at[:, 1] - at[i, 1]) < 0.7 * gap)
@@ -402,7 +407,7 @@ def _name_points(ax, x, y, names, bold):
             wanted[i] += 0.8 * gap if above else -0.8 * gap
     for group in _overlapping(starts, ends):
         for i, level in zip(group, spread(wanted[group], gap, 0.02, 0.98), strict=True):
-            if abs(level - at[i, 1]) > 0.5 * gap:
+            if abs(level - at[i, 1]) > 0.7 * gap:
                 leader = {"color": "#BBBBBB", "lw": 0.7, "zorder": 1, "transform": ax.transAxes}
                 ax.plot([at[i, 0], starts[i]], [at[i, 1], level], **leader)
             ax.text(
@@ -414,7 +419,7 @@ def _name_points(ax, x, y, names, bold):
                 fontsize=9,
                 color=INK if bold[i] else FAINT,
                 zorder=2,  # above grid, front and bars, below the points
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+                path_effects=[withStroke(linewidth=2, foreground="white")],
             )
 
 

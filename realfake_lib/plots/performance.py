@@ -5,6 +5,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from realfake_lib.evaluation.calibration import reliability as reliability_table
 from realfake_lib.evaluation.metrics import pr_curve, roc_curve
+from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     CLASS_COLOURS,
     FAINT,
@@ -130,9 +131,17 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
     roc.set(xscale="log", xlim=(lowest_fpr, 1), ylim=(0, 1.01))
     for fpr in (0.01, 0.05):
         roc.axvline(fpr, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=0)
+        roc.annotate(
+            percent(fpr, 0),
+            (fpr, 0.12),
+            (2, 0),
+            textcoords="offset points",
+            color=FAINT,
+            fontsize=9,
+        )
     chance = np.geomspace(lowest_fpr, 1, 200)
     roc.plot(chance, chance, color=FAINT, lw=0.9, ls=(0, (1, 2)))
-    roc.text(0.22, 0.29, "chance level", color=FAINT, fontsize=9, ha="right", va="center")
+    roc.text(0.24, 0.29, "chance\nlevel", color=FAINT, fontsize=9, ha="right", va="center")
     percent_axis(roc.xaxis, "false-positive rate")
     percent_axis(roc.yaxis, "true-positive rate")
     pr.set(xlim=(0, 1.01), ylim=(max(0, np.floor(10 * lowest_precision + 1e-6) / 10 - 0.005), 1.01))
@@ -241,7 +250,7 @@ def _legend_below(figure, ax, entries):
     """One legend for all panels; ``entries`` as :func:`key` takes them."""
     figure.legend(
         handles=key(ax, entries).legend_handles,
-        labels=[name for name, _, _ in entries],
+        labels=[in_words(name) for name, _, _ in entries],
         loc="outside lower center",
         ncols=min(3, len(entries)),
         handlelength=2.6,

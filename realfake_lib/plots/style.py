@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from scipy.optimize import isotonic_regression
 
+from realfake_lib.names import in_words
+
 FAKE_COLOUR, REAL_COLOUR = "#D55E00", "#0072B2"
 CLASS_COLOURS = (FAKE_COLOUR, REAL_COLOUR)
 """Vermillion and blue, by class index. Nothing else in a figure has these colours."""
@@ -173,7 +175,8 @@ def key(ax, entries, **placing):
         For ``Axes.legend``.
     """
     handles = [ax.plot([], [], color=colour, ls=line)[0] for _, colour, line in entries]
-    legend = ax.legend(handles, [text for text, _, _ in entries], handlelength=2.2, **placing)
+    texts = [in_words(text) for text, _, _ in entries]
+    legend = ax.legend(handles, texts, handlelength=2.2, **placing)
     for text, (_, colour, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_color(readable(colour))
     return legend
@@ -190,7 +193,7 @@ def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **opti
 
 def rows_axis(ax, names, separated=False):
     """Name the rows 0, 1, … of a horizontal plot from the top down, with lines between."""
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), list(map(in_words, names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)

@@ -2,6 +2,7 @@
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     INK,
     label_ends,
@@ -39,7 +40,7 @@ def accuracy_by_size(table):
     for ax, (network, rows) in zip(axes, panels, strict=True):
         ends.append(_lines(ax, rows, looks))
         if network is not None:
-            ax.set_title(network)
+            ax.set_title(in_words(network))
         percent_axis(ax.yaxis, "accuracy on validation images")
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(sorted(table["n_train"].unique())))

@@ -2,6 +2,7 @@
 
 import numbers
 
+from realfake_lib.names import in_words
 from realfake_lib.report import values
 from realfake_lib.report.values import fixed, plain
 
@@ -14,6 +15,11 @@ def percent(digits=1):
 def decimals(digits):
     """Formatter with so many decimals."""
     return lambda value: fixed(value, digits)
+
+
+def auroc(value):
+    """An AUROC with two decimals, with three where it is close to 1."""
+    return fixed(value, 3 if value > 0.99 else 2)
 
 
 def signed(digits, scale=1):
@@ -37,12 +43,14 @@ COLUMNS = {
     "real_recall": ("recall of REAL (%)", _PERCENT),
     "recall": ("recall of FAKE (%)", _PERCENT),
     "precision": ("precision (%)", _PERCENT),
-    "false_positive_rate": ("false-positive rate (%)", _PERCENT),
+    "false_positive_rate": ("false-positive rate at its threshold (%)", _PERCENT),
     "accuracy_dedup": ("accuracy without duplicates (%)", percent(2)),
     "tpr_at_fpr_01": ("recall at 1 % FPR (%)", _PERCENT),
     "ece": ("calibration error, ECE (%)", percent(2)),
-    "unseen_recall": ("recall, unseen generators (%)", _PERCENT),
+    "unseen_recall": ("recall at its threshold, unseen generators (%)", _PERCENT),
     "ci": ("95 % interval (%)", _PERCENT),
+    "fake_ci": ("FAKE, 95 % interval (%)", _PERCENT),
+    "real_ci": ("REAL, 95 % interval (%)", _PERCENT),
     "f1": ("F1 (%)", _PERCENT),
     "tpr_at_fpr_05": ("recall at 5 % FPR (%)", _PERCENT),
     "accuracy_at_threshold": ("accuracy at its threshold (%)", percent(2)),
@@ -67,14 +75,17 @@ COLUMNS = {
     "empty": ("empty maps (%)", _PERCENT),
     # counts of images
     "n_train": ("training images", plain),
+    "n_fake": ("FAKE images", plain),
+    "n_real": ("REAL images", plain),
     "in_train": ("also in training", plain),
     "in_val": ("also in validation", plain),
     # costs
     "parameters": ("parameters", plain),
     "seconds": ("time (s)", decimals(1)),
     "mflop": ("MFLOP per image", decimals(1)),
-    # networks
+    # networks, groups of images
     "name": ("network", plain),
+    "group": ("object class", plain),
     "cut": ("cut layer", plain),
     "input": ("input size (pixels)", plain),
     "map": ("size of the maps", plain),
@@ -86,7 +97,7 @@ COLUMNS = {
 }
 """Column → (header, formatter of one value) for every table of the report.
 
-A column that is not here is shown as its name, with spaces for underscores.
+A column that is not here is shown as its name in words, with spaces for underscores.
 """
 
 
@@ -104,7 +115,7 @@ def shown(frame, formats=None):
     Returns
     -------
     pandas.DataFrame
-        Of strings, its columns and index levels named in words.
+        Of strings; columns, index levels and what stands in them named in words.
     """
     import pandas as pd
 
@@ -121,18 +132,18 @@ def shown(frame, formats=None):
         else:
             write = _writer(column, formats.get(column))
             text[header(column)] = [write(value) for value in frame[column]]
-    table = pd.DataFrame(text, index=frame.index, dtype=object)
+    table = pd.DataFrame(text, index=frame.index.map(_named), dtype=object)
     table.index.names = [name and header(name) for name in frame.index.names]
     return table
 
 
 def header(column):
     """The words for a column."""
-    return COLUMNS[column][0] if column in COLUMNS else str(column).replace("_", " ")
+    return COLUMNS[column][0] if column in COLUMNS else in_words(str(column)).replace("_", " ")
 
 
 def _interval_header(stem):
-    return header(stem) if stem == "ci" else f"{header(stem)}, 95 % interval"
+    return header(stem) if stem.endswith("ci") else f"{header(stem)}, 95 % interval"
 
 
 def _range(low, high, write):
@@ -148,7 +159,16 @@ def _writer(column, chosen):
     return lambda value: "–" if _nothing(value) else _written(value, chosen)
 
 
+def _named(entry):
+    """An entry of an index, which may have levels, in words."""
+    if isinstance(entry, tuple):
+        return tuple(map(_named, entry))
+    return in_words(entry) if isinstance(entry, str) else entry
+
+
 def _written(value, write):
+    if isinstance(value, str):
+        return in_words(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return plain(value)
     return write(value)

@@ -126,6 +126,12 @@ def better(a, b, by=0.0):
     return None if a.missing or b.missing else a.low > b.high + by
 
 
+def largest_difference(a, b):
+    """How far two arrays are apart, in words: "largest difference 2e-08" or "no difference"."""
+    most = abs(a - b).max()
+    return f"largest difference {most:.0e}" if most else "no difference"
+
+
 def read(record):
     """The value of a record of ``metrics.json``: a Number, or the bool or str that it holds."""
     value = record["value"]

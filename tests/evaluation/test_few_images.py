@@ -8,7 +8,6 @@ import pytest
 
 from realfake_lib.data import Splits
 from realfake_lib.evaluation import (
-    agreement,
     audit,
     calibration,
     comparison,
@@ -82,8 +81,6 @@ def test_detectors_that_say_the_same_do_not_differ(labels, logits):
     right = np.tile((logits > 0) == (labels == REAL), (3, 1))
     compared = comparison.compare({"a": right, "b": right}, [("a", "b")], n_bootstrap=100)
     assert not compared["significant"].any() and (compared["difference_low"] == 0).all()
-    wrong = agreement.errors(labels, {"a": p_fake, "b": p_fake})
-    assert agreement.shared(wrong)["shared"].iloc[0] == agreement.always_wrong(wrong).sum()
 
 
 def test_the_originals_mistakes_can_be_made(labels, logits):

@@ -97,9 +97,10 @@ def test_the_tables_set_unseen_generators_beside_the_accuracy(result):
     assert headline.at["a", "false_positive_rate"] == result.false_positive_rate
     at_threshold = (result.p_fake >= result.point.threshold) == (result.y_test == FAKE)
     assert headline.at["a", "accuracy_at_threshold"] == np.mean(at_threshold)
-    unseen = final.unseen_table({"a": result})
-    assert list(unseen.columns) == ["known", "bright", "dark", "all"]
-    assert unseen.at[("a", "AUROC"), "known"] == result.test.auroc
+    auroc, recall = (final.unseen_table({"a": result}, one) for one in ("auroc", "fake_recall"))
+    assert list(auroc.columns) == ["training generator", "bright", "dark", "all"]
+    assert auroc.at["a", "training generator"] == result.test.auroc
+    assert recall.at["a", "dark"] == result.unseen["dark"].fake_recall
 
 
 def test_without_unseen_generators_there_are_no_columns_for_them(brightness_detector, pictures):

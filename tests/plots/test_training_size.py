@@ -38,7 +38,7 @@ def test_each_network_has_axes_of_its_own_on_one_scale():
     )
     first, second = accuracy_by_size(table).axes
     assert (first.get_title(loc="left"), second.get_title(loc="left")) == (
-        "mobilenet",
+        "MobileNet",
         "compact_cnn",
     )
     assert first.get_ylim() == second.get_ylim()
