@@ -8,7 +8,7 @@ import functools
 
 import jinja2
 
-from realfake_lib.data.generators import GRIDS
+from realfake_lib.names import in_words
 from realfake_lib.report import values
 from realfake_lib.report.published import PUBLISHED
 
@@ -232,5 +232,5 @@ def _environment():
         for code in ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
     }
     environment.filters |= {"pairs": _pairs, "recipe": _recipe}
-    environment.filters["generator"] = lambda name: GRIDS[name].title if name in GRIDS else name
+    environment.filters["in_words"] = in_words
     return environment
