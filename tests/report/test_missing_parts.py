@@ -86,7 +86,7 @@ def execute(folder, results):
     for stage in STAGE.inputs:
         own = {k.partition(".")[2]: v for k, v in results.items() if k.startswith(f"{stage}.")}
         path = folder / stage / "metrics.json"
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True)
         path.write_text(json.dumps(own), encoding="utf-8")
     space = {}
     for tags, code in CODE:
@@ -140,11 +140,11 @@ def test_the_summary_says_nothing_of_what_a_run_lacks(everything, shown, tmp_pat
 
 def test_the_abstract_says_that_other_generators_were_not_tested(everything, shown, tmp_path):
     without = {name: one for name, one in everything.items() if ".unseen." not in name}
-    execute(tmp_path, without)
+    execute(tmp_path / "without", without)
     said = "did not test it on other generators"
     assert said in text_of(shown)
     shown.clear()
-    execute(tmp_path, everything)
+    execute(tmp_path / "with", everything)
     assert said not in text_of(shown)
 
 
