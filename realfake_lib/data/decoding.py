@@ -8,7 +8,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from realfake_lib.data import colour, containers
 from realfake_lib.errors import UserError
@@ -44,6 +44,10 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.core.set_block_size(2**26)
 
 
+# Generators write their workflow into a PNG's text; more than 1 MB of it is no damage.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26
+
+
 class WrongSize(UserError):
     """An image too small or too large to be judged; ``size`` is its width and height."""
 
@@ -69,13 +73,13 @@ class Decoded(NamedTuple):
 
 def decode(content, name, size=None):
     """Decode the bytes of one image file; ``name`` is for messages. Gives a :class:`Decoded`."""
-    with _Boundary(name):
-        return _plain_jpeg(content, size) or _any_kind(content, name, size)
+    with _in_words(name):
+        return _decode(content, name, size)
 
 
 def from_pillow(image, name):
     """Pixels of a Pillow image as those of a file; ``name`` stands in messages."""
-    with _Boundary(name):
+    with _in_words(name):
         _check_one_image(name, image.format in _OF_MANY or getattr(image, "n_frames", 1) == 1)
         check_side(name, *image.size)
         image.load()
@@ -107,52 +111,26 @@ class _Budget:
 _IN_FLIGHT = _Budget(MEMORY)
 
 
-class _Boundary:
+@contextlib.contextmanager
+def _in_words(name):
     """Turn whatever a decoder raises into words about the file ``name``.
 
-    Decoders are many, and so is what they raise for files that nobody foresaw; a list of it would
-    never be complete, and one file must not end a batch.
+    Decoders are many, and so is what they raise; a list would never be complete, and one file must
+    not end a batch.
     """
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _):
-        if not isinstance(error, Exception) or isinstance(error, UserError):
-            return False
-        if isinstance(error, MemoryError):
-            raise UserError(f"{self.name} takes more memory than there is") from error
-        words = "".join(c if c.isprintable() else " " for c in str(error))
-        why = " ".join(words.split())[:200] or kind.__name__
-        raise UserError(f"{self.name} is damaged or cut off: {why}") from error
-
-
-def _plain_jpeg(content, size):
-    """Decode a small JPEG like most, in a third of the time; None for any other file.
-
-    It is decoded by the decoder that Pillow would choose, too, but without asking Pillow to look
-    for what the file has not.
-    """
-    if content[:2] != b"\xff\xd8":
-        return None
-    bare = containers.bare_jpeg(content)
-    frame = bare.frame
-    if frame is None or bare.exif or bare.icc or not frame.is_plain:
-        return None
-    width, height = frame.width, frame.height
-    if min(width, height) < MIN_SIDE or width * height * 8 > _SMALL:
-        return None
     try:
-        image = Image.frombytes("RGB", (width, height), content, "jpeg", "RGB", "")
-    except ValueError:  # damaged: the careful path has the words for it
-        return None
-    return Decoded(_pixels(image, size), width, height)
+        yield
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"{name} takes more memory than there is") from error
+    except Exception as error:
+        words = "".join(c if c.isprintable() else " " for c in str(error))
+        why = " ".join(words.split())[:200] or type(error).__name__
+        raise UserError(f"{name} is damaged or cut off: {why}") from error
 
 
-def _any_kind(content, name, size):
+def _decode(content, name, size):
     if not content:
         raise UserError(f"{name} is empty (0 bytes)")
     if containers.is_camera_raw(content):
@@ -163,34 +141,28 @@ def _any_kind(content, name, size):
     kind = _kind(content)
     if kind is None:
         raise UserError(f"{name} is not an image (or of a kind not read here)")
-    bare = containers.Bare(content)
-    if kind == "JPEG":
-        bare = containers.bare_jpeg(content)
-    elif kind == "PNG":
-        bare = containers.bare_png(content)
-    elif kind == "WEBP" and (size_told := containers.webp_size(content)):
+    if kind == "WEBP" and (size_told := containers.webp_size(content)):
         _scale(name, kind, *size_told)  # its decoder takes the memory when it is made
     elif kind == "TIFF":
-        _check_one_image(name, containers.is_one_image(containers.tiff_pages(content)[0]))
-    image = _plugin(kind)(io.BytesIO(bare.content))
+        _check_one_image(name, containers.is_one_image(content))
+    image = _plugin(kind)(io.BytesIO(content))
     if kind == "PNG" and "transparency" in image.info:
         image.info["transparency"] = _transparent_value(content, image.info["transparency"])
-    elif kind == "PPM":
-        _check_one_image(name, not containers.another_pnm_follows(content, image))
     if kind in ("GIF", "PNG", "WEBP", "AVIF"):
         _check_one_image(name, not image.is_animated)
     width, height = image.size
-    scale = _scale(name, kind, width, height, bare.frame, size)
-    cost = _cost(kind, width, height, bare.frame, scale)
+    coefficients = _coefficients(image) if kind == "JPEG" else 0
+    scale = _scale(name, kind, width, height, coefficients, size)
+    cost = _cost(kind, width, height, coefficients, scale)
     with _IN_FLIGHT.hold(cost) if cost > _SMALL else contextlib.nullcontext():
         if scale > 1:
             image.draft("RGB", (width // scale, height // scale))
         image.load()
-        exif = bare.exif or (image.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b"")
-        icc = bare.icc or image.info.get("icc_profile", b"")
+        # libheif has turned the image already.
+        orientation = 1 if kind == "HEIF" else _orientation(image.info.get("exif", b""))
+        icc = image.info.get("icc_profile", b"")
         white = _white(image, name) if kind == "TIFF" else _WHITE
         # From here on only two forms of the image exist at a time: each step frees the last one.
-        orientation = _orientation(exif)
         image = _upright(image, orientation)
         if orientation >= 5:
             width, height = height, width
@@ -202,7 +174,7 @@ def _any_kind(content, name, size):
 
 _SIGNATURES = {
     b"\xff\xd8": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP",
-    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
+    **dict.fromkeys(containers.TIFF, "TIFF"),
     **dict.fromkeys((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), "PPM"),
 }  # fmt: skip
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -278,9 +250,16 @@ _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16}
 bytes a pixel each. Measured with 24 million pixels: 16, 11 and 8."""
 
 
-def _cost(kind, width, height, frame, scale):
+def _coefficients(image):
+    """Bytes that the decoder of a progressive JPEG keeps before it can give a first pixel."""
+    if "progressive" not in image.info:
+        return 0
+    samples = [across * down for _, across, down, *_ in image.layer]
+    return 2 * image.width * image.height * sum(samples) // max(1, *samples)
+
+
+def _cost(kind, width, height, coefficients, scale):
     """Bytes that decoding takes at most."""
-    coefficients = frame.coefficients if frame else 0
     return width * height // scale**2 * _BYTES_PER_PIXEL.get(kind, 8) + coefficients
 
 
@@ -291,14 +270,14 @@ def check_side(name, width, height):
         raise WrongSize(name, "small", (width, height), hint)
 
 
-def _scale(name, kind, width, height, frame=None, size=None):
+def _scale(name, kind, width, height, coefficients=0, size=None):
     """By how much to reduce the image while it is decoded, if it is of a size to decode at all."""
     check_side(name, width, height)
     if width * height <= MAX_PIXELS:
         for scale in (1, 2, 4, 8) if kind == "JPEG" and size else (1,):
             if scale > 1 and min(width, height) // scale < size:
                 break
-            if _cost(kind, width, height, frame, scale) <= MEMORY:
+            if _cost(kind, width, height, coefficients, scale) <= MEMORY:
                 return scale
     most = min(MAX_PIXELS, MEMORY // _BYTES_PER_PIXEL.get(kind, 8)) / 1e6
     hint = f"Up to {most:.0f} million pixels of such a file are decoded; reduce it first."

@@ -2,20 +2,22 @@
 
 import contextlib
 import io
+import itertools
 import os
 import stat
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from realfake_lib import parallel
 from realfake_lib.data import decoding
 from realfake_lib.data.archives import MAX_FILE_BYTES
 from realfake_lib.data.decoding import from_pillow  # noqa: F401  (reads what is no file)
 from realfake_lib.errors import UserError
 
+_CHUNK, _CHUNK_BYTES = 4096, 2**24  # files, and bytes in them, decoded together
 _LARGE_FILE = 2**24  # bytes
 _ONE_LARGE_FILE = threading.Lock()  # so that files waiting to be decoded take no memory to speak of
 
@@ -46,17 +48,7 @@ def load_image(path, size=None):
 
 
 def read(path, size=None):
-    """Read one image file, and what size it was; see :func:`load_image`.
-
-    Only so many images are decoded at a time, in all threads together, that they fit
-    :data:`decoding.MEMORY`. A JPEG that doesn't by itself is decoded at a half, a quarter or an
-    eighth of its size where ``size`` allows.
-
-    Returns
-    -------
-    decoding.Decoded
-        Its ``pixels``, and ``width`` and ``height`` of the whole image.
-    """
+    """Pixels of :func:`load_image`, and the size of the whole image: a :class:`Decoded`."""
     path = Path(path)
     try:
         info = os.stat(path)
@@ -112,77 +104,67 @@ def encode_jpeg(image, quality=75):
     return buffer.getvalue()
 
 
-class BatchDecoder:
-    """Decode many files into one array, with a thread for each core.
+def decode_all(files, bad, size=None):
+    """Decode many files with a thread for each core.
 
     Parameters
     ----------
+    files : iterable of (name, bytes)
     bad : BadFiles
         Takes the files that cannot be decoded.
-    size : int or None
-        Side to resample to; None keeps the native size, which then has to be the same for all.
+    size : int, optional
+        Side to resample to; without it images keep theirs, which then has to be the same for all.
+
+    Yields
+    ------
+    (side, side, 3) uint8 array
+        Of each file that could be decoded, in order.
+
+    Raises
+    ------
+    UserError
+        The first file whose size differs: a setting is the remedy for all of them.
     """
-
-    def __init__(self, bad, size=None):
-        self.bad = bad
-        self.size = size
-        self.side = size
-        self._threads = min(8, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(self._threads)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._pool.shutdown(cancel_futures=True)
-
-    def submit(self, names, contents):
-        """Start to decode a list of files; the result is for :meth:`finish`."""
-        step = -(-len(names) // self._threads)
-        parts = [slice(at, at + step) for at in range(0, len(names), step)]
-        return names, [self._pool.submit(self._decode_part, names[p], contents[p]) for p in parts]
-
-    def finish(self, submitted):
-        """Wait for files that :meth:`submit` started.
-
-        Returns
-        -------
-        list of (side, side, 3) uint8 arrays
-            Of the files that could be decoded; the others went to ``bad``.
-
-        Raises
-        ------
-        UserError
-            The first file whose size differs: a setting is the remedy for all of them.
-        """
-        names, futures = submitted
-        images = []
-        for name, found in zip(names, (one for f in futures for one in f.result()), strict=True):
-            if isinstance(found, str):
-                self.bad.add(found)
+    side = size
+    for chunk in _chunks(files):
+        step = -(-len(chunk) // parallel.cores())
+        parts = [chunk[at : at + step] for at in range(0, len(chunk), step)]
+        found = itertools.chain(*parallel.each(lambda part: _decode_part(part, size), parts))
+        for (name, _), image in zip(chunk, found, strict=True):
+            if isinstance(image, str):
+                bad.add(image)
                 continue
-            self._check_same_size(name, *found.shape[:2])
-            images.append(found)
-        return images
+            height, width = image.shape[:2]
+            side = side or height
+            if (height, width) != (side, side):
+                like = f"{side}×{side} like the others" if height == width else "square"
+                raise UserError(
+                    f"{bad.where}: {name} is {width}×{height} pixels, not {like}",
+                    "Set image_size (--image-size 32, make report SET=image_size=32): images are "
+                    "then cut to their central square and brought to it.",
+                )
+            yield image
 
-    def _check_same_size(self, name, height, width):
-        self.side = self.side or height
-        if (height, width) != (self.side, self.side):
-            where = f"{self.bad.where}: {name}"
-            raise UserError(
-                f"{where} is {width}×{height} pixels, not {self.side}×{self.side} like the others"
-                if height == width
-                else f"{where} is {width}×{height} pixels, not square",
-                "Set image_size (--image-size 32, make report SET=image_size=32): images are then "
-                "cut to their central square and brought to it.",
-            )
 
-    def _decode_part(self, names, contents):
-        """Pixels of each file, or the words for what is wrong with it."""
-        found = []
-        for name, content in zip(names, contents, strict=True):
-            try:
-                found.append(decode(content, name, self.size))
-            except UserError as error:
-                found.append(error.message)
-        return found
+def _chunks(files):
+    """Lists of files: enough to keep every core busy, and few enough to fit the memory."""
+    chunk, held = [], 0
+    for name, content in files:
+        chunk.append((name, content))
+        held += len(content)
+        if len(chunk) == _CHUNK or held >= _CHUNK_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
+
+
+def _decode_part(files, size):
+    """Pixels of each file, or the words for what is wrong with it."""
+    found = []
+    for name, content in files:
+        try:
+            found.append(decode(content, name, size))
+        except UserError as error:
+            found.append(error.message)
+    return found
