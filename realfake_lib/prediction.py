@@ -357,7 +357,8 @@ def _search(top, recursive, left_out):
         if outputs.RECORD in names and Path(folder) != top:
             folders.clear()
             continue
-        folders[:] = [name for name in folders if recursive and not layout.is_hidden(name)]
+        if not recursive:
+            folders.clear()
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
             left("linked folder", linked)
         for name in names:

@@ -183,13 +183,14 @@ class _Budget:
 
 
 def walk(top, onerror):
-    """What ``os.walk(top, onerror=onerror)`` yields, from trees of any depth.
+    """What ``os.walk(top, onerror=onerror)`` yields, from trees of any depth; hidden folders not.
 
     Up to Python 3.11 that function calls itself once a level.
     """
     waiting = [top]
     while waiting:
         for folder, folders, files in itertools.islice(os.walk(waiting.pop(), onerror=onerror), 1):
+            folders[:] = sorted(name for name in folders if not layout.is_hidden(name))
             yield folder, folders, files
             inside = (os.path.join(folder, name) for name in reversed(folders))
             waiting += [path for path in inside if not os.path.islink(path)]
@@ -209,7 +210,6 @@ def _read_folder(path, wanted, bad):
         refuse(error.filename, f"cannot be read: {why}")
 
     for folder, folders, files in walk(path, unreadable):
-        folders[:] = sorted(name for name in folders if not layout.is_hidden(name))
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
             # Not followed, since links can run in circles; but never passed over in silence.
             if wanted(f"{inside(linked)}/any.jpg"):

@@ -189,26 +189,23 @@ def load_demo(n_train=None, n_test=None, seed=0, cache=None, image_size=None, fo
 
 def _decoded(path, image_size, cache, one_class=False):
     """Content of a folder or archive, and its decoded images and index, made if need be."""
-    memo = fingerprint.Memo(cache)
 
     def ready():
-        content = memo.get(path)
+        content = fingerprint.remembered(path, cache)
         if content is None:
             return None
         stored = store.read(store.folder(cache, content.fingerprint, image_size))
         return stored and (content, stored)
 
-    done = ready()
-    if done:
+    if done := ready():
         return done
     with store.lock(cache):
-        done = ready()  # another process may have made it meanwhile
-        if done:
+        if done := ready():  # another process may have made it meanwhile
             return done
         seen = fingerprint.stamp(path)
         content = store.build(path, image_size, cache, one_class)
         with store.writing(cache):
-            memo.put(path, content, seen)
+            fingerprint.remember(path, cache, content, seen)
         return content, store.read(store.folder(cache, content.fingerprint, image_size))
 
 
@@ -233,13 +230,12 @@ def fingerprint_of(data="auto", cache=None, allow_download=True):
     found = sources.locate(data, cache, allow_download)
     if found.path is None:
         return _identity(found, None)
-    memo = fingerprint.Memo(cache)
-    content = memo.get(found.path)
+    content = fingerprint.remembered(found.path, cache)
     if content is None:
         seen = fingerprint.stamp(found.path)
         _, content = fingerprint.scan(found.path, cache)
         with store.writing(cache):
-            memo.put(found.path, content, seen)
+            fingerprint.remember(found.path, cache, content, seen)
     return _identity(found, content)
 
 
@@ -257,25 +253,18 @@ def _identity(found, content, one_class=False):
         fingerprint.check_classes(found.path, content)
     notices = [*found.notices]
     # One class alone is not for training, and evaluated as a whole.
-    if not content.is_cifake and len(content.splits) == 1 and len(content.folders) > 1:
+    if not content.is_cifake and len(content.classes) == 1 and len(content.trees) > 1:
         notices.append(
             f"The data set has no test part of its own: {splits.TEST_FRACTION:.0%} of it was set "
             "aside as one."
         )
     if not content.is_cifake and content.left_out:
         notices.append(
-            "Files in the class folders that were left out, being of no kind read here: "
-            f"{layout.counted(content.left_out)}."
+            "Left out were files of kinds not read here, and images in folders whose names say no "
+            f"class: {layout.counted(content.left_out)}."
         )
-    if not content.is_cifake and content.outside:
-        notices.append(
-            "Images in folders whose names say no class were left out: "
-            f"{layout.counted(content.outside)}."
-        )
-    if len(content.roots) > 1:
-        notices.append(
-            f"The images of {len(content.roots)} folders are taken together, as one set."
-        )
+    if content.roots > 1:
+        notices.append(f"The images of {content.roots} folders are taken together, as one set.")
     name = "CIFAKE" if content.is_cifake else archives.stem(found.path.resolve())
     resolved = "cifake" if found.must_be_cifake else str(found.path)
     return DataIdentity(

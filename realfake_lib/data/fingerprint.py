@@ -1,5 +1,6 @@
 """Identity of a data set by its contents: git's blob and tree ids, and one fingerprint over all."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,28 +27,36 @@ CIFAKE_TREES = {
 
 CIFAKE_IMAGES = 120_000
 
-_CHUNK = 4096  # files handed on together: enough to keep every decoding thread busy
-_CHUNK_BYTES = 16 * 2**20  # and of photographs only so many that they fit the memory
 _SETTLED = 2.0  # seconds after which a file's time stamp can be trusted to show the next change
 
 
 @dataclass(frozen=True)
 class Content:
-    """What one reading of all files of a data set found, but for the pixels."""
+    """What one reading of all files of a data set found, but for the pixels.
+
+    ``trees`` holds git's id of each class folder, ``left_out`` counts files that were not taken,
+    ``roots`` is the number of folders that hold class folders.
+    """
 
     fingerprint: str
     n: int
-    trees: dict = field(default_factory=dict)
-    splits: dict = field(default_factory=dict)
-    folders: tuple = ()
-    left_out: dict = field(default_factory=dict)
-    outside: dict = field(default_factory=dict)
-    roots: tuple = ()
+    trees: dict
+    left_out: dict
+    roots: int
 
     @property
     def is_cifake(self):
         """Whether these are the CIFAKE author's 120,000 files, byte for byte and name for name."""
         return self.trees == CIFAKE_TREES
+
+    @property
+    def classes(self):
+        """Part, ``""`` where the data set has none, to the classes that it has images of."""
+        found = defaultdict(set)
+        for folder in self.trees:
+            above, _, name = folder.rpartition("/")
+            found[layout.joins(above) if above else ""].add(name)
+        return found
 
 
 def blob_id(content):
@@ -56,18 +65,7 @@ def blob_id(content):
 
 
 def tree_id(files):
-    """Git's id of a folder.
-
-    Parameters
-    ----------
-    files : dict
-        Path inside the folder (str, forward slashes) to blob id (20 bytes).
-
-    Returns
-    -------
-    str
-        40 hexadecimal digits.
-    """
+    """Git's id, 40 hexadecimal digits, of a folder: path inside it to blob id."""
     folders = defaultdict(list)
     for path, blob in files.items():
         folder, _, name = path.rpartition("/")
@@ -93,70 +91,53 @@ class Listing:
     """What :func:`read` noted of each image file, in the order of reading.
 
     ``rows`` are (name, place, blob id, size in bytes, number of its JPEG header). ``left_out``
-    counts files of no kind read here by kind, ``outside`` images in no class folder by folder.
+    counts the other files by kind, and images in no class folder by folder.
     """
 
     rows: list = field(default_factory=list)
     left_out: Counter = field(default_factory=Counter)
-    outside: Counter = field(default_factory=Counter)
+
+    @property
+    def roots(self):
+        """Folders that hold class folders (or those around them that name a split), each with the
+        name of a file below it."""
+        return {place.root: name for name, place, *_ in reversed(self.rows)}
 
 
-def read(path, bad, sink=None):
-    """Read every image file of a data set once.
+def read(path, bad, listing):
+    """Yield name and bytes of every image file of a data set, and note each in ``listing``.
 
-    Parameters
-    ----------
-    path : path-like
-        Folder or archive.
-    bad : BadFiles
-        Takes the files that cannot be read.
-    sink : callable, optional
-        Takes ``(names, contents)``, two lists, chunk by chunk, in the order of reading.
-
-    Returns
-    -------
-    Listing
-        For :func:`summary`.
+    ``bad``, a BadFiles, takes the files that cannot be read.
     """
-    listing, headers = Listing(), {}
-    names, contents, held = [], [], 0
+    headers = {}
 
     def wanted(name):
         place = layout.place(name)
-        if place is not None and place.label is None:
+        if place is None:
+            if kind := layout.left_out(name):
+                listing.left_out[kind] += 1
+            return False
+        if place.label is None:
             raise UserError(
                 f"{path}: the folders of {layout.as_text(name)!r} name both classes",
                 "Rename one of them, or point at the folder below.",
             )
-        if place is not None:
-            return True
-        if kind := layout.left_out(name):
-            listing.left_out[kind] += 1
-        elif folder := layout.outside(name):
-            listing.outside[folder] += 1
-        return False
+        return True
 
     files = archives.read_files(path, wanted, bad)
-    for name, file in progress.track(files, "Reading the images", unit="images"):
+    for name, content in progress.track(files, "Reading the images", unit="images"):
         name = layout.as_text(name)
-        header = headers.setdefault(jpeg_header(file), len(headers))
-        listing.rows.append((name, layout.place(name), blob_id(file), len(file), header))
-        if sink is not None:
-            names.append(name)
-            contents.append(file)
-            held += len(file)
-            if len(names) == _CHUNK or held >= _CHUNK_BYTES:
-                sink(names, contents)
-                names, contents, held = [], [], 0
-    if names:
-        sink(names, contents)
-    return listing
+        header = headers.setdefault(jpeg_header(content), len(headers))
+        row = name, layout.place(name), blob_id(content), len(content), header
+        listing.rows.append(row)
+        yield name, content
 
 
 def scan(path, cache=None):
-    """Read a data set without decoding it; see :func:`read` and :func:`summary`."""
-    bad = BadFiles(path, cache)
-    listing = read(path, bad)
+    """Read a data set without decoding it; see :func:`summary`."""
+    bad, listing = BadFiles(path, cache), Listing()
+    for _ in read(path, bad, listing):
+        pass
     bad.check()
     return summary(path, listing)
 
@@ -180,35 +161,32 @@ def summary(path, listing):
     _check(path, listing)
     _, places, blobs, sizes, encodings = zip(*listing.rows, strict=True)
     keys = _keys(path, listing)
-    splits = ["" if place.split is None else layout.joins(place.split) for place in places]
     index = {
         "key": np.array(keys),
-        "split": np.array(splits),
+        "split": np.array([place.split and layout.joins(place.split) or "" for place in places]),
         "label": np.array([place.label for place in places], np.int8),
         "blob": np.frombuffer(b"".join(blobs), np.uint8).reshape(-1, 20),
         "file_size": np.array(sizes, np.int32),
         "encoding": np.array(encodings, np.int32),
     }
-    return index, _content(keys, splits, blobs, listing)
+    left_out, roots = dict(listing.left_out), len(listing.roots)
+    return index, Content(*_identity(keys, blobs), left_out, roots)
 
 
 def check_classes(path, content):
     """Raise UserError unless every part of the data set has both classes."""
-    classes = defaultdict(set)
-    for folder in content.folders:
-        above, _, name = folder.rpartition("/")
-        classes[layout.joins(above) if above else ""].add(name)
-    for split, names in sorted(classes.items()):
+    for split, names in sorted(content.classes.items()):
         if len(names) == 1:
             where = f" for {split}" if split else ""
-            others = f"; left out: {layout.counted(content.outside)}" if content.outside else ""
+            others = f"; left out: {layout.counted(content.left_out)}" if content.left_out else ""
             raise UserError(
                 f"{path} holds only {names.pop()} images{where}{others}",
                 f"Both classes are needed. {layout.EXPECTED}",
             )
 
 
-def _content(keys, splits, blobs, listing):
+def _identity(keys, blobs):
+    """Fingerprint, number of images, and tree id of each class folder."""
     folders = defaultdict(dict)
     digest = hashlib.sha256()
     for key, blob in sorted(zip(keys, blobs, strict=True)):
@@ -217,139 +195,81 @@ def _content(keys, splits, blobs, listing):
         folders["/".join(parts[:depth])]["/".join(parts[depth:])] = blob
         digest.update(b"%s\0%s\n" % (key.encode(), blob.hex().encode()))
     trees = {folder: tree_id(files) for folder, files in folders.items()}
-    counts = Counter(split or "none" for split in splits)
-    return Content(
-        digest.hexdigest(),
-        len(keys),
-        trees,
-        dict(counts),
-        tuple(sorted(folders)),
-        dict(listing.left_out),
-        dict(listing.outside),
-        tuple(_roots(listing)),
-    )
+    return digest.hexdigest(), len(keys), trees
 
 
 def _check(path, listing):
     if not listing.rows:
-        others = layout.counted(listing.left_out + listing.outside)
-        raise UserError(
-            f"{path} holds no images of the classes REAL and FAKE{f' ({others})' * bool(others)}",
-            layout.EXPECTED,
-        )
-    splits = {place.split is None for _, place, *_ in listing.rows}
-    roots = _roots(listing)
-    if len(roots) > 1 and splits != {True}:  # a folder with train and test is a whole data set
-        first, second = list(roots.values())[:2]
+        others = f" ({layout.counted(listing.left_out)})" if listing.left_out else ""
+        raise UserError(f"{path} holds no images of the classes REAL and FAKE{others}",
+                        layout.EXPECTED)  # fmt: skip
+    without_split = {place.split is None: name for name, place, *_ in listing.rows}
+    if len(listing.roots) > 1 and False in without_split:  # train and test: a whole data set
+        first, second, *_ = listing.roots.values()
         raise UserError(
             f"{path} holds more than one data set, e.g. {first!r} and {second!r}",
             "Point at the one to use.",
         )
-    if len(splits) > 1:
-        inside, outside = (
-            next(name for name, place, *_ in listing.rows if (place.split is None) == alone)
-            for alone in (False, True)
-        )
+    if len(without_split) > 1:
         raise UserError(
-            f"{path} mixes images inside and outside of train and test folders, e.g. {inside!r} "
-            f"and {outside!r}",
+            f"{path} mixes images inside and outside of train and test folders, e.g. "
+            f"{without_split[False]!r} and {without_split[True]!r}",
             "Put all of them into train and test, or none.",
         )
 
 
-def _roots(listing):
-    """The folders that class folders (or those around them that name a split) lie in, each with the
-    name of a file below it."""
-    roots = {}
-    for name, place, *_ in listing.rows:
-        roots.setdefault(place.root, name)
-    return roots
-
-
 def _keys(path, listing):
     """Key of each image; several roots are told apart by what their paths don't share."""
-    roots = [root.split("/") for root in _roots(listing)]
-    shared = len(os.path.commonprefix(roots))
+    shared = len(os.path.commonprefix([root.split("/") for root in listing.roots]))
     names = {}
     for name, place, *_ in listing.rows:
-        below = "/".join(place.root.split("/")[shared:])
-        other = names.setdefault(place.key(below), name)
+        key = place.key("/".join(place.root.split("/")[shared:]))
+        other = names.setdefault(key, name)
         if other is not name:
             raise UserError(
-                f"{path} holds {place.key(below)!r} 2 times (letter case aside): {other!r} and "
-                f"{name!r}",
+                f"{path} holds {key!r} 2 times (letter case aside): {other!r} and {name!r}",
                 "Rename one of them.",
             )
     return tuple(names)
 
 
-class Memo:
-    """Remembers contents by the files' sizes and times, so that asking again is quick."""
+def remembered(path, cache):
+    """Content of the data set at ``path`` as last read, or None where it may have changed."""
+    try:
+        return Content(**json.loads(_memo(stamp(path), cache).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
-    def __init__(self, cache):
-        self.folder = Path(cache) / "fingerprints"
 
-    def get(self, path):
-        """Content of the data set at ``path``, or None where it is unknown or may have changed."""
-        try:
-            entry = json.loads(self._file(path).read_text("utf-8"))
-            if entry.pop("stamp") != stamp(path):
-                return None
-            tuples = {name: tuple(entry[name]) for name in ("folders", "roots")}
-            return Content(**{**entry, **tuples})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+def remember(path, cache, content, seen):
+    """Keep ``content`` for later; ``seen`` is the stamp from before the files were read."""
+    if seen == stamp(path) and time.time() - seen[1] > _SETTLED:  # or a change could pass unnoticed
+        with settings.atomic_file(_memo(seen, cache)) as file:
+            file.write_text(json.dumps(asdict(content)), "utf-8")
 
-    def put(self, path, content, seen):
-        """Remember ``content``; ``seen`` is the stamp from before the files were read."""
-        if seen != stamp(path) or time.time() - _newest(path) < _SETTLED:
-            return  # changed while it was read, or a change right now could pass unnoticed
-        with settings.atomic_file(self._file(path)) as file:
-            file.write_text(json.dumps({"stamp": seen, **asdict(content)}), "utf-8")
 
-    def _file(self, path):
-        name = str(Path(path).resolve()).encode("utf-8", "surrogateescape")
-        name = hashlib.sha256(name).hexdigest()[:24]
-        return self.folder / f"{name}.json"
+def _memo(seen, cache):
+    return Path(cache) / "fingerprints" / f"{seen[0][:24]}.json"
 
 
 def stamp(path):
-    """Digest of the sizes and times of an archive, or of all files of a folder."""
-    digest = hashlib.sha256(b"%d" % layout.VERSION)
-    for name, info in _stats(path):
+    """Digest of the sizes and times of an archive, or of all files of a folder, and the newest."""
+    digest, newest = hashlib.sha256(b"%d" % layout.VERSION), 0.0
+    for name, info in _stats(os.path.realpath(path)):
         line = f"{name}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ctime_ns}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _newest(path):
-    return max((info.st_mtime for _, info in _stats(path)), default=0.0)
+        newest = max(newest, info.st_mtime)
+    return digest.hexdigest(), newest
 
 
 def _stats(path):
-    path = Path(path)
-    if not path.is_dir():
-        yield path.name, path.stat()
+    if not os.path.isdir(path):
+        yield path, os.stat(path)
         return
-    waiting = [str(path)]
-    above = len(os.path.join(path, ""))
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(folder) as entries:
-                entries = sorted(entries, key=lambda entry: entry.name)
-        except PermissionError:  # reading will name it
-            yield folder, os.stat(folder)
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if not layout.is_hidden(entry.name):
-                    waiting.append(entry.path)
-                continue
+    for folder, _, files in archives.walk(path, lambda error: None):  # reading names what fails
+        for full in sorted(os.path.join(folder, file) for file in files):
             # Below the data set only: what the folders above it are called means nothing.
-            name = entry.path[above:].replace(os.sep, "/")
-            if layout.place(name) or layout.left_out(name) or layout.outside(name):
-                try:
-                    yield entry.path, entry.stat()
-                except FileNotFoundError:  # a link to nothing, which reading will name
-                    yield entry.path, entry.stat(follow_symlinks=False)
+            name = os.path.relpath(full, path).replace(os.sep, "/")
+            if layout.place(name) or layout.left_out(name):
+                with contextlib.suppress(FileNotFoundError):
+                    yield full, os.stat(full)

@@ -159,21 +159,18 @@ def kind(name):
 
 
 def left_out(name):
-    """Kind of a file that lies in a class folder and is no image of a kind read here, or None.
+    """What a file that is no image of a class is counted by, or None where nobody misses it.
 
-    Parameters
-    ----------
-    name : str
-        Path inside the data set, with forward slashes.
-
-    Returns
-    -------
-    str or None
+    In a class folder that is its kind; of an image in no class folder, that folder.
     """
     folder, _, file = name.rpartition("/")
-    if is_image(file) or is_hidden(file) or _place_of_folder(folder) is None:
+    if _is_litter(name):
         return None
-    return kind(file)
+    if _place_of_folder(folder) is not None:
+        return None if is_image(file) else kind(file)
+    if not is_image(file):
+        return None
+    return f"in {folder!r}" if folder else "at the top"
 
 
 def counted(kinds, shown=10):
@@ -183,14 +180,6 @@ def counted(kinds, shown=10):
     if others := sum(count for _, count in ranked[shown:]):
         words.append(f"{others:,} others")
     return ", ".join(words)
-
-
-def outside(name):
-    """Folder of an image that lies in no class folder, as words, or None for any other file."""
-    folder, _, file = name.rpartition("/")
-    if not is_image(file) or _is_litter(name) or _place_of_folder(folder) is not None:
-        return None
-    return f"in {folder!r}" if folder else "at the top"
 
 
 @functools.lru_cache(maxsize=1024)  # a data set has many files in few folders

@@ -1,12 +1,10 @@
 """Find the data: a path, ``REALFAKE_DATA``, the cache folder, a download, or the demo set."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from realfake_lib import settings
-from realfake_lib.data import archives, fetch, layout
-from realfake_lib.data.fingerprint import CIFAKE_IMAGES, Memo, scan, stamp
+from realfake_lib.data import archives, fetch, fingerprint, layout
 from realfake_lib.errors import UserError
 
 CIFAKE_COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
@@ -108,15 +106,15 @@ def fetch_cifake(cache=None, url=None):
     path = cached_archive(cache)
     with store.lock(cache, "download"), store.writing(cache):
         if not path.is_file():
-            fetch.download(url or CIFAKE_URL, path, check=_check_is_cifake, label="CIFAKE")
-            seen = stamp(path)
-            Memo(cache).put(path, scan(path)[1], seen)
+            fetch.download(
+                url or CIFAKE_URL,
+                path,
+                check=lambda file: require_cifake(file, fingerprint.scan(file)[1]),
+                label="CIFAKE",
+            )
+            seen = fingerprint.stamp(path)
+            fingerprint.remember(path, cache, fingerprint.scan(path)[1], seen)
     return path
-
-
-def _check_is_cifake(path):
-    _, content = scan(path)
-    require_cifake(path, content)
 
 
 def require_cifake(path, content):
@@ -124,7 +122,8 @@ def require_cifake(path, content):
     if content.is_cifake:
         return
     raise UserError(
-        f"{path} does not hold CIFAKE's {CIFAKE_IMAGES:,} files unchanged ({content.n:,} images)",
+        f"{path} does not hold CIFAKE's {fingerprint.CIFAKE_IMAGES:,} files unchanged "
+        f"({content.n:,} images)",
         "`realfake data verify` names the files. To use these images as a data set of their own, "
         "give the path as DATA.",
     )
@@ -162,15 +161,6 @@ def _dataset_at(path, setting):
     return found[0]
 
 
-def _has_class_folder(path, depth=6):
-    folders = []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir() and not layout.is_hidden(entry.name):
-                    if layout.says_class(entry.name):
-                        return True
-                    folders.append(entry.path)
-    except OSError:  # one of many folders: where it matters, reading will name it
-        return False
-    return depth > 1 and any(_has_class_folder(folder, depth - 1) for folder in folders)
+def _has_class_folder(path):
+    walked = archives.walk(path, lambda error: None)  # where a folder matters, reading names it
+    return any(layout.says_class(name) for _, folders, _ in walked for name in folders)

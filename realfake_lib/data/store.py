@@ -1,48 +1,40 @@
 """Decoded images on disk: made once per content and size, then memory-mapped by every process."""
 
-import collections
 import contextlib
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import filelock
 import numpy as np
 
 from realfake_lib import progress
-from realfake_lib.data import fingerprint
-from realfake_lib.data.images import BatchDecoder
+from realfake_lib.data import fingerprint, images
 from realfake_lib.errors import BadFiles, UserError
 
 VERSION = 2
 """Raised when decoding, resizing or this layout changes, so that old entries are not used."""
 
-_NPY_HEADER = 128  # bytes that numpy's header takes for any array of images
-
 
 def folder(cache, content_fingerprint, image_size):
     """Where the decoded images of this content and size lie, once they are made."""
-    size = "native" if image_size is None else str(image_size)
-    return Path(cache) / "decoded" / f"v{VERSION}-{content_fingerprint[:24]}-{size}"
+    return (
+        Path(cache) / "decoded" / f"v{VERSION}-{content_fingerprint[:24]}-{image_size or 'native'}"
+    )
 
 
 def read(where):
-    """Memory-mapped images and the index of a finished entry, or None.
+    """Memory-mapped images, (n, h, w, 3) uint8, and the index of a finished entry, or None.
 
-    Returns
-    -------
-    images : (n, h, w, 3) uint8 memmap, read-only
-    index : dict of arrays
-        As from :func:`fingerprint.summary`, in the order of the images: by key.
+    The index is that of :func:`fingerprint.summary`, in the order of the images: by key.
     """
     try:
-        images = np.load(where / "images.npy", mmap_mode="r")
+        pixels = np.load(where / "images.npy", mmap_mode="r")
         with np.load(where / "index.npz") as stored:
             index = {name: stored[name] for name in stored.files}
-        if len(images) != len(index["label"]):
-            return None
-        return images, index
+        return (pixels, index) if len(pixels) == len(index["label"]) else None
     except (OSError, ValueError, KeyError, EOFError):
         return None
 
@@ -50,50 +42,46 @@ def read(where):
 def build(path, image_size, cache, one_class=False):
     """Decode all images of a folder or archive into the cache; call it inside :func:`lock`.
 
-    Parameters
-    ----------
-    path, image_size, cache, one_class
-        As for :func:`realfake_lib.data.load`.
-
-    Returns
-    -------
-    Content
-
-    Raises
-    ------
-    UserError
-        The data set cannot be used, or the cache folder cannot be written; nothing is left behind.
-        Bad files are named together, once all have been looked at.
+    Returns a :class:`fingerprint.Content`. Bad files are named together, once all have been looked
+    at, and nothing is left behind.
     """
     parent = Path(cache) / "decoded"
-    bad = BadFiles(path, cache)
-    with writing(cache), _unfinished_folder(parent) as unfinished:
-        with (
-            open(unfinished / "images.npy", "wb") as stream,
-            BatchDecoder(bad, image_size) as decoder,
-        ):
-            stream.seek(_NPY_HEADER)
-            waiting = collections.deque()
-
-            def decode(names, contents):
-                waiting.append(decoder.submit(names, contents))
-                if len(waiting) > 1:  # reading goes on while the threads decode
-                    stream.write(b"".join(decoder.finish(waiting.popleft())))
-
-            listing = fingerprint.read(path, bad, decode)
-            while waiting:
-                stream.write(b"".join(decoder.finish(waiting.popleft())))
+    bad, listing = BadFiles(path, cache), fingerprint.Listing()
+    with writing(cache):
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(".unfinished-*"):  # of a killed run: the lock makes this one alone
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=parent) as unfinished:
+            raw, entry = Path(unfinished, "raw"), Path(unfinished, "entry")
+            entry.mkdir()
+            with open(raw, "wb") as stream:
+                for image in images.decode_all(
+                    fingerprint.read(path, bad, listing), bad, image_size
+                ):
+                    stream.write(image.data)
             bad.check()
             index, content = fingerprint.summary(path, listing)
             if not one_class:
                 fingerprint.check_classes(path, content)
-            _write_header(stream, (content.n, decoder.side, decoder.side, 3))
-        _sort(unfinished, index)
-        where = folder(cache, content.fingerprint, image_size)
-        if where.exists():
-            shutil.rmtree(where)  # unreadable, or it would have been used
-        os.replace(unfinished, where)
+            _write_sorted(np.memmap(raw, mode="r").reshape(content.n, *image.shape), index, entry)
+            where = folder(cache, content.fingerprint, image_size)
+            if where.exists():
+                shutil.rmtree(where)  # unreadable, or it would have been used
+            os.replace(entry, where)
     return content
+
+
+def _write_sorted(pixels, index, entry):
+    """Order by key: splits must not depend on the order in which files were read."""
+    order = np.argsort(index["key"], kind="stable")
+    with open(entry / "images.npy", "wb") as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": pixels.shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for at in range(0, len(order), 4096):
+            stream.write(pixels[order[at : at + 4096]].data)
+    index = {name: values[order] for name, values in index.items()}
+    index["key"] = np.char.encode(index["key"], "utf-8")  # a quarter of the bytes of str
+    np.savez(entry / "index.npz", **index)
 
 
 @contextlib.contextmanager
@@ -103,9 +91,9 @@ def lock(cache, name="decoding"):
     The operating system frees the lock of a killed process.
     """
     with writing(cache):
-        folder = Path(cache) / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(folder / f"{name}.lock")
+        locks = Path(cache) / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        held = filelock.FileLock(locks / f"{name}.lock")
         try:
             held.acquire(timeout=0)
         except filelock.Timeout:
@@ -128,47 +116,9 @@ def writing(cache):
                 f"No space left in the cache folder {cache}",
                 "Free some, or set REALFAKE_CACHE to a folder on another disk.",
             ) from error
-        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or (
-            error.errno == errno.EROFS
-        ):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EROFS):
             raise UserError(
                 f"The cache folder {cache} cannot be written: {error.strerror}",
                 "Set REALFAKE_CACHE to a folder of yours.",
             ) from error
         raise
-
-
-@contextlib.contextmanager
-def _unfinished_folder(parent):
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(".unfinished-*"):  # of a killed run: the lock makes this one alone
-        shutil.rmtree(left, ignore_errors=True)
-    unfinished = parent / f".unfinished-{os.getpid()}"
-    unfinished.mkdir()
-    try:
-        yield unfinished
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _write_header(stream, shape):
-    stream.seek(0)
-    layout = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, layout)
-    assert stream.tell() == _NPY_HEADER, "numpy's header no longer has the size reserved for it"
-
-
-def _sort(unfinished, index):
-    """Order by key: splits must not depend on the order in which files were read."""
-    order = np.argsort(index["key"], kind="stable")
-    if (order != np.arange(len(order))).any():
-        unsorted = np.load(unfinished / "images.npy", mmap_mode="r")
-        with open(unfinished / "sorted.npy", "wb") as stream:
-            stream.seek(_NPY_HEADER)
-            for at in range(0, len(order), 4096):
-                stream.write(unsorted[order[at : at + 4096]].data)
-            _write_header(stream, unsorted.shape)
-        os.replace(unfinished / "sorted.npy", unfinished / "images.npy")
-        index = {name: values[order] for name, values in index.items()}
-    index["key"] = np.char.encode(index["key"], "utf-8")  # a quarter of the bytes of str
-    np.savez(unfinished / "index.npz", **index)

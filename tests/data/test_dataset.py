@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from realfake_lib import data
-from realfake_lib.data import fingerprint, sources, store
+from realfake_lib.data import fingerprint, images, sources, store
 from realfake_lib.data.images import decode
 from realfake_lib.errors import BadFiles, UserError
 from realfake_lib.report.stage import write_json
@@ -91,7 +91,7 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path, tiny):
 def test_files_written_just_now_are_not_remembered(tmp_path, cache):
     path = write_folder(tmp_path / "new", tiny_files())
     data.fingerprint_of(path)
-    assert fingerprint.Memo(cache).get(path) is None
+    assert fingerprint.remembered(path, cache) is None
 
 
 def test_a_damaged_memo_or_cache_is_made_again(tmp_path, tiny, cache):
@@ -99,7 +99,7 @@ def test_a_damaged_memo_or_cache_is_made_again(tmp_path, tiny, cache):
     age(path)
     data.load(path)
     for memo in (cache / "fingerprints").iterdir():
-        memo.write_text(json.dumps({"stamp": fingerprint.stamp(path)}))
+        memo.write_text(json.dumps({"n": 3}))
     assert data.fingerprint_of(path).n == 16
     [entry] = (cache / "decoded").iterdir()
     (entry / "images.npy").write_bytes(b"cut off")
@@ -198,7 +198,7 @@ def test_images_in_folders_that_say_no_class_are_counted_and_said(tmp_path):
     path = write_folder(tmp_path / "own", tiny_files() | {"more/sdxl/a.jpg": picture(1)})
     age(path)
     for _ in range(2):  # read, then remembered
-        assert "say no class were left out: 1 in 'more/sdxl'" in " ".join(data.load(path).notices)
+        assert "names say no class: 1 in 'more/sdxl'" in " ".join(data.load(path).notices)
 
 
 def test_folders_with_names_of_their_own_are_named_where_a_class_is_missing(tmp_path):
@@ -324,7 +324,7 @@ def test_an_unusable_folder_is_refused_and_leaves_nothing(tmp_path, cache, case)
 
 
 def test_every_bad_file_is_named_in_one_message(tmp_path, cache, monkeypatch):
-    monkeypatch.setattr(fingerprint, "_CHUNK", 3)  # bad files of several chunks
+    monkeypatch.setattr(images, "_CHUNK", 3)  # bad files of several chunks
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("black", "white")]
     moving = io.BytesIO()
     frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
@@ -365,12 +365,9 @@ def test_a_bad_file_whose_name_is_no_text_is_named(tmp_path):
         data.load(path)
 
 
-def test_photographs_are_handed_on_by_their_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)
-    sizes = []
-    path = write_folder(tmp_path / "own", tiny_files())
-    fingerprint.read(path, BadFiles(path), lambda names, contents: sizes.append(len(names)))
-    assert sizes == [1] * 16
+def test_photographs_are_handed_on_by_their_bytes(monkeypatch):
+    monkeypatch.setattr(images, "_CHUNK_BYTES", 1)
+    assert [len(chunk) for chunk in images._chunks(tiny_files().items())] == [1] * 16
 
 
 def test_files_of_no_kind_read_here_are_counted_and_said(tmp_path):

@@ -30,7 +30,7 @@ def published(monkeypatch):
     files = tiny_files()
     keys = sorted(files)
     blobs = [fingerprint.blob_id(files[key]) for key in keys]
-    trees = fingerprint._content(keys, [None] * 16, blobs, fingerprint.Listing()).trees
+    _, _, trees = fingerprint._identity(keys, blobs)
     monkeypatch.setattr(fingerprint, "CIFAKE_TREES", trees)
     monkeypatch.setattr(verification, "CIFAKE_TREES", trees)
     monkeypatch.setattr(verification, "cifake_keys", lambda: keys)
