@@ -66,19 +66,9 @@ def connect(address, timeout=TIMEOUT):
 
 
 def check_workers(client, code):
-    """Make sure that every worker runs the code that runs here.
+    """Raise UserError unless ``code()`` gives on each worker what it gives here.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    code : callable
-        Called without arguments here and on each worker: it tells by what code and which versions
-        its results would come about.
-
-    Raises
-    ------
-    UserError
-        If a worker lacks the library or tells something else.
+    It tells by what code and which versions a result would come about.
     """
     here = code()
     for worker, there in ask_workers(client, code).items():
@@ -90,24 +80,9 @@ def check_workers(client, code):
 
 
 def ask_workers(client, question, *args):
-    """Call a function of this library on each worker.
+    """Answer of each worker, by its address, to a function of this library.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    question : callable
-    *args
-        Its arguments.
-
-    Returns
-    -------
-    dict of str to object
-        Answer by the worker's address; of workers that went meanwhile there is none.
-
-    Raises
-    ------
-    UserError
-        If a worker lacks the library.
+    Of workers that went meanwhile there is none; one that lacks the library is a UserError.
     """
     from distributed import TimeoutError as TooLong
 

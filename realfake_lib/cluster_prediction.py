@@ -11,7 +11,6 @@ import functools
 import hashlib
 import logging
 import os
-import time
 import uuid
 import warnings
 from collections import deque
@@ -68,26 +67,21 @@ def predict(
     parcel = _packed(detector)
     tasks = [files[at : at + TASK] for at in range(0, len(files), TASK)]
     with _quiet(), cluster.connect(address) as client, client.as_current():
+        from distributed import CancelledError
+        from distributed.comm import CommClosedError
+
         try:
             cluster.check_workers(client, environment)
             _check_files_are_shared(client, files[:1])
-            found = _Work(client, parcel, batch_size, len(files)).judged(tasks)
-        except _lost_connection():
+            records = _judged(client, parcel, tasks, batch_size)
+        except (CancelledError, CommClosedError):
             raise UserError(
                 f"--cluster {address}: the connection to the scheduler was lost", _AGAIN
             ) from None
-    records = [record for batch in found for record in batch]
     return [
         replace(record, path=layout.as_text(str(file)))
         for file, record in zip(files, records, strict=True)
     ]
-
-
-def _lost_connection():
-    from distributed import CancelledError
-    from distributed.comm import CommClosedError
-
-    return CancelledError, CommClosedError
 
 
 @functools.lru_cache(maxsize=1)
@@ -156,89 +150,65 @@ def _absolute(files):
     return [os.path.abspath(file) for file in files]
 
 
-class _Work:
-    """The batches of one call on their way to the workers and back."""
-
-    def __init__(self, client, parcel, batch_size, total):
-        self.client, self.batch_size, self.total = client, batch_size, total
-        self.name = f"realfake-{uuid.uuid4().hex}"
-        self.done = 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its size
-            # A task, not scattered data: these are gone for good with the worker that has them.
-            self.parcel = client.submit(_same, parcel, key=f"{self.name}-detector")
-
-    def judged(self, tasks):
-        """The records of each task's files, in order."""
-        found, lost = self._run(tasks)
+def _judged(client, parcel, tasks, batch_size):
+    """The record of each file, in the order of the tasks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its size
+        # A task, not scattered data: these are gone for good with the worker that has them.
+        parcel = client.submit(_same, parcel, key=f"realfake-{uuid.uuid4().hex}")
+    total, done, found = sum(map(len, tasks)), 0, {}
+    for at, records in _outcomes(client, parcel, tasks, batch_size):
         # One file after the other, so that only one can be the reason for what happens then.
-        for at in sorted(lost):
-            ones, fatal = self._run([[file] for file in tasks[at]], at_once=1)
-            found[at] = [
-                prediction.Prediction("", error=fatal[one]) if one in fatal else ones[one][0]
-                for one in range(len(tasks[at]))
-            ]
-        return [found[at] for at in range(len(tasks))]
-
-    def _run(self, tasks, at_once=None):
-        """Records by the task's number; and for tasks that no worker survived, what happened."""
-        from distributed import KilledWorker, wait
-        from distributed import TimeoutError as TooLong
-
-        found, lost, running = {}, {}, {}
-        waiting = deque(range(len(tasks)))
-        workers = _Workers(self.client)
-        while waiting or running:
-            room = at_once or _PER_THREAD * max(1, workers.threads)
-            while waiting and len(running) < room:
-                at = waiting.popleft()
-                running[self._submit(tasks[at])] = at
-            ended = ()
-            with contextlib.suppress(TooLong):
-                ended = wait(list(running), timeout=_LOOK, return_when="FIRST_COMPLETED").done
-            for future in ended:
-                at = running[future]
-                try:
-                    found[at] = future.result(timeout=_LOOK)
-                except TooLong:  # lost with its worker before it came here: it is done again
-                    continue
-                except KilledWorker as error:
-                    times = error.allowed_failures + 1
-                    lost[at] = f"cannot be read: {times} workers were lost while they read it"
-                else:
-                    self.done += len(tasks[at])
-                    progress.report("Predicting", self.done, self.total, "images")
-                del running[future]
-            workers.check([tasks[at][0] for at in running.values()])
-        return found, lost
-
-    def _submit(self, files):
-        key = f"{self.name}-{uuid.uuid4().hex}"
-        return self.client.submit(_judge, self.parcel, _absolute(files), self.batch_size, key=key)
+        alone = [[file] for file in tasks[at]] if records is None else []
+        found[at] = records or []
+        for _, one in _outcomes(client, parcel, alone, batch_size, at_once=1):
+            lost = "cannot be read: its workers were lost while they read it"
+            found[at] += one or [prediction.Prediction("", error=lost)]
+        done += len(tasks[at])
+        progress.report("Predicting", done, total, "images")
+    return [record for at in range(len(tasks)) for record in found[at]]
 
 
-class _Workers:
-    """How many threads the cluster has, and since when it has none."""
+def _outcomes(client, parcel, tasks, batch_size, at_once=None):
+    """Yield each task's number and its records, or None where no worker survived it."""
+    from distributed import KilledWorker, wait
+    from distributed import TimeoutError as TooLong
 
-    def __init__(self, client):
-        self.client = client
-        self.threads, self.seen, self.looked = 1, time.monotonic(), 0.0
+    waiting, running = deque(enumerate(tasks)), {}
+    while waiting or running:
+        threads = sum(client.nthreads().values())
+        while waiting and len(running) < (at_once or _PER_THREAD * max(1, threads)):
+            at, files = waiting.popleft()
+            future = client.submit(_judge, parcel, _absolute(files), batch_size, pure=False)
+            running[future] = at
+        ended = ()
+        with contextlib.suppress(TooLong):
+            ended = wait(list(running), timeout=_LOOK, return_when="FIRST_COMPLETED").done
+        if not ended and not threads:
+            _wait_for_a_worker(client, [tasks[at][0] for at in running.values()])
+        for future in ended:
+            try:
+                records = future.result(timeout=_LOOK)
+            except TooLong:  # lost with its worker before it came here: it is done again
+                continue
+            except KilledWorker:
+                records = None
+            yield running.pop(future), records
 
-    def check(self, running):
-        """Raise UserError where workers are gone for good; ``running`` are files being judged."""
-        if time.monotonic() - self.looked < _LOOK:
-            return
-        self.looked = time.monotonic()
-        self.threads = sum(self.client.nthreads().values())
-        if self.threads:
-            self.seen = self.looked
-        elif self.looked - self.seen > PATIENCE:
-            names = ", ".join(layout.as_text(str(file)) for file in running[:3])
-            raise UserError(
-                f"the cluster has lost all its workers, and for {PATIENCE:.0f} seconds no new one "
-                f"came. Being judged were {names} and the files after each",
-                _AGAIN,
-            )
+
+def _wait_for_a_worker(client, running):
+    """Raise UserError where workers are gone for good; ``running`` are files being judged."""
+    from distributed import TimeoutError as TooLong
+
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TooLong:
+        names = ", ".join(layout.as_text(str(file)) for file in running[:3])
+        raise UserError(
+            f"the cluster has lost all its workers, and for {PATIENCE:.0f} seconds no new one "
+            f"came. Being judged were {names} and the files after each",
+            _AGAIN,
+        ) from None
 
 
 @contextlib.contextmanager
