@@ -368,7 +368,6 @@ def predict(
     prediction.check_cluster(cluster, explain)
     if explain is not None:
         os.environ["MPLBACKEND"] = "agg"  # Matplotlib's import fails by one that is not there
-        prediction.check_explanations(file, explain)
     images, left_out = prediction.find_images(paths, recursive)
     if explain is not None:
         prediction.check_explanations(file, explain, images)

@@ -33,28 +33,14 @@ def export(output: str | os.PathLike[str], model: str | os.PathLike[str] | None 
         If the detector cannot be exported, or not to that place.
     """
     path, output = find_model(model, keras=True), Path(output)
-    _check(path, output)
+    if path.suffix == ".onnx":
+        raise UserError(f"--model {path} is an ONNX file already.", "Name a .keras file.")
+    # Beside the model itself, one description serves both forms.
+    beside = {output.with_suffix(".json").absolute()} - {path.with_suffix(".json").absolute()}
+    outputs.check_new(output, ".onnx", beside)
     console.import_tensorflow()
     from realfake_lib import models
     from realfake_lib.models.export import to_onnx
 
     network, meta = models.load(path)
     return to_onnx(network, output, meta)
-
-
-def _check(model, output):
-    if model.suffix == ".onnx":
-        raise UserError(f"--model {model} is an ONNX file already.", "Name a .keras file.")
-    if output.suffix != ".onnx":
-        raise UserError(f"--output {output}: the name must end in .onnx")
-    beside = output.with_suffix(".json")
-    taken = [output]
-    # Beside the model itself, one description serves both forms.
-    if beside.absolute() != model.with_suffix(".json").absolute():
-        taken.append(beside)
-    for file in taken:
-        if os.path.lexists(file):
-            raise UserError(
-                f"--output {output}: {file} exists", "Name another file, or remove this one first."
-            )
-    outputs.check_place("--output", output)

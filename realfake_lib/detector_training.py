@@ -63,7 +63,7 @@ def train(
     """
     if output is not None:
         output = Path(output)
-        _check_output(output)
+        outputs.check_new(output, ".keras", [output.with_suffix(".json")])
     from realfake_lib.data.dataset import check_image_size
 
     check_image_size(image_size)
@@ -114,14 +114,3 @@ def train(
         output.parent.mkdir(parents=True, exist_ok=True)
         models.save(fit.model, output, meta)
     return Detector.of(fit.model, output, dataset.image_size, meta)
-
-
-def _check_output(output):
-    if output.suffix != ".keras":
-        raise UserError(f"--output {output}: the name must end in .keras")
-    for file in (output, output.with_suffix(".json")):  # the model, and what says what it is
-        if os.path.lexists(file):
-            raise UserError(
-                f"--output {output}: {file} exists", "Name another file, or remove this one first."
-            )
-    outputs.check_place("--output", output)

@@ -123,19 +123,32 @@ def predict(
         from realfake_lib import cluster_prediction
 
         return cluster_prediction.predict(sources, detector, cluster, batch_size)
+    explanations = None
     if explain is not None:
         if not detector.has_gradients:
             check_explanations(detector.path, explain)
         explanations = _Explanations(detector, explain, sources)
-    else:
-        explanations = None
     # TensorFlow spreads one batch over the cores itself.
     turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
 
     def judge(some):
-        read = [_read(source, detector.image_size) for source in some]
+        records, images = zip(*(_read(source, detector.image_size) for source in some), strict=True)
+        records = list(records)
+        good = [at for at, image in enumerate(images) if image is not None]
+        if not good:
+            return records
+        pixels = np.stack([images[at] for at in good])
         with turn:
-            return _judged(detector, read, explanations)
+            scores = detector.p_fake(pixels)
+            drawn = [""] * len(good)
+            if explanations is not None:
+                drawn = explanations.draw([some[at] for at in good], pixels, scores)
+        for at, p_fake, explanation in zip(good, scores.tolist(), drawn, strict=True):
+            verdict = detector.verdict(p_fake)
+            records[at] = replace(
+                records[at], p_fake=p_fake, verdict=verdict, explanation=explanation
+            )
+        return records
 
     # Few enough for every core to have some, and for its cache to hold what becomes of them.
     shares = BATCH_PIXELS // detector.image_size**2, len(sources) // (8 * parallel.cores())
@@ -174,17 +187,10 @@ def _checked(array):
     return array
 
 
-@dataclass
-class _Read:
-    """One image on its way: where it comes from, its record, its pixels or None."""
-
-    source: Path | np.ndarray | Image.Image
-    record: Prediction
-    pixels: np.ndarray | None = None
-
-
 def _read(source, size):
+    """The record of an image, and its pixels, or None where it could not be read."""
     path = layout.as_text(str(source)) if isinstance(source, Path) else ""
+    pixels, error = None, ""
     try:
         if isinstance(source, Path):
             pixels, width, height = reading.read(source, size)
@@ -194,27 +200,11 @@ def _read(source, size):
             height, width = source.shape[:2]
             decoding.check_side("the image", width, height)
             pixels = reading.resize(source, size)
-    except UserError as error:
+    except UserError as found:
         # The path has a place of its own.
-        words = error.message.removeprefix(f"{source} ")
-        width, height = getattr(error, "size", (0, 0))
-        return _Read(source, Prediction(path, width=width, height=height, error=words))
-    return _Read(source, Prediction(path, width=width, height=height), pixels)
-
-
-def _judged(detector, read, explain):
-    """The records of a batch, completed where there is something to judge."""
-    good = [item for item in read if item.pixels is not None]
-    if good:
-        pixels = np.stack([item.pixels for item in good])
-        scores = detector.p_fake(pixels)
-        drawn = explain.draw(good, pixels, scores) if explain is not None else [""] * len(good)
-        for item, p_fake, explanation in zip(good, scores.tolist(), drawn, strict=True):
-            verdict = detector.verdict(p_fake)
-            item.record = replace(
-                item.record, p_fake=p_fake, verdict=verdict, explanation=explanation
-            )
-    return [item.record for item in read]
+        error = found.message.removeprefix(f"{source} ")
+        width, height = getattr(found, "size", (0, 0))
+    return Prediction(path, width=width, height=height, error=error), pixels
 
 
 def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -> None:
@@ -244,17 +234,13 @@ class _Explanations:
         self.folder.begin(files)
         self.failed = False
 
-    def draw(self, read, pixels, scores):
-        """Draw what was judged beside Grad-CAM for the verdict.
+    def draw(self, files, pixels, scores):
+        """Draw what was judged beside Grad-CAM for the verdict; gives the paths of the pictures.
 
-        Returns
-        -------
-        list of str
-            Paths of the files; ``""`` once one could not be written, which is logged: the
-            verdicts do not depend on it.
+        They are ``""`` once one could not be written, which is logged: no verdict depends on it.
         """
         if self.failed:
-            return [""] * len(read)
+            return [""] * len(files)
         with extras.needed_for("Grad-CAM"):
             from realfake_lib import explain
         fake = np.asarray(scores) >= self.detector.threshold
@@ -264,13 +250,13 @@ class _Explanations:
         )
         try:
             return [
-                self._save(item.source, np.concatenate([image, overlay], axis=1))
-                for item, image, overlay in zip(read, pixels, overlays, strict=True)
+                self._save(file, np.concatenate([image, overlay], axis=1))
+                for file, image, overlay in zip(files, pixels, overlays, strict=True)
             ]
         except OSError as error:
             self.failed = True
             _LOG.warning("--explain %s is incomplete: %s", self.folder.folder, error.strerror)
-            return [""] * len(read)
+            return [""] * len(files)
 
     def _save(self, file, pair):
         pair = Image.fromarray(pair)
@@ -289,25 +275,8 @@ def find_images(
 
     A file named outright is taken whatever it is called, even one that is not there: its record
     will say so, as that of a link to nothing in a folder. In a folder what has an image's suffix is
-    taken; hidden files and those that ``--explain`` made are none that a user means.
-
-    Parameters
-    ----------
-    paths : iterable of path-like
-    recursive : bool
-        Search the folders inside folders.
-
-    Returns
-    -------
-    files : list of pathlib.Path
-    left_out : collections.Counter
-        Number of files in the folders that are of no kind read here, by suffix; and each link to a
-        folder and each folder that cannot be read, with its path.
-
-    Raises
-    ------
-    UserError
-        If none of the paths exists, or nothing in all of them is an image.
+    taken; hidden files and those that ``--explain`` made are none that a user means. The second
+    result counts the others by suffix, and names links to folders and folders that cannot be read.
     """
     files: list[Path] = []
     left_out: Counter[str] = Counter()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -58,73 +59,38 @@ def test_a_write_protected_file_is_refused(tmp_path, monkeypatch):
         outputs.check_place("--csv", tmp_path / "t.csv")
 
 
-def test_names_are_the_paths_as_given_and_all_different(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    files = ["a/x.jpg", "a/x.png", "b/x.jpg", "./c/../b/x.jpg", "B/X.jpg", "/p/x.jpg", "../q/x.jpg"]
-    names = outputs.explanation_names(map(Path, files))
-    assert (
-        list(names.values())
-        == [
-            "a/x.jpg.png",
-            "a/x.png.png",
-            "b/x.jpg.png",
-            "b/x.jpg-2.png",  # ./c/../b/x.jpg may be another file where c is a link
-            "B/X.jpg-3.png",  # would be b/x.jpg on a disk that knows no letter case
-            "p/x.jpg.png",
-            f"{tmp_path.parent}/q/x.jpg.png"[1:],
-        ]
-    )
-
-
-def test_long_names_are_shortened_and_stay_different_and_the_same():
-    prompt = "masterpiece, best quality, portrait of a woman in the rain, neon lights, " * 4
-    files = [Path(f"{prompt[:length]}{end}.png") for length in (120, 150, 251) for end in "ab"]
-    files += [Path("é" * 125 + ".jpg"), Path(prompt[:200], "x.jpg"), Path(prompt[:200], "y.jpg")]
-    names = outputs.explanation_names(files)
-    assert names == outputs.explanation_names(files) and len(set(names.values())) == len(files)
-    assert all(
-        names[file] == outputs.explanation_names([file])[file] for file in files
-    )  # whatever else is judged
-    parts = [part for name in names.values() for part in name.split("/")]
-    assert max(len(part.encode()) for part in parts) <= outputs.LONGEST
-    assert names[files[0]] == f"{files[0]}.png" and names[files[2]].startswith(prompt[:100])
-    assert Path(names[files[-1]]).parent == Path(names[files[-2]]).parent
-
-
-def test_names_that_are_no_text_or_equal_to_a_disk_are_kept_apart():
+def test_every_path_has_a_name_of_its_own_that_any_disk_takes(tmp_path):
     raw = [os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png", b"A.png", b"a.png")]
-    raw += ["cafe\u0301.jpg", "caf\u00e9.jpg"]
-    names = outputs.explanation_names(map(Path, raw))
-    assert list(names.values()) == [
-        "caf\ufffd.png.png", "caf\ufffd.png-2.png", "A.png.png", "a.png-2.png",
-        "cafe\u0301.jpg.png", "caf\u00e9.jpg-2.png",
-    ]  # fmt: skip
+    files = ["a/x.jpg", "b/x.jpg", "B/X.jpg", "/p/x.jpg", "../q/x.jpg", "x" * 250 + ".jpg", *raw]
+    targets = [outputs.Explanations(tmp_path).target(Path(file)) for file in files]
+    assert targets == [outputs.Explanations(tmp_path).target(Path(file)) for file in files]
+    assert len({target.name.lower() for target in targets}) == len(files)
+    assert all(re.fullmatch(r"[\w.-]{1,100}\.png", target.name, re.ASCII) for target in targets)
+    assert targets[0].parent == tmp_path and targets[0].name.startswith("x-")
 
 
 def filled(folder, *files):
-    """Fill a folder as a run does; the pictures in it, by relative path."""
+    """Fill a folder as a run does; the beginnings of the names of the pictures in it."""
     explanations = outputs.Explanations(folder)
     explanations.check()
     explanations.begin(list(map(Path, files)))
-    for file in explanations.names:
-        explanations.target(file).write_bytes(b"picture")
-    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    for file in files:
+        explanations.target(Path(file)).write_bytes(b"picture")
+    return sorted(path.name.partition("-")[0] for path in folder.glob("*.png"))
 
 
 def test_a_second_run_replaces_the_pictures_of_the_first_and_nothing_else(tmp_path):
     folder = tmp_path / "why"
-    assert filled(folder, "a/x.jpg", "b/y.jpg") == {
-        "a/x.jpg.png", "b/y.jpg.png", outputs.RECORD,
-    }  # fmt: skip
-    (folder / "b" / "notes.txt").write_text("mine")
-    assert filled(folder, "c/x.jpg") == {"c/x.jpg.png", "b/notes.txt", outputs.RECORD}
-    assert not (folder / "a").exists()
-    assert json.loads((folder / outputs.RECORD).read_text()) == {"c/x.jpg.png": "c/x.jpg"}
+    assert filled(folder, "a/x.jpg", "b/y.jpg") == ["x", "y"]
+    (folder / "notes.txt").write_text("mine")
+    assert filled(folder, "c/z.jpg") == ["z"]
+    assert (folder / "notes.txt").exists()
+    assert list(json.loads((folder / outputs.RECORD).read_text()).values()) == ["c/z.jpg"]
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / ".DS_Store").touch()
-    assert "x.jpg.png" in filled(tmp_path, "x.jpg")
+    assert filled(tmp_path, "x.jpg") == ["x"]
 
 
 @pytest.mark.parametrize("record", [None, "{cut", "5"])
