@@ -199,7 +199,9 @@ def data_fetch():
     """Download CIFAKE into the cache, unless it is there."""
     from realfake_lib import data
 
-    typer.echo(f"CIFAKE: {data.fetch_cifake()}")
+    with console.progress_bar():
+        archive = data.fetch_cifake()
+    typer.echo(f"CIFAKE: {archive}")
 
 
 @data_app.command("verify")

@@ -22,7 +22,7 @@ _SAME = "Install the same version, from the same checkout and requirements.lock,
 
 
 def connect(address, timeout=TIMEOUT):
-    """Connect to the scheduler of a Dask cluster.
+    """Connect to the scheduler of a Dask cluster, which has to have a worker.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def connect(address, timeout=TIMEOUT):
     -------
     distributed.Client
         A context manager that closes the connection.
-
-    Raises
-    ------
-    UserError
-        If the address is none, nobody answers there, or there are no workers.
     """
     if not _ADDRESS.fullmatch(str(address)):
         raise UserError(

@@ -40,29 +40,8 @@ def predict(
     """Judge image files on a cluster; see :func:`realfake_lib.predict`.
 
     A task whose worker is lost is done again by another one. A file that is being read each time
-    that a worker is lost gets a record that says so.
-
-    Parameters
-    ----------
-    files : list of pathlib.Path
-        Workers have to find them under the same absolute paths.
-    detector : Detector
-        Of an ONNX file.
-    address : str
-        The scheduler's, e.g. ``"tcp://127.0.0.1:8786"``.
-    batch_size : int
-        Images that a worker takes at a time, at most, of the :data:`TASK` that a task has.
-
-    Returns
-    -------
-    list of Prediction
-        One per file, in order.
-
-    Raises
-    ------
-    UserError
-        If the cluster cannot be reached, has no workers or loses them all, if a worker has another
-        version of the code or does not find the files, or if the detector has no ONNX file.
+    that a worker is lost gets a record that says so. A UserError tells what is wrong with the
+    cluster, or that the detector has no ONNX file.
     """
     parcel = _packed(detector)
     tasks = [files[at : at + TASK] for at in range(0, len(files), TASK)]

@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import tempfile
-import threading
 import time
 import unicodedata
 
@@ -64,15 +63,8 @@ def ignore_impossible_sizes():
 def import_tensorflow():
     """Import TensorFlow without what its C++ code prints while it starts.
 
-    Those lines (build flags, CUDA that is not there) name nothing that a user could mend. With
-    ``TF_CPP_MIN_LOG_LEVEL`` set to anything but 3 they are printed as ever.
-
-    Raises
-    ------
-    ImportError
-        After what was held back has been printed.
-    FileNotFoundError
-        If there is no folder for temporary files.
+    Those lines (build flags, CUDA that is not there) name nothing that a user could mend. They are
+    printed where the import fails, or ``TF_CPP_MIN_LOG_LEVEL`` is set to anything but 3.
     """
     if "tensorflow" in sys.modules:
         return
@@ -91,29 +83,17 @@ def _held_back():
     except OSError:  # standard error is closed: there is nothing to keep clean
         yield
         return
-    # A pipe and a thread that empties it: a container may have no folder for temporary files.
-    end, start = os.pipe()
-    os.dup2(start, 2)
-    os.close(start)
-    held = []
-
-    def empty():
-        with open(end, "rb") as lines:
-            held.append(lines.read())
-
-    reader = threading.Thread(target=empty)
-    reader.start()
-    try:
-        yield
-    except Exception:
-        os.dup2(kept, 2)  # the last writer leaves, and the reader ends
-        reader.join()
-        os.write(kept, held[0])
-        raise
-    finally:
-        os.dup2(kept, 2)
-        reader.join()
-        os.close(kept)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextlib.contextmanager

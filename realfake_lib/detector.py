@@ -105,15 +105,7 @@ class Detector:
         return f"{word} (uncertain)" if low < p_fake < high else word
 
     def with_threshold(self, threshold: float | None) -> Detector:
-        """The same detector with a threshold of one's own, which has no calibrated band around it.
-
-        None leaves the detector as it is.
-
-        Raises
-        ------
-        UserError
-            If the threshold is outside [0, 1].
-        """
+        """The same detector with a threshold of one's own, and no calibrated band around it."""
         if threshold is None:
             return self
         check_threshold(threshold)
@@ -197,20 +189,8 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
 
     What ends in ``.keras`` or ``.onnx`` is a path; anything else is a name, whatever lies in the
     current folder. A name is looked for among the published detectors, whose figures are in the
-    reference report, then in what ``make report`` built here.
-
-    Parameters
-    ----------
-    model : str or path-like, optional
-        By default :data:`DEFAULT`.
-    keras : bool
-        Of a detector that is named take the Keras form. Otherwise the ONNX form is taken where
-        there is one, since it starts without TensorFlow.
-
-    Raises
-    ------
-    UserError
-        If there is no such file.
+    reference report, then in what ``make report`` built here. With ``keras`` its Keras form is
+    taken, else the ONNX form where there is one, since it starts without TensorFlow.
     """
     if model is not None and Path(model).suffix in SUFFIXES:
         if not Path(model).is_file():

@@ -33,19 +33,7 @@ _NO_PATHS = ("REALFAKE_CLUSTER", "REALFAKE_RUN")
 
 
 def for_child(root, **more):
-    """Environment of a process of this project that may stand in another folder.
-
-    Parameters
-    ----------
-    root : path
-        Folder from which the process takes this library.
-    more : str
-        Further variables.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Environment of a process of this project, which takes this library from ``root``."""
     kept = {
         name: _whole(name, value)
         for name, value in os.environ.items()
@@ -69,11 +57,7 @@ def _whole(name, value):
 
 
 def own_packages_first():
-    """Let packages installed beside this library go before those on ``PYTHONPATH``.
-
-    What is only there can still be imported. A folder that this library itself came from keeps its
-    place.
-    """
+    """Let packages installed beside this library go before those on ``PYTHONPATH``."""
     named = {_absolute(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}
     named.discard(str(Path(__file__).parent.parent))
     sys.path.sort(key=lambda entry: _absolute(entry) in named)

@@ -41,15 +41,9 @@ class StageFailed(Exception):
 
 
 class BadFiles:
-    """Gathers what is wrong with single files, so that one message can tell all of it.
+    """Gathers what is wrong with single files of ``where``, so that one message can tell all of it.
 
-    Parameters
-    ----------
-    where : path-like
-        Folder or archive that holds the files.
-    cache : path-like, optional
-        Folder for a list of them all, should the message be too short for it; by default
-        ``settings.cache_dir()``.
+    Should the message be too short for a list of them all, that is written into ``cache``.
     """
 
     SHOWN = 20

@@ -37,16 +37,7 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class View:
-    """A changed image and what the detector makes of it.
-
-    Attributes
-    ----------
-    image : (n, n, 3) uint8 array
-    p_fake : float in [0, 1]
-    verdict : str
-    heat : (n, n) float array in [0, 1]
-        Grad-CAM for the predicted class.
-    """
+    """A changed image, (n, n, 3) uint8, its verdict, and Grad-CAM for it, (n, n) in [0, 1]."""
 
     image: np.ndarray
     p_fake: float
@@ -62,19 +53,7 @@ def predicted_class(detector, p_fake):
 def changed(detector, image, change, strength):
     """An image after an attack on the detector's verdict, or after a corruption.
 
-    Parameters
-    ----------
-    detector : Detector
-        With gradients.
-    image : (n, n, 3) uint8 array
-    change : str
-        A name in :data:`CHANGES`.
-    strength : float
-        0 changes nothing.
-
-    Returns
-    -------
-    (n, n, 3) uint8 array
+    ``change`` is a name in :data:`CHANGES`; ``strength`` 0 changes nothing.
     """
     images = image[None]
     if strength == 0:
@@ -91,12 +70,7 @@ def changed(detector, image, change, strength):
 
 
 def view(detector, image, change="FGSM attack", strength=0.0):
-    """Change an image and judge it; parameters as for :func:`changed`.
-
-    Returns
-    -------
-    View
-    """
+    """Change an image and judge it; see :func:`changed`. Gives a :class:`View`."""
     image = changed(detector, image, change, strength)
     p_fake = float(detector.p_fake(image[None])[0])
     target = [predicted_class(detector, p_fake)]

@@ -17,15 +17,7 @@ def columns(explained):
 
 
 def write_csv(stream, predictions, explained=False):
-    """Write a table with a header line; ``stream`` was opened with ``newline=""``.
-
-    Parameters
-    ----------
-    stream : text file
-    predictions : iterable of Prediction
-    explained : bool
-        Whether each row names its explanation.
-    """
+    """Write a table with a header line; ``stream`` was opened with ``newline=""``."""
     names = columns(explained)
     # It quotes what is in the line's end only: a carriage return, too, has to be.
     lines = SimpleNamespace(write=lambda row: stream.write(row.removesuffix("\r\n") + "\n"))
@@ -35,21 +27,7 @@ def write_csv(stream, predictions, explained=False):
 
 
 def as_json(detector, predictions, left_out, explained=False):
-    """The verdicts with what must be known of them, as text.
-
-    Parameters
-    ----------
-    detector : Detector
-    predictions : iterable of Prediction
-    left_out : dict of str to int
-        Number of files that were not looked at, by kind.
-    explained : bool
-        Whether each record names its explanation.
-
-    Returns
-    -------
-    str
-    """
+    """The verdicts with what must be known of them, as text."""
     names = columns(explained)
     record = {
         "model": str(detector.path),

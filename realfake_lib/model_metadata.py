@@ -25,19 +25,8 @@ def path_of(model_file):
 def read(model_file):
     """Read what is said of a model file.
 
-    Parameters
-    ----------
-    model_file : path-like
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    UserError
-        If either file is missing, the JSON cannot be read, is of another version, or gives a value
-        that no verdict can be made with.
+    A UserError says if either file is missing, the JSON cannot be read, is of another version, or
+    gives a value that no verdict can be made with.
     """
     path, described = Path(model_file), path_of(model_file)
     if not path.is_file():

@@ -29,46 +29,17 @@ DOMAINS = ("", "ai.onnx")
 
 
 class OnnxNetwork:
-    """A detector's network in ONNX Runtime.
-
-    Parameters
-    ----------
-    session : onnxruntime.InferenceSession
-    name : path-like
-        Stands in messages.
-
-    Attributes
-    ----------
-    image_size : int
-        Side of the images that it takes, in pixels.
-    """
+    """A detector's network in ONNX Runtime; ``name`` stands in messages."""
 
     def __init__(self, session, name="the network"):
         self._session, self._name = session, name
         self.image_size = session.get_inputs()[0].shape[1]
 
     def logits(self, images, indices=None, batch_size=64):
-        """Logits for REAL, in the order of ``images`` or of ``indices``.
+        """Logits for REAL of (n, h, w, 3) uint8 images, or of those at ``indices``, in order.
 
-        Every core computes a batch of its own; may be called from several threads, too.
-
-        Parameters
-        ----------
-        images : (n, h, w, 3) uint8 array in [0, 255]
-        indices : (m,) int array, optional
-            Which images, and in which order; all of them by default.
-        batch_size : int
-
-        Returns
-        -------
-        (n,) or (m,) float32 array
-
-        Raises
-        ------
-        ValueError
-            If the images are not uint8: pixels scaled to [0, 1] would give verdicts, wrong ones.
-        UserError
-            If the file does not compute what it declares.
+        Every core computes a batch of its own; may be called from several threads, too. Pixels
+        scaled to [0, 1] would give wrong verdicts, so they are a ValueError.
         """
         if images.dtype != np.uint8:
             raise ValueError(f"pixels are uint8, 0 to 255, not {images.dtype}")
@@ -99,15 +70,10 @@ class OnnxNetwork:
 
 
 def load(path):
-    """Load a network that :func:`realfake_lib.models.export.to_onnx` wrote.
+    """Load a network that :func:`realfake_lib.models.export.to_onnx` wrote, without TensorFlow.
 
     Before ONNX Runtime sees the file, its hash is compared with the one in the JSON file beside it,
-    and what it holds with :data:`OPERATORS`. TensorFlow is not imported.
-
-    Parameters
-    ----------
-    path : path-like
-        The ``.onnx`` file.
+    and what it holds with :data:`OPERATORS`.
 
     Returns
     -------
@@ -136,18 +102,7 @@ def load(path):
 
 
 def session(content, name):
-    """Start ONNX Runtime on the processor.
-
-    Parameters
-    ----------
-    content : bytes
-    name : path-like
-        Stands in messages.
-
-    Returns
-    -------
-    onnxruntime.InferenceSession
-    """
+    """Start ONNX Runtime on the processor; ``name`` stands in messages."""
     # From version 1.32 on it would report its use to its maker, and write a device id into HOME.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -167,16 +122,7 @@ def session(content, name):
 
 
 def refuse_foreign(content, name, hint=model_metadata.AGAIN):
-    """Raise UserError unless ``content`` is a network of standard operators with all its weights.
-
-    Parameters
-    ----------
-    content : bytes
-    name : path-like
-        Stands in the message.
-    hint : str, optional
-        What to do about it.
-    """
+    """Raise UserError unless ``content`` is a network of standard operators, all weights in it."""
     import onnx
 
     try:

@@ -30,8 +30,7 @@ def cores():
 def each(function, items):
     """Yield ``function`` of every item, in order, with a thread for each core.
 
-    Decoding and ONNX Runtime let other threads run meanwhile. After an error, or Ctrl-C, what has
-    not begun is never done.
+    After an error, or Ctrl-C, what has not begun is never done.
     """
     items = list(items)
     if len(items) < 2:

@@ -29,14 +29,8 @@ def listen(listener):
 def report(message, done=None, total=None, unit=""):
     """Say how far the work has come.
 
-    Parameters
-    ----------
-    message : str
-        What is being done, e.g. ``"compact_cnn epoch 3/8"``.
-    done, total : float, optional
-        Work done and work in all, in ``unit``; the reader works out the time left.
-    unit : str
-        Name of the unit, e.g. ``"epochs"``.
+    ``message`` says what is being done, e.g. ``"compact_cnn epoch 3/8"``; ``done`` of ``total`` are
+    counted in ``unit``.
     """
     for listener in _listeners:
         listener(message, done, total)

@@ -37,13 +37,7 @@ def env(name):
 
 
 def user_path(given):
-    """A path as a user wrote it, which may begin with ``~`` or ``~name``.
-
-    Raises
-    ------
-    UserError
-        If it is blank, or there is no such home folder.
-    """
+    """A path as a user wrote it, which may begin with ``~`` or ``~name``."""
     from realfake_lib.errors import UserError  # which needs this module
 
     if not str(given).strip():
@@ -110,8 +104,8 @@ def atomic_file(path):
 def own_descriptor(path):
     """Number of the open descriptor of this process that a path stands for, or None.
 
-    ``/dev/stdout``, ``/dev/fd/N``, ``/proc/self/fd/N`` and links to them. On Linux, opening such a
-    path anew would begin at the start of the file behind it, and so overwrite what was printed.
+    On Linux, opening ``/dev/stdout`` or ``/dev/fd/N`` anew would begin at the start of the file
+    behind it, and so overwrite what was printed.
     """
     path = Path(path)
     for _ in range(40):  # links that the kernel follows
@@ -130,14 +124,9 @@ def is_special(path):
 
 
 def _take_after(temporary, path):
-    """Give a file the mode and owner of the one that it shall replace.
+    """Give a file the mode and owner of the one that it shall replace, as far as a disk allows it.
 
-    FAT, SMB and S3 refuse to change them, but give every file the same.
-
-    Returns
-    -------
-    bool
-        False where the old file can be written, but no other can be made like it.
+    False where the old file can be written, but no other can be made like it.
     """
     try:
         old = os.stat(path)

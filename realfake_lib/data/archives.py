@@ -53,25 +53,9 @@ def stem(path):
 def read_files(path, wanted=None, bad=None):
     """Yield ``(name, bytes)`` for every file in a folder, tar (plain, gz, bz2, xz) or zip.
 
-    Parameters
-    ----------
-    path : path-like
-        Folder or archive.
-    wanted : callable, optional
-        Takes a name, tells whether its bytes are to be read and yielded.
-    bad : BadFiles, optional
-        Takes the files of a folder that cannot be read; without it the first one raises.
-
-    Yields
-    ------
-    name : str
-        Path inside the folder or archive, with forward slashes.
-    content : bytes
-
-    Raises
-    ------
-    UserError
-        The archive is damaged, cut off, encrypted or hostile, or a file cannot be read.
+    ``wanted`` takes a name and tells whether its bytes are to be read and yielded. ``bad``, a
+    BadFiles, takes the files of a folder that cannot be read; without it the first one raises.
+    A UserError tells of an archive that is damaged, cut off, encrypted or hostile.
     """
     path = Path(path)
     wanted = wanted or (lambda name: True)
@@ -100,22 +84,8 @@ def read_files(path, wanted=None, bad=None):
 def as_folder(path, cache):
     """A folder itself, or a folder in the cache that holds an archive's files side by side.
 
-    For a few files that are looked up by their names, such as weights.
-
-    Parameters
-    ----------
-    path : path-like
-        Folder or archive.
-    cache : path-like
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        There is nothing, or no archive that can be read, or the cache cannot be written.
+    For a few files that are looked up by their names, such as weights. A UserError says where there
+    is nothing, or no archive that can be read.
     """
     path = settings.user_path(path)
     if path.is_dir():

@@ -13,20 +13,9 @@ _SAME = 2
 
 
 def to_srgb(image, icc):
-    """Convert from the colours of a profile.
+    """Convert an image from the colours of a profile, ``icc`` bytes, where that changes anything.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Grey, RGB, CMYK or Lab.
-    icc : bytes
-        The profile. One that is broken, or made for another kind of image, is passed over, as
-        viewers do.
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB where the profile changes anything, else ``image`` itself.
+    A profile that is broken, or made for another kind of image, is passed over, as viewers do.
     """
     conversion = _conversion(icc, image.mode) if icc else None
     if conversion is None:

@@ -57,14 +57,7 @@ class WrongSize(UserError):
 
 
 class Decoded(NamedTuple):
-    """An image as it was read.
-
-    Attributes
-    ----------
-    pixels : (h, w, 3) uint8 array
-    width, height : int
-        Of the whole image, upright, before it was cut and resampled.
-    """
+    """The pixels that were asked for, and the size of the whole image, upright."""
 
     pixels: np.ndarray
     width: int

@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import urllib3
-from tqdm import tqdm
 
 from realfake_lib import progress
 from realfake_lib.errors import UserError
@@ -148,15 +146,10 @@ class _ResumingDownloader:
             total = done + int(length) if length else None
             tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
             self.state.write_text(json.dumps({"url": url, "tag": tag}), "utf-8")
-            with (
-                open(self.part, "ab" if done else "wb") as stream,
-                tqdm(initial=done, total=total, desc=self.label, unit="B", unit_scale=True,
-                     disable=not sys.stderr.isatty()) as bar,
-            ):  # fmt: skip
+            with open(self.part, "ab" if done else "wb") as stream:
                 for chunk in _chunks(response):
                     stream.write(chunk)
                     done += len(chunk)
-                    bar.update(len(chunk))
                     self._report(done, total)
             if total is not None and done < total:
                 raise requests.ConnectionError(f"ended after {done:,} of {total:,} bytes")

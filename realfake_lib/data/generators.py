@@ -140,19 +140,7 @@ def load_unseen(cache=None, allow_download=True, folder=None):
 
 
 def cut(grid, across):
-    """Cut a sample grid into its tiles.
-
-    Parameters
-    ----------
-    grid : (h, w, 3) uint8 array
-        Square, with a gap of 2 pixels around and between tiles of 32.
-    across : int
-        Tiles in a row, and rows.
-
-    Returns
-    -------
-    (across², 32, 32, 3) uint8 array
-    """
+    """Cut a square sample grid, (h, w, 3) uint8, into its ``across`` × ``across`` tiles."""
     side = GAP + across * (TILE + GAP)
     if grid.shape != (side, side, 3):
         raise UserError(f"The sample grid is {grid.shape}, not {(side, side, 3)}")

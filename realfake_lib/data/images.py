@@ -105,25 +105,10 @@ def encode_jpeg(image, quality=75):
 
 
 def decode_all(files, bad, size=None):
-    """Decode many files with a thread for each core.
+    """Yield the pixels of each of ``files``, (name, bytes), decoded with a thread for each core.
 
-    Parameters
-    ----------
-    files : iterable of (name, bytes)
-    bad : BadFiles
-        Takes the files that cannot be decoded.
-    size : int, optional
-        Side to resample to; without it images keep theirs, which then has to be the same for all.
-
-    Yields
-    ------
-    (side, side, 3) uint8 array
-        Of each file that could be decoded, in order.
-
-    Raises
-    ------
-    UserError
-        The first file whose size differs: a setting is the remedy for all of them.
+    ``bad``, a BadFiles, takes those that cannot be decoded. Without ``size`` images keep theirs,
+    which has to be the same for all: a UserError names the first that differs.
     """
     side = size
     for chunk in _chunks(files):

@@ -57,18 +57,10 @@ _CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpg")
 
 
 class Place(NamedTuple):
-    """Where one image belongs.
+    """Where one image belongs: ``root/split/class/inside``.
 
-    Attributes
-    ----------
-    split : str or None
-        The folder that names a split, in lower case: ``"train"``, ``"valid"``.
-    label : int or None
-        None where the path names both classes.
-    inside : str
-        Path inside the class, which keeps the name of a class folder that isn't plain REAL or FAKE.
-    root : str
-        The folders above those that name split and class.
+    ``split`` is the folder that names one, in lower case, or None; ``label`` is None where the path
+    names both classes; ``inside`` keeps the name of a class folder that isn't plain REAL or FAKE.
     """
 
     split: str | None
@@ -83,17 +75,9 @@ class Place(NamedTuple):
 
 
 def place(name):
-    """Work out the place of a file from its path inside the data set.
+    """The :class:`Place` of a file by its path inside the data set, ``"c/train/FAKE/0 (2).jpg"``.
 
-    Parameters
-    ----------
-    name : str
-        Path with forward slashes, e.g. ``"cifake/train/FAKE/0 (2).jpg"``.
-
-    Returns
-    -------
-    Place or None
-        None for what is not an image of a class: a read-me, hidden files, other folders.
+    None for what is not an image of a class: a read-me, hidden files, other folders.
     """
     folder, _, file = name.rpartition("/")
     if not is_image(file) or is_hidden(file):
@@ -104,15 +88,7 @@ def place(name):
 
 @functools.lru_cache(maxsize=1024)
 def said_by(folder):
-    """What one folder's name says.
-
-    Returns
-    -------
-    split : {"train", "val", "test"} or None
-    label : int or None
-    outright : bool
-        Whether the class is said by the word real or fake itself.
-    """
+    """Split, class, and whether it is said outright, by real or fake, of a folder's name."""
     for form in (folder, _CAMEL.sub(" ", folder)):
         words = {word.removesuffix("s") for word in _WORD.findall(form.lower())} - _NEUTRAL
         plain = words & _OUTRIGHT.keys()
@@ -131,10 +107,7 @@ def says_class(folder):
 
 
 def joins(split):
-    """The part, ``"train"`` or ``"test"``, that a split folder's images belong to.
-
-    A validation folder joins training: the library makes its own split.
-    """
+    """The part of a split folder's images. Validation joins training: the library splits itself."""
     return {"train": "train", "val": "train", "test": "test"}[said_by(split)[0]]
 
 
@@ -212,10 +185,7 @@ def _is_litter(path):
 
 
 def cifake_object_class(key):
-    """CIFAR-10 object class that CIFAKE's file names carry, 0 to 9, or -1.
-
-    No suffix is class 0, ``(2)`` class 1, … ``(10)`` class 9; checked against CIFAR-10 itself.
-    """
+    """CIFAR-10 object class that CIFAKE's file names give: ``(2)`` is 1, nothing is 0; or -1."""
     match = _CIFAKE_NAME.fullmatch(key.rsplit("/", 1)[-1])
     if match is None:
         return -1

@@ -35,19 +35,9 @@ class Found:
 
 
 def locate(data, cache, allow_download=True):
-    """Decide where the data come from.
+    """Decide where the data come from; ``data`` as for :func:`realfake_lib.data.load`.
 
-    Parameters
-    ----------
-    data : str or path-like
-        ``"auto"``, ``"cifake"``, ``"demo"``, or the path of a folder or archive.
-    cache : path-like
-    allow_download : bool
-
-    Raises
-    ------
-    UserError
-        Nothing there, and the demo set is no answer to what was asked for.
+    A UserError says that nothing is there, where the demo set is no answer to what was asked for.
     """
     if str(data) == "demo":
         return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE,))

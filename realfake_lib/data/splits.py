@@ -157,19 +157,7 @@ def assign_test(strata, groups):
 
 
 def draw_groups(strata, groups, fraction, seed):
-    """Draw whole groups until each stratum has given its fraction.
-
-    Parameters
-    ----------
-    strata, groups : (n,) int arrays
-    fraction : float in [0, 1)
-    seed : int
-
-    Returns
-    -------
-    (n,) bool array
-        True for the images drawn.
-    """
+    """Draw whole groups until each stratum has given its fraction: (n,) bool, True where drawn."""
     _, first, group_of, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
     )

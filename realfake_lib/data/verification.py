@@ -26,9 +26,6 @@ class VerifyReport:
     ----------
     ok : bool
         All four folders have the published git tree id.
-    source : str
-    n : int
-        Images found; CIFAKE has 120,000.
     trees : DataFrame
         Columns ``folder``, ``tree``, ``expected``, ``same``.
     missing, changed, extra : tuple of str
@@ -74,11 +71,6 @@ def verify(data="cifake", cache=None, allow_download=True):
     Returns
     -------
     VerifyReport
-
-    Raises
-    ------
-    UserError
-        There is nothing to verify, or the archive cannot be read.
     """
     found = sources.locate(data, Path(cache or settings.cache_dir()), allow_download)
     if found.path is None:
