@@ -13,10 +13,9 @@ from realfake_lib.lazy import exports
 
 if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.detector import Detector, load_detector
-    from realfake_lib.detector_evaluation import Evaluation, evaluate
-    from realfake_lib.detector_training import train
     from realfake_lib.errors import UserError
     from realfake_lib.prediction import Prediction, predict
+    from realfake_lib.workflows import Evaluation, evaluate, train
 
 try:
     __version__ = version("realfake-lib")
@@ -27,9 +26,8 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         "detector": "Detector load_detector",
-        "detector_evaluation": "Evaluation evaluate",
-        "detector_training": "train",
         "errors": "UserError",
         "prediction": "Prediction predict",
+        "workflows": "Evaluation evaluate train",
     },
 )

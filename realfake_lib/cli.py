@@ -320,9 +320,9 @@ def export(
     The file is kept only if its logits equal those of Keras. Its threshold, temperature and other
     metadata are written to a JSON file beside it.
     """
-    from realfake_lib import detector_export
+    from realfake_lib import workflows
 
-    exported = detector_export.export(output, model)["onnx"]
+    exported = workflows.export(output, model)["onnx"]
     typer.echo(
         f"{output}: input {exported['input']}; output {exported['output']}\n"
         f"On {exported['compared_on']} images logits differ from Keras's by up to "

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from realfake_lib import cli, console, data, detector_evaluation, models, settings, training
+from realfake_lib import cli, console, data, models, settings, training, workflows
 from realfake_lib.errors import UserError
 from realfake_lib.report import pdf, run
 from realfake_lib.report import plan as planning
@@ -379,8 +379,8 @@ def detector(monkeypatch):
         p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
         meta={},
     )
-    monkeypatch.setattr(detector_evaluation, "find_model", Path)
-    monkeypatch.setattr(detector_evaluation, "load_detector", lambda path: found)
+    monkeypatch.setattr(workflows, "find_model", Path)
+    monkeypatch.setattr(workflows, "load_detector", lambda path: found)
     return found
 
 

@@ -20,8 +20,6 @@ def batches(
     seed=0,
     epoch=0,
     augment=None,
-    augment_seed=None,
-    drop_remainder=False,
 ):
     """One epoch of batches as a ``tf.data.Dataset``.
 
@@ -43,10 +41,6 @@ def batches(
         Takes ``(images, seed)``, a (b, h, w, 3) float32 tensor of pixels in [0, 255] and a (2,)
         int32 tensor that differs for every batch of every epoch; returns images of that shape, or
         windows of them.
-    augment_seed : int, optional
-        ``seed`` by default.
-    drop_remainder : bool
-        Leave out a last batch that is not full.
 
     Returns
     -------
@@ -58,11 +52,10 @@ def batches(
 
     rows = np.arange(len(images)) if indices is None else np.asarray(indices, np.int64)
     rows = rows[epoch_order(len(rows), shuffle, seed, epoch)]
-    steps = len(rows) // batch_size if drop_remainder else -(-len(rows) // batch_size)
-    batch = batch_size if len(rows) % batch_size == 0 or drop_remainder else None
+    steps = -(-len(rows) // batch_size)
+    batch = batch_size if len(rows) % batch_size == 0 else None
     targets = None if labels is None else np.asarray(labels, np.float32)
     first_step = epoch * steps
-    augment_seed = seed if augment_seed is None else augment_seed
 
     def gather(step):
         chosen = rows[step * batch_size : (step + 1) * batch_size]
@@ -76,7 +69,7 @@ def batches(
         pixels.set_shape((batch, *images.shape[1:]))
         pixels = tf.cast(pixels, tf.float32)
         if augment is not None:
-            batch_seed = tf.stack([augment_seed, first_step + tf.cast(step, tf.int32)])
+            batch_seed = tf.stack([seed, first_step + tf.cast(step, tf.int32)])
             pixels = tf.cast(augment(pixels, batch_seed), tf.float32)
             # What comes back may be a window of the image.
             side = images.shape[1] if pixels.shape[1] is None else pixels.shape[1]

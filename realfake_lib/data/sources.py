@@ -74,7 +74,7 @@ def cached_archive(cache):
     return Path(cache) / "downloads" / f"cifake-{CIFAKE_COMMIT[:12]}.tar.gz"
 
 
-def fetch_cifake(cache=None, url=None):
+def fetch_cifake(cache=None):
     """Download the pinned CIFAKE archive into the cache, unless it is there.
 
     The archive's own bytes may differ from one day to the next, its files may not: they are
@@ -97,7 +97,7 @@ def fetch_cifake(cache=None, url=None):
     with store.lock(cache, "download"), store.writing(cache):
         if not path.is_file():
             fetch.download(
-                url or CIFAKE_URL,
+                CIFAKE_URL,
                 path,
                 check=lambda file: require_cifake(file, fingerprint.scan(file)[1]),
                 label="CIFAKE",

@@ -1,0 +1,308 @@
+"""Train a detector, evaluate it on labelled images, export it: the work of these commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from realfake_lib import console, extras, outputs, progress, settings
+from realfake_lib.detector import Detector, check_threshold, find_model, load_detector
+from realfake_lib.errors import UserError
+
+if TYPE_CHECKING:
+    from realfake_lib.data import ImageDataset
+
+_log = logging.getLogger(__name__)
+
+
+@extras.needed_for("train")
+def train(
+    data: str | os.PathLike[str] | ImageDataset = "auto",
+    output: str | os.PathLike[str] | None = None,
+    *,
+    model: str = "compact_cnn",
+    recipe: str | None = None,
+    image_size: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    n_train: int | None = None,
+    seed: int = 0,
+) -> Detector:
+    """Train a detector on labelled images.
+
+    Temperature, threshold and uncertain band are chosen on validation images. An interrupted
+    training carries on when it is called again.
+
+    Parameters
+    ----------
+    data : str, path-like or ImageDataset
+        ``"auto"``, ``"cifake"``, ``"demo"``, or a folder or archive of images.
+    output : path-like, optional
+        File for the model, ending in ``.keras``; its metadata go to the JSON file beside it.
+    model : str
+        Name of the network.
+    recipe : str, optional
+        Name of the recipe; by default one that suits the network.
+    image_size : int, optional
+        Side in pixels, 16 to 1024, that images are resized to.
+    epochs, batch_size : int, optional
+        Instead of the recipe's.
+    n_train : int, optional
+        Train on so many images only.
+    seed : int
+
+    Returns
+    -------
+    Detector
+        Its ``meta`` holds ``trained_on`` and ``validation``: ``accuracy``, ``n`` and
+        ``largest_class``, the share of the images that the larger class has.
+
+    Raises
+    ------
+    UserError
+        If the data, the settings or the place of the output cannot be used.
+    """
+    if output is not None:
+        output = Path(output)
+        outputs.check_new(output, ".keras", [output.with_suffix(".json")])
+    from realfake_lib.data.dataset import check_image_size
+
+    check_image_size(image_size)
+    _check_data(data)
+    console.import_tensorflow()
+    from realfake_lib import data as library
+    from realfake_lib import models, training
+    from realfake_lib.evaluation.verdict import choose_operating_point
+
+    known = models.available()
+    if model not in known:
+        raise UserError(f"--model {model}: no such network", f"Known: {', '.join(known)}")
+    # baseline_cnn flattens its features, so it cannot train on windows of the images.
+    recipe = recipe or ("baseline" if model == "baseline_cnn" else "short")
+    chosen = training.get_recipe(recipe)
+    dataset = _load(data, image_size=image_size)
+    splits = library.make_splits(dataset, seed=seed, n_train=n_train)
+    library.check_enough(
+        dataset,
+        splits,
+        {"train": 1, "val": 1},
+        "at least 10 different ones are needed, not counting those of a test folder",
+    )
+    asked = {"epochs": epochs, "batch_size": batch_size}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    chosen = chosen.replace(least_steps=training.LEAST_STEPS).for_images(len(splits.train))
+    chosen = chosen.replace(**asked)
+    checkpoints = settings.cache_dir() / "training"
+    fit = training.fit(model, dataset, splits, chosen, seed=seed, checkpoint_dir=checkpoints)
+    labels = dataset.labels[splits.val]
+    logits = training.predict_logits(fit.model, dataset.images, splits.val)
+    meta = choose_operating_point(labels, logits).meta() | {
+        "trained_on": {
+            "data": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "n": len(splits.train),
+            "recipe": recipe,
+            "epochs": chosen.epochs,
+            "seed": seed,
+        },
+        "validation": {
+            "accuracy": float(fit.history["val_accuracy"].iloc[-1]),
+            "n": len(labels),
+            "largest_class": float(max((labels == label).mean() for label in (0, 1))),
+        },
+    }
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        models.save(fit.model, output, meta)
+    return Detector.of(fit.model, output, dataset.image_size, meta)
+
+
+class Measure(NamedTuple):
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a detector reaches on labelled images.
+
+    Attributes
+    ----------
+    detector : Detector
+    data : str
+        Name of the data set.
+    part : str
+        ``"test"`` or ``"all"``.
+    n : int
+        Number of images scored.
+    threshold : float
+        FAKE from this ``p_fake`` on.
+    measures : dict of str to Measure
+        Accuracy, precision, recall, F1 (all for FAKE), AUROC and more. Of images of one class
+        alone ``recall`` (all FAKE) or ``false_positive_rate`` (all REAL).
+    only : str or None
+        The class of all images, where they are of one class alone.
+    """
+
+    detector: Detector
+    data: str
+    part: str
+    n: int
+    threshold: float
+    measures: dict[str, Measure]
+    only: str | None = None
+
+
+@extras.needed_for("evaluate")
+def evaluate(
+    detector: Detector | str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | ImageDataset = "auto",
+    *,
+    part: str | None = None,
+    threshold: float | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a detector on labelled images.
+
+    Parameters
+    ----------
+    detector : Detector, str or path-like, optional
+        By default, and for a name or a file, what :func:`realfake_lib.load_detector` gives.
+    data : str, path-like or ImageDataset
+        ``"auto"``, ``"cifake"``, ``"demo"``, or a folder or archive of images.
+    part : str, optional
+        ``"test"`` (20 % are set aside where a folder has none) or ``"all"``; by default test, but
+        all of a folder with one class alone.
+    threshold : float in [0, 1], optional
+        Instead of the detector's.
+    seed : int
+        Of the resampling that gives intervals.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    UserError
+        If the detector, the data or the settings cannot be used.
+    """
+    if part not in (None, "test", "all"):
+        raise UserError(f"--part {part}: use test or all")
+    check_threshold(threshold)
+    if not isinstance(detector, Detector):
+        detector = find_model(detector)
+    _check_data(data)
+    if not isinstance(detector, Detector):
+        detector = load_detector(detector)
+    import numpy as np
+
+    from realfake_lib import data as library
+
+    dataset = _load(data, image_size=detector.image_size, one_class=True)
+    chosen = part
+    if part is None:
+        part = "test" if len(set(dataset.labels)) > 1 else "all"
+    trained_on = detector.meta.get("fingerprint") == dataset.fingerprint
+    if part == "all" and trained_on and not dataset.is_demo:
+        _log.warning("The detector was trained on most of these images: the figures are too good.")
+    elif chosen is None and part == "test" and not trained_on:
+        _log.warning(
+            "Only the test part is scored. --part all scores all images, which is right if the "
+            "detector was trained on none of them."
+        )
+    rows = np.arange(dataset.n) if part == "all" else library.make_splits(dataset).test
+    if not len(rows):
+        raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")
+    threshold = detector.threshold if threshold is None else threshold
+    p_fake = _p_fake(detector, dataset.images, rows)
+    labels = dataset.labels[rows]
+    classes = set(labels.tolist())
+    only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
+    measures = _measures(labels, p_fake, threshold, seed, only)
+    return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only)
+
+
+def _check_data(data):
+    """Raise UserError where a data set's name leads nowhere; nothing is read or downloaded yet."""
+    from realfake_lib.data import sources
+
+    if isinstance(data, str | os.PathLike):
+        if str(data) not in ("auto", "cifake") or settings.env(sources.VARIABLE):
+            sources.locate(data, settings.cache_dir(), allow_download=False)
+
+
+def _load(data, **options):
+    """Load a data set, unless it is one already, and log what must be known of it."""
+    from realfake_lib import data as library
+
+    if not isinstance(data, str | os.PathLike):
+        return data
+    dataset = library.load(data, **options)
+    for notice in dataset.notices:
+        _log.warning(notice)
+    return dataset
+
+
+def _p_fake(detector, images, rows, step=1024):
+    """Probabilities of many images, a part at a time, so that progress can be shown."""
+    import numpy as np
+
+    parts = []
+    for start in range(0, len(rows), step):
+        parts.append(detector.p_fake(images, rows[start : start + step]))
+        progress.report("Scoring", min(start + step, len(rows)), len(rows), "images")
+    return np.concatenate(parts)
+
+
+def _measures(labels, p_fake, threshold, seed, only):
+    from realfake_lib.evaluation import metrics
+
+    if only is None:
+        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
+        return {name: Measure(value, *interval) for name, value, interval in scores.items()}
+    name = "recall" if only == "FAKE" else "false_positive_rate"
+    value, interval = metrics.predicted_fake(p_fake, threshold)
+    return {name: Measure(value, *interval)}
+
+
+@extras.needed_for("export")
+def export(output: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> dict:
+    """Write a detector as ONNX; the file is kept only if its logits equal Keras's.
+
+    Parameters
+    ----------
+    output : path-like
+        File to write, ending in ``.onnx``. What must be known of it, threshold and temperature
+        among it, lies beside it as JSON.
+    model : str or path-like, optional
+        A ``.keras`` file or a trained detector's name; by default ``"detector"``.
+
+    Returns
+    -------
+    dict
+        What the JSON file says; see :func:`realfake_lib.models.export.to_onnx`.
+
+    Raises
+    ------
+    UserError
+        If the detector cannot be exported, or not to that place.
+    """
+    path, output = find_model(model, keras=True), Path(output)
+    if path.suffix == ".onnx":
+        raise UserError(f"--model {path} is an ONNX file already.", "Name a .keras file.")
+    # Beside the model itself, one description serves both forms.
+    beside = {output.with_suffix(".json").absolute()} - {path.with_suffix(".json").absolute()}
+    outputs.check_new(output, ".onnx", beside)
+    console.import_tensorflow()
+    from realfake_lib import models
+    from realfake_lib.models.export import to_onnx
+
+    network, meta = models.load(path)
+    return to_onnx(network, output, meta)
