@@ -235,7 +235,7 @@ class _Explanations:
         self.failed = False
 
     def draw(self, files, pixels, scores):
-        """Draw what was judged beside Grad-CAM for the verdict; gives the paths of the pictures.
+        """Draw what was judged beside Grad-CAM for the verdict; gives the paths of the files.
 
         They are ``""`` once one could not be written, which is logged: no verdict depends on it.
         """
