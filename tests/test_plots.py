@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
-from realfake_lib import evaluation, plots
+from realfake_lib import plots
 from realfake_lib.plots.style import FAINT, INK, readable, spread
 from realfake_lib.settings import FAKE, OBJECT_CLASSES, REAL
 
@@ -176,7 +176,7 @@ FIGURES = {
         {"baseline_cnn": (LABELS, P_FAKE), "compact_cnn": (LABELS, P_FAKE**2)}
     ),
     "reliability": lambda: plots.reliability(
-        {"before": (LABELS, P_FAKE), "after": evaluation.reliability(LABELS, P_FAKE**2)}
+        {"before": (LABELS, P_FAKE), "after": (LABELS, P_FAKE**2)}
     ),
     "score_histogram": lambda: plots.score_histogram(
         {"REAL": P_FAKE[20:], "FAKE": P_FAKE[:20], "ddpm": P_FAKE[20:]}, threshold=0.4
@@ -203,7 +203,7 @@ FIGURES = {
     "by_condition": lambda: plots.by_condition(CONDITIONS),
     "robustness_curves": lambda: plots.robustness_curves(ATTACKED),
     "robustness_curves, one": lambda: plots.robustness_curves(
-        ATTACKED.query("detector == 'baseline_cnn'")[["attack", "epsilon", "accuracy"]]
+        ATTACKED.query("detector == 'baseline_cnn'")
     ),
     "corruption_curves": lambda: plots.corruption_curves(CORRUPTED),
 }
@@ -261,9 +261,7 @@ def outside(ax, label):
 
 
 def test_every_public_plot_is_drawn_here():
-    public = {name for name in plots.__all__ if inspect.isfunction(getattr(plots, name))} - {
-        "style"
-    }
+    public = {name for name, _ in inspect.getmembers(plots, inspect.isfunction)} - {"style"}
     assert public <= {name.split(",")[0] for name in FIGURES}
 
 
@@ -373,10 +371,10 @@ def test_hardest_images_are_the_most_certain_errors_of_each_class():
 
 def test_duplicates_show_a_training_image_above_its_test_duplicate():
     figure = plots.duplicates_overview(IMAGES, INDEX, n=3)
-    heads = [text.get_text() for text in figure.axes[0].texts][:2]
+    heads = [ax.get_ylabel() for ax in figure.axes[::3]]
     assert heads == ["train", "test"]
     shown = [np.asarray(picture.get_array()) for picture in figure.findobj(AxesImage)]
-    top, bottom = shown[0], shown[1]
+    top, bottom = shown[0], shown[3]
     row = next(i for i in range(20) if (IMAGES[i] == top).all())
     assert (IMAGES[row + 20] == bottom).all()
 
@@ -402,23 +400,6 @@ def test_the_clean_image_has_its_place_on_the_robustness_axis():
     figure.draw_without_rendering()
     assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["0", "¼", "½"]
     assert [text.get_text() for text in ax.texts][1:] == ["noise", "FGSM", "PGD"]
-
-
-@pytest.mark.parametrize(
-    "draw, said",
-    [
-        (lambda: plots.class_examples(IMAGES[0], LABELS), r"images must be \(n, h, w, 3\)"),
-        (lambda: plots.class_examples(IMAGES[:0], LABELS), "no images"),
-        (lambda: plots.duplicates_overview(IMAGES, INDEX[:3]), "an index of 3 rows"),
-        (lambda: plots.power_spectrum(IMAGES[:3], LABELS[:3]), "no REAL image"),
-        (lambda: plots.shortcut_bars(SHORTCUTS.drop(columns="ci_low")), "lacks ci_low"),
-        (lambda: plots.against_published(PUBLISHED[:0]), "no rows"),
-        (lambda: plots.learning_curves({"a": HISTORY.drop(columns="learning_rate")}), "lacks"),
-    ],
-)
-def test_input_that_cannot_be_drawn_is_refused_in_words(draw, said):
-    with pytest.raises(ValueError, match=said):
-        draw()
 
 
 def test_no_name_covers_another_ones_point():

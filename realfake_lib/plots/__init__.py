@@ -36,34 +36,3 @@ from realfake_lib.plots.performance import (
 )
 from realfake_lib.plots.robustness import corruption_curves, robustness_curves
 from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style
-
-__all__ = [
-    "CLASS_COLOURS",
-    "FAKE_COLOUR",
-    "REAL_COLOUR",
-    "SERIES",
-    "accuracy_vs_cost",
-    "adversarial_examples",
-    "against_published",
-    "augmentation_grid",
-    "by_condition",
-    "class_examples",
-    "comparison_dots",
-    "confusion_matrices",
-    "corruption_curves",
-    "duplicates_overview",
-    "grad_cam_grid",
-    "hardest_images",
-    "known_against_unseen",
-    "learning_curves",
-    "learning_rate_lines",
-    "power_spectrum",
-    "reliability",
-    "robustness_curves",
-    "roc_and_pr",
-    "score_histogram",
-    "shortcut_bars",
-    "spectra",
-    "style",
-    "transfer_bars",
-]

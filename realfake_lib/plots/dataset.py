@@ -4,18 +4,19 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from realfake_lib.evaluation.spectrum import power, radial_power
+from realfake_lib.formats import fixed
 from realfake_lib.plots.style import (
     CLASS_COLOURS,
+    FAINT,
     FAKE_COLOUR,
+    GUIDE,
     LINES,
     REAL_COLOUR,
     SERIES,
     interval_dots,
     label_ends,
-    need_columns,
     new_figure,
     readable,
-    reference_line,
     rows_axis,
     series,
     styled,
@@ -40,23 +41,17 @@ def shortcut_bars(shortcuts):
     -------
     Figure
     """
-    need_columns(shortcuts, "property", "auroc", "ci_low", "ci_high")
     figure = new_figure(0.34 * len(shortcuts) + 1.0)
     ax = figure.subplots()
-    rows = np.arange(len(shortcuts))
-    interval_dots(
-        ax, rows, shortcuts["auroc"], shortcuts["ci_low"], shortcuts["ci_high"], SERIES[0]
-    )
+    values = shortcuts[["auroc", "ci_low", "ci_high"]].astype(float)
+    interval_dots(ax, np.arange(len(values)), *values.to_numpy().T, SERIES[0])
     names = shortcuts["property"].replace("encoding", "file header").str.replace("_", " ")
-    rows_axis(ax, list(names))
-    reach = np.nanmax(np.abs(shortcuts[["auroc", "ci_low", "ci_high"]].to_numpy(float) - 0.5))
-    reach = max(0.15, 1.1 * reach)
+    rows_axis(ax, names, values=[fixed(value, 2) for value in values["auroc"]])
+    reach = max(0.15, 1.1 * (values - 0.5).abs().max(axis=None))
     ax.set(xlim=(max(0, 0.5 - reach), min(1, 0.5 + reach)), xlabel="AUROC, FAKE positive (0 to 1)")
-    for row, value in zip(rows, shortcuts["auroc"], strict=True):
-        ax.text(
-            1.02, row, f"{value:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9
-        )
-    reference_line(ax, 0.5, "chance level")
+    ax.axvline(0.5, **GUIDE)
+    above = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+    ax.text(0.5, 1.01, "chance level", fontsize=9, color=FAINT, **above)
     return figure
 
 
@@ -95,24 +90,13 @@ def power_spectrum(images, labels, rows=None, n=5000, seed=0):
         left.semilogy(curve["frequency"], curve["power"] + _TINY, **style)
         ends.append((curve["power"].iloc[-1] + _TINY, CLASS_NAMES[label], CLASS_COLOURS[label]))
         powers[label] = np.fft.fftshift(power(sample)[0].mean(axis=0)) + _TINY
-    vertical = np.fft.fftshift(np.fft.fftfreq(height))
-    horizontal = np.fft.fftshift(np.fft.fftfreq(width))
-    left.set(
-        xlabel="spatial frequency (cycles per pixel)",
-        ylabel="power (grey levels²)",
-        xlim=(0, 0.5),
-    )
+    left.set(xlabel="spatial frequency (cycles per pixel)", ylabel="power (grey levels²)")
+    left.set_xlim(0, 0.5)
     label_ends(left, ends)
     decibels = 10 * np.log10(powers[FAKE] / powers[REAL])
     reach = max(1.0, np.quantile(np.abs(decibels), 0.99))
-    difference = right.imshow(
-        decibels,
-        extent=(horizontal[0], horizontal[-1], vertical[0], vertical[-1]),
-        origin="lower",
-        cmap=_REAL_TO_FAKE,
-        vmin=-reach,
-        vmax=reach,
-    )
+    look = {"origin": "lower", "cmap": _REAL_TO_FAKE, "vmin": -reach, "vmax": reach}
+    difference = right.imshow(decibels, extent=(-0.5, 0.5, -0.5, 0.5), **look)
     right.grid(False)
     right.set(
         title="FAKE against REAL",
@@ -137,14 +121,12 @@ def spectra(table):
     -------
     Figure
     """
-    need_columns(table, "augmentation", "label", "frequency", "power")
     figure = new_figure(3.0)
     axes = figure.subplots(1, 2, sharey=True)
-    names = list(dict.fromkeys(table["augmentation"]))
     for ax, label in zip(axes, (REAL, FAKE), strict=True):
         ends = []
-        for i, name in enumerate(names):
-            chosen = table[(table["augmentation"] == name) & (table["label"] == label)]
+        of_class = table[table["label"] == label].groupby("augmentation", sort=False)
+        for i, (name, chosen) in enumerate(of_class):
             colour, _, line = series(i)
             ax.semilogy(chosen["frequency"], chosen["power"], color=colour, ls=line)
             ends.append((chosen["power"].iloc[-1], name, colour))
@@ -157,8 +139,6 @@ def spectra(table):
 
 def _sample(images, labels, rows, label, n, seed):
     chosen = rows[np.asarray(labels)[rows] == label]
-    if not len(chosen):
-        raise ValueError(f"there is no {CLASS_NAMES[label]} image")
     if len(chosen) > n:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, n, replace=False))
     return np.asarray(images[chosen])

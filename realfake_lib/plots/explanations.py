@@ -4,11 +4,11 @@ import numpy as np
 
 from realfake_lib.plots.style import (
     FAINT,
+    GUIDE,
     label_ends,
-    need_columns,
+    legend,
     new_figure,
     percent_axis,
-    readable,
     series,
     styled,
 )
@@ -29,7 +29,6 @@ def randomisation_curve(table):
     Figure
         From the left: as trained; the logit random; the layer before it, too; and so on.
     """
-    need_columns(table, "layer", "rank_correlation", "ssim")
     figure = new_figure(3.2)
     ax = figure.subplots()
     places = np.arange(len(table))
@@ -40,7 +39,7 @@ def randomisation_curve(table):
         ax.plot(places, values, color=colour, marker=marker, ms=5, ls=dashes)
         known = values[np.isfinite(values)]
         ends += [(known[-1], name, colour)] if len(known) else []
-    ax.axhline(0, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+    ax.axhline(0, **GUIDE)
     names = [str(name) for name in table["layer"]]
     ax.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.3, len(table) - 0.7), ylim=(min(-0.25, ax.get_ylim()[0]), 1.05))
@@ -65,27 +64,21 @@ def deletion_and_insertion(curves):
     -------
     Figure
     """
-    need_columns(curves, "curve", "order", "fraction", "score")
     kinds = list(dict.fromkeys(curves["curve"]))
-    orders = list(dict.fromkeys(curves["order"]))
     figure = new_figure(3.3)
     axes = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
     handles = {}
     for ax, kind in zip(axes, kinds, strict=True):
-        for i, order in enumerate(orders):
-            chosen = curves[(curves["curve"] == kind) & (curves["order"] == order)]
+        of_kind = curves[curves["curve"] == kind].groupby("order", sort=False)
+        for i, (order, chosen) in enumerate(of_kind):
             mean = chosen.groupby("fraction")["score"].mean()
             colour, _, dashes = series(i)
             if order == "random order":
                 colour, dashes = FAINT, (0, (1, 1))
-            (handles[order],) = ax.plot(mean.index, mean, color=colour, ls=dashes)
+            (handles[order],) = ax.plot(mean, color=colour, ls=dashes)
         done = "removed" if kind == "deletion" else "restored"
         ax.set(title=kind, xlim=(0, 1), ylim=(0, 1.02))
         percent_axis(ax.xaxis, f"pixels {done}")
     axes[0].set_ylabel("probability of the verdict")
-    legend = figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
-    )
-    for text, handle in zip(legend.get_texts(), handles.values(), strict=True):
-        text.set_color(readable(handle.get_color()))
+    legend(figure, handles)
     return figure

@@ -1,20 +1,10 @@
 """Figures made of images: examples, duplicates, augmentations, attacks, explanations."""
 
 import numpy as np
+from matplotlib.lines import Line2D
 
-from realfake_lib.plots.style import (
-    CLASS_COLOURS,
-    FAINT,
-    INK,
-    WIDTH,
-    new_figure,
-    readable,
-    styled,
-)
+from realfake_lib.plots.style import CLASS_COLOURS, FAINT, INK, WIDTH, new_figure, readable, styled
 from realfake_lib.settings import CLASS_NAMES, FAKE, OBJECT_CLASSES, REAL
-
-_GAP = 0.06  # between images, in sides of an image
-_LINE = 0.165  # inches for one line of type
 
 
 @styled
@@ -38,25 +28,17 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
         Upper rows: FAKE taken for REAL; lower rows: REAL taken for FAKE. Where a class has no
         error, it says so.
     """
-    _need_images(images)
     y_true, p_fake = np.asarray(y_true), np.asarray(p_fake)
-    columns = max(1, n // 2)
-    sides = {}
-    for label in (FAKE, REAL):
-        truth_given = np.where(label == FAKE, p_fake, 1 - p_fake)
-        wrong = np.flatnonzero((y_true == label) & (truth_given < 0.5))
-        sides[label] = wrong[np.argsort(truth_given[wrong], kind="stable")][:columns]
-    heads = ["FAKE,\ntaken\nfor REAL", "REAL,\ntaken\nfor FAKE"]
-    lines = 1 if names is None else 2
-    board = _Board(columns, 2, heads, CLASS_COLOURS, title_lines=lines)
-    for row, chosen in enumerate(sides.values()):
-        for column, i in enumerate(chosen):
-            title = board.probability(p_fake[i])
-            title = title if names is None else f"{names[i]}\n{title}"
-            board.draw(images[i], column, row, title, INK)
-        if not len(chosen):
-            board.write("none", 0, row)
-    return board.figure
+    titles = [f"p {p:.2f}" for p in p_fake]
+    if names is not None:
+        titles = [f"{name}\n{title}" for name, title in zip(names, titles, strict=True)]
+    rows = {}
+    for label, head in ((FAKE, "FAKE,\ntaken\nfor REAL"), (REAL, "REAL,\ntaken\nfor FAKE")):
+        p_true = np.where(label == FAKE, p_fake, 1 - p_fake)
+        wrong = np.flatnonzero((y_true == label) & (p_true < 0.5))
+        chosen = wrong[np.argsort(p_true[wrong], kind="stable")][: n // 2]
+        rows[head] = [(images[i], titles[i], INK) for i in chosen] or [(None, "none", FAINT)]
+    return _grid(list(rows.values()), list(rows), columns=n // 2)
 
 
 @styled
@@ -84,25 +66,28 @@ def class_examples(
     -------
     Figure
     """
-    _need_images(images)
     labels = np.asarray(labels)
     kinds = np.full(len(labels), -1) if object_class is None else np.asarray(object_class)
     known = [k for k in range(len(names)) if (kinds == k).any()]
     rng = np.random.default_rng(seed)
-    classes = np.repeat((REAL, FAKE), per_class)
-    heads = [CLASS_NAMES[label] for label in classes]
-    colours = [CLASS_COLOURS[label] for label in classes]
-    titles = [names[k] for k in known] or None
-    board = _Board(len(known) or columns, len(classes), heads, colours, titles)
-    board.ax.axhline(per_class * board.pitch_y - board.side * _GAP / 2, color=INK, lw=1.5)
-    for block, label in enumerate((REAL, FAKE)):
-        for column in range(len(known) or columns):
-            of_kind = kinds == known[column] if known else True
-            chosen = np.flatnonzero((labels == label) & of_kind)
+    rows = []
+    for label in (REAL, FAKE):
+        of_label = []
+        for kind in known or [-1] * columns:
+            chosen = np.flatnonzero((labels == label) & (kinds == kind))
             chosen = rng.choice(chosen, min(per_class, len(chosen)), replace=False)
-            for row, i in enumerate(chosen):
-                board.draw(images[i], column, block * per_class + row)
-    return board.figure
+            title = names[kind] if known and label == REAL else ""
+            cells = [(images[i], title if i == chosen[0] else "", INK) for i in chosen]
+            of_label.append(cells + [(None, "", INK)] * (per_class - len(cells)))
+        rows += zip(*of_label, strict=True)
+    heads = np.repeat([CLASS_NAMES[REAL], CLASS_NAMES[FAKE]], per_class)
+    figure = _grid(rows, heads, slanted=bool(known))
+    figure.draw_without_rendering()
+    first_fake = len(rows[0]) * per_class
+    above, below = (figure.axes[k].get_position() for k in (first_fake - 1, first_fake))
+    y = (above.y0 + below.y1) / 2
+    figure.add_artist(Line2D([0, above.x1], [y, y], color=INK, lw=1.5))
+    return figure
 
 
 @styled
@@ -123,37 +108,22 @@ def duplicates_overview(images, index, n=8, seed=0):
     Returns
     -------
     Figure
-
-    Raises
-    ------
-    ValueError
-        If the index does not have one row an image.
     """
-    _need_images(images)
-    if len(index) != len(images):
-        raise ValueError(f"{len(images)} images but an index of {len(index)} rows")
-    groups = index["group"].to_numpy()
-    splits = index["split"].to_numpy()
-    order = np.lexsort((splits == "test", groups))  # training first within a group
-    first_of_group = np.flatnonzero(np.append(True, np.diff(groups[order]) != 0))
-    last_of_group = np.append(first_of_group[1:], len(order)) - 1
-    pairs = np.stack([order[first_of_group], order[last_of_group]], axis=1)
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    across = splits[pairs[:, 0]] != splits[pairs[:, 1]]
-    pairs = pairs[across] if across.any() else pairs
+    index = index.assign(row=np.arange(len(index)), test=index["split"] == "test")
+    of_group = index.sort_values(["group", "test"], kind="stable").groupby("group")
+    pairs = of_group[["row", "split"]].agg(["first", "last"])
+    pairs = pairs[pairs["row", "first"] != pairs["row", "last"]]
+    across = pairs[pairs["split", "first"] != pairs["split", "last"]]
+    pairs = across if len(across) else pairs
     if not len(pairs):
-        board = _Board(1, 1)
-        board.write("no two files\nare identical", 0, 0)
-        return board.figure
+        return _grid([[(None, "no two files are identical", FAINT)]], columns=2)
     chosen = np.random.default_rng(seed).choice(len(pairs), min(n, len(pairs)), replace=False)
-    both = pairs[np.sort(chosen)]
-    heads = [" / ".join(dict.fromkeys(splits[both[:, side]])) for side in (0, 1)]
-    board = _Board(len(both), 2, heads, title_lines=1)
-    keys = index["key"].to_numpy()
-    for column, pair in enumerate(both):
-        for row, i in enumerate(pair):
-            board.draw(images[i], column, row, keys[i].rsplit("/", 1)[-1], FAINT)
-    return board.figure
+    pairs = pairs.iloc[np.sort(chosen)]
+    keys = index["key"].str.rsplit("/", n=1).str[-1].to_numpy()
+    sides = [pairs["row", side] for side in ("first", "last")]
+    rows = [[(images[i], keys[i], FAINT) for i in side] for side in sides]
+    heads = [" / ".join(pairs["split", side].unique()) for side in ("first", "last")]
+    return _grid(rows, heads)
 
 
 @styled
@@ -169,14 +139,7 @@ def augmentation_grid(rows):
     -------
     Figure
     """
-    for images in rows.values():
-        _need_images(images)
-    columns = max(len(images) for images in rows.values())
-    board = _Board(columns, len(rows), list(rows))
-    for row, images in enumerate(rows.values()):
-        for column, image in enumerate(images):
-            board.draw(image, column, row)
-    return board.figure
+    return _grid([[(image, "", INK) for image in images] for images in rows.values()], list(rows))
 
 
 @styled
@@ -197,31 +160,21 @@ def adversarial_examples(clean, attacked, labels, p_clean, p_attacked, epsilon):
     -------
     Figure
     """
-    _need_images(clean)
     clean, attacked = np.asarray(clean, float), np.asarray(attacked, float)
     factor = 120 / epsilon
     change = 127.5 + factor * (attacked - clean)
     heads = ["as it is", f"change\n× {factor:.0f}", f"attacked,\nε = {epsilon:g}/255"]
-    board = _Board(
-        len(clean),
-        3,
-        heads,
-        column_heads=[CLASS_NAMES[label] for label in labels],
-        title_lines=1,
-        column_colours=[CLASS_COLOURS[label] for label in labels],
-    )
-    for column in range(len(clean)):
-        for row, (version, p) in enumerate(
-            ((clean, p_clean), (change, None), (attacked, p_attacked))
-        ):
-            title = "" if p is None else board.probability(p[column])
-            colour = INK if p is None else CLASS_COLOURS[FAKE if p[column] >= 0.5 else REAL]
-            board.draw(version[column], column, row, title, colour)
-    return board.figure
+    rows = [[], [(image, "", INK) for image in change], []]
+    for i, label in enumerate(labels):
+        title = f"{CLASS_NAMES[label]}\np(FAKE) {p_clean[i]:.2f}"
+        rows[0].append((clean[i], title, CLASS_COLOURS[label]))
+        verdict = FAKE if p_attacked[i] >= 0.5 else REAL
+        rows[2].append((attacked[i], f"p(FAKE) {p_attacked[i]:.2f}", CLASS_COLOURS[verdict]))
+    return _grid(rows, heads)
 
 
 @styled
-def grad_cam_grid(images, maps, titles=None, labels=None):
+def grad_cam_grid(images, maps, titles, labels):
     """Images above, and below them where the evidence lies.
 
     Parameters
@@ -229,120 +182,54 @@ def grad_cam_grid(images, maps, titles=None, labels=None):
     images : (n, h, w, 3) array, 0..255
     maps : dict of str to array
         Row name to overlays (n, h, w, 3), 0..255, or to bare maps (n, h, w) in [0, 1].
-    titles : sequence of str, optional
+    titles : sequence of str
         Above each column, for example truth and verdict; at most two lines.
-    labels : (n,) int array, optional
+    labels : (n,) int array
         FAKE = 0, REAL = 1: colours the titles.
 
     Returns
     -------
     Figure
     """
-    _need_images(images)
-    n = len(images)
-    colours = None if labels is None else [CLASS_COLOURS[label] for label in labels]
-    board = _Board(
-        n,
-        1 + len(maps),
-        ["image", *maps],
-        column_heads=titles,
-        column_colours=colours,
-    )
-    for column, image in enumerate(images):
-        board.draw(image, column, 0)
-        for row, values in enumerate(maps.values(), start=1):
-            board.draw(values[column], column, row)
-    return board.figure
+    top = [(*each, CLASS_COLOURS[k]) for *each, k in zip(images, titles, labels, strict=True)]
+    below = [[(values, "", INK) for values in row] for row in maps.values()]
+    return _grid([top, *below], ["image", *maps])
 
 
-class _Board:
-    """A figure that holds square images in rows and columns, with names beside and above.
+def _grid(rows, heads=("",), columns=None, slanted=False):
+    """Rows of (image or None, title, colour of the title), each row with a name.
 
-    Sizes are in inches of paper, so that type and images keep their proportion at any count.
+    An image is (h, w, 3) in 0..255, or a map (h, w) in [0, 1]; there is room for ``columns``.
     """
-
-    def __init__(
-        self,
-        columns,
-        rows,
-        row_heads=None,
-        row_colours=None,
-        column_heads=None,
-        title_lines=0,
-        column_colours=None,
-    ):
-        longest = max((len(line) for h in row_heads or () for line in h.split("\n")), default=0)
-        left = 0.085 * longest + 0.15 if row_heads else 0.03
-        side = min(1.2, (WIDTH - left) / (columns * (1 + _GAP)))
-        self.pitch_x = side * (1 + _GAP)
-        widest = max((len(line) for h in column_heads or () for line in h.split("\n")), default=0)
-        crowded = 0.085 * widest > self.pitch_x
-        head_lines = max((h.count("\n") + 1 for h in column_heads or ()), default=0)
-        top = 0.06 + (0.75 if crowded else head_lines * _LINE)
-        self.title = title_lines * _LINE + (0.05 if title_lines else 0)
-        self.pitch_y = side * (1 + _GAP) + self.title
-        self.side = side
-        width, height = left + columns * self.pitch_x, top + rows * self.pitch_y
-        if crowded:
-            width += 0.4  # the last slanted head reaches beyond its column
-        self.figure = new_figure(height, width)
-        self.figure.set_layout_engine("none")
-        ax = self.ax = self.figure.add_axes([0, 0, 1, 1])
-        ax.set(xlim=(-left, width - left), ylim=(height - top, -top))
-        ax.set_axis_off()
-        for row, head in enumerate(row_heads or ()):
-            colour = row_colours[row] if row_colours else INK
-            y = row * self.pitch_y + self.title + side / 2
-            ax.text(-0.08, y, head, ha="right", va="center", color=readable(colour))
-        for column, head in enumerate(column_heads or ()):
-            ax.text(
-                (column + (0.3 if crowded else 0)) * self.pitch_x + (0 if crowded else side / 2),
-                -0.05,
-                head,
-                ha="left" if crowded else "center",
-                va="bottom",
-                rotation=35 if crowded else 0,
-                rotation_mode="anchor" if crowded else "default",
-                color=readable(column_colours[column] if column_colours else INK),
-                fontsize=9,
-            )
-
-    def draw(self, image, column, row, title="", colour=INK):
-        """Put an image (h, w, 3), 0..255, or a map (h, w) in [0, 1] into a cell."""
-        image = np.asarray(image)
-        x, y = column * self.pitch_x, row * self.pitch_y + self.title
-        extent = (x, x + self.side, y + self.side, y)
-        if image.ndim == 2:
-            options = {"cmap": "inferno", "vmin": 0, "vmax": 1}
-        else:
-            image, options = np.clip(np.rint(image), 0, 255).astype(np.uint8), {}
-        limits = self.ax.axis()
-        self.ax.imshow(image, extent=extent, aspect="auto", interpolation="nearest", **options)
-        self.ax.axis(limits)  # imshow moves them
-        if title:
-            self.ax.text(
-                x + self.side / 2,
-                y - 0.03,
-                title,
-                ha="center",
-                va="bottom",
-                fontsize=9,
-                color=readable(colour),
-                linespacing=1.05,
-            )
-
-    def probability(self, p):
-        """A probability of FAKE as a title, named in full where an image is wide enough."""
-        return f"p(FAKE) {p:.2f}" if self.pitch_x > 0.98 else f"p {p:.2f}"
-
-    def write(self, text, column, row):
-        """Write into an empty cell."""
-        x, y = column * self.pitch_x, row * self.pitch_y + self.title
-        self.ax.text(x + 0.08, y + self.side / 2, text, va="center", color=FAINT)
-
-
-def _need_images(images):
-    if np.ndim(images) != 4 or np.shape(images)[-1] != 3:
-        raise ValueError(f"images must be (n, h, w, 3), not {np.shape(images)}")
-    if len(images) == 0:
-        raise ValueError("there are no images to draw")
+    columns = columns or max(map(len, rows))
+    left = 0.085 * max(len(line) for head in heads for line in head.split("\n")) + 0.1
+    slant = 0.5 * slanted
+    side = min(1.2, (WIDTH - left - slant) / columns - 0.06)
+    # A row's axes shrink to a square at its bottom, below the lines of its titles.
+    lines = [max(len(title.splitlines()) for _, title, _ in row) for row in rows]
+    heights = [side + 0.06 + 0.16 * (n - slanted) * (n > 0) for n in lines]
+    width, height = left + columns * (side + 0.06) + slant, sum(heights) + slant
+    figure = new_figure(height, width)
+    figure.set_layout_engine("none")
+    edges = {"left": left / width, "right": 1 - slant / width, "top": 1 - slant / height}
+    edges |= {"bottom": 0, "wspace": 0.06 / side, "hspace": 0, "height_ratios": heights}
+    axes = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=edges)
+    for of_row, cells, head in zip(axes, rows, heads, strict=True):
+        colour = dict(zip(CLASS_NAMES, CLASS_COLOURS, strict=True)).get(head[:4], INK)
+        of_row[0].set_ylabel(head, rotation=0, ha="right", va="center", color=readable(colour))
+        for ax in of_row:
+            ax.set(xticks=(), yticks=(), aspect=1, anchor="S")
+            ax.spines[:].set_visible(False)
+        for ax, (image, title, colour) in zip(of_row, cells, strict=False):
+            look = {"fontsize": 9, "color": readable(colour)}
+            if image is None:
+                ax.text(0.1, 0.5, title, va="center", **look)
+                continue
+            if slanted:
+                look |= {"x": 0.3, "rotation": 35, "ha": "left", "rotation_mode": "anchor"}
+            ax.set_title(title, loc="center", fontweight="normal", pad=3, **look)
+            if np.ndim(image) == 2:
+                ax.imshow(image, cmap="inferno", vmin=0, vmax=1)
+            else:
+                ax.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+    return figure

@@ -5,8 +5,10 @@ import functools
 
 import matplotlib
 import numpy as np
+import seaborn
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.optimize import isotonic_regression
 
@@ -24,6 +26,9 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (8, 2)), (0, (2
 """Beside the colour, so that series stay apart without it, in print and for any colour vision."""
 
 INK, FAINT = "#222222", "#767676"
+GUIDE = {"color": FAINT, "lw": 1, "ls": (0, (4, 3)), "zorder": 0}
+"""Look of the line at chance level, and of others to compare with."""
+
 WIDTH = 7.5
 """Inches: as wide as the report's column, so that type is as large on the page as here."""
 
@@ -109,11 +114,6 @@ def percent_axis(axis, label):
     axis.set_label_text(f"{label} (%)")
 
 
-def percent(value, digits=1):
-    """A share as text: 0.969 is "96.9 %"."""
-    return f"{100 * value:.{digits}f} %"
-
-
 def spread(wanted, gap, low, high):
     """Positions nearest to those wanted that keep ``gap`` between them and stay in [low, high].
 
@@ -130,7 +130,7 @@ def spread(wanted, gap, low, high):
     return placed
 
 
-def label_ends(ax, labels, points=9):
+def label_ends(ax, labels):
     """Name lines at their right ends, outside the axes and without overlap.
 
     Parameters
@@ -139,47 +139,65 @@ def label_ends(ax, labels, points=9):
         With its final limits and scale.
     labels : sequence of (y, text, colour)
         ``y`` in data units.
-    points : float
-        Size of the type.
     """
-    if not labels:
-        return
     figure = ax.figure
     figure.draw_without_rendering()
     height = ax.get_window_extent().height
     to_axes = ax.transData + ax.transAxes.inverted()
     left = ax.get_xlim()[0]
     wanted = [to_axes.transform((left, y))[1] for y, _, _ in labels]
-    gap = 1.3 * points / 72 * figure.dpi / height
+    gap = 1.3 * 9 / 72 * figure.dpi / height
     placed = spread(np.clip(wanted, 0, 1), gap, 0, 1)
     for (_, text, colour), y in zip(labels, placed, strict=True):
-        ax.text(
-            1.02,
-            y,
-            text,
-            transform=ax.transAxes,
-            color=readable(colour),
-            fontsize=points,
-            va="center",
-            ha="left",
-        )
+        at_end = {"transform": ax.transAxes, "va": "center", "fontsize": 9}
+        ax.text(1.02, y, in_words(text), color=readable(colour), **at_end)
 
 
-def key(ax, entries, **placing):
-    """A legend without lines, each name in the colour of its series, for a free part of the axes.
+def legend(owner, entries, **placing):
+    """A legend of axes, or of a figure below all its panels, each name in its series' colour.
 
     Parameters
     ----------
-    entries : sequence of (text, colour, line style)
+    owner : Axes or Figure
+    entries : dict of str to Line2D or to (colour, line style)
     **placing
-        For ``Axes.legend``.
+        For ``legend``.
     """
-    handles = [ax.plot([], [], color=colour, ls=line)[0] for _, colour, line in entries]
-    texts = [in_words(text) for text, _, _ in entries]
-    legend = ax.legend(handles, texts, handlelength=2.2, **placing)
-    for text, (_, colour, _) in zip(legend.get_texts(), entries, strict=True):
-        text.set_color(readable(colour))
-    return legend
+    lines = [
+        Line2D([], [], color=line[0], ls=line[1]) if isinstance(line, tuple) else line
+        for line in entries.values()
+    ]
+    if isinstance(owner, Figure):
+        placing = {"loc": "outside lower center", "ncols": min(4, len(lines))} | placing
+    colours = [readable(line.get_color()) for line in lines]
+    names = list(map(in_words, entries))
+    owner.legend(lines, names, labelcolor=colours, handlelength=2.6, **placing)
+
+
+def panels(n, columns, height, width=WIDTH, **sharing):
+    """A figure with ``n`` axes in rows of ``columns``, each row so many inches high.
+
+    Returns
+    -------
+    Figure, array of n Axes, boolean array
+        The last tells which axes are the first in their row.
+    """
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    figure = new_figure(height * rows + 0.1, width)
+    axes = figure.subplots(rows, columns, squeeze=False, **sharing).ravel()
+    for ax in axes[n:]:
+        ax.set_axis_off()
+    return figure, axes[:n], np.arange(n) % columns == 0
+
+
+def heat_map(ax, values, texts, low=None, high=None):
+    """Draw a matrix in greys with a text in each cell; NaN stays blank."""
+    seaborn.heatmap(
+        values, ax=ax, annot=texts, fmt="", cmap="Greys", vmin=low, vmax=high, cbar=False
+    )
+    ax.tick_params(length=0)
+    ax.grid(False)
 
 
 def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **options):
@@ -191,35 +209,17 @@ def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **opti
     return ax.plot(values, positions, ls="", marker=marker, color=colour, ms=6, **options)[0]
 
 
-def rows_axis(ax, names, separated=False):
-    """Name the rows 0, 1, … of a horizontal plot from the top down, with lines between."""
+def rows_axis(ax, names, separated=False, values=(), weights=()):
+    """Name the rows 0, 1, … of a horizontal plot from the top down, with lines between.
+
+    ``values`` are texts that stand at the right of the axes, ``weights`` those of their type.
+    """
     ax.set_yticks(range(len(names)), list(map(in_words, names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
+    for row, value in enumerate(values):
+        at_end = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 9}
+        ax.text(1.02, row, value, weight=weights[row] if len(weights) else "normal", **at_end)
     for row in range(len(names) - 1) if separated else ():
         ax.axhline(row + 0.5, color=RC["grid.color"], lw=RC["grid.linewidth"], zorder=0)
-
-
-def reference_line(ax, x, text):
-    """A dashed vertical line with its meaning written above the axes."""
-    ax.axvline(x, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
-    ax.text(
-        x,
-        1.01,
-        text,
-        transform=ax.get_xaxis_transform(),
-        ha="center",
-        va="bottom",
-        fontsize=9,
-        color=FAINT,
-    )
-
-
-def need_columns(frame, *names):
-    """Raise ValueError unless the frame has rows and every named column."""
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ValueError(f"the table lacks {', '.join(missing)}; it has {', '.join(frame)}")
-    if len(frame) == 0:
-        raise ValueError("the table has no rows to draw")

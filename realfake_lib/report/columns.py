@@ -2,9 +2,9 @@
 
 import numbers
 
+from realfake_lib import formats
+from realfake_lib.formats import fixed, plain
 from realfake_lib.names import in_words
-from realfake_lib.report import values
-from realfake_lib.report.values import fixed, plain
 
 
 def percent(digits=1):
@@ -24,8 +24,7 @@ def auroc(value):
 
 def signed(digits, scale=1):
     """Formatter of differences, with their sign; ``scale=100`` for percentage points."""
-
-    return lambda value: values.signed(scale * value, digits)
+    return lambda value: formats.signed(scale * value, digits)
 
 
 def p_value(value):
@@ -123,15 +122,19 @@ def shown(frame, formats=None):
     text = {}
     for column in frame.columns:
         stem, _, end = str(column).rpartition("_")
+        write = _writer(column, formats.get(column))
         if end == "high" and f"{stem}_low" in frame:
             continue
         if end == "low" and f"{stem}_high" in frame:
             write = _writer(stem, formats.get(column))
-            pairs = zip(frame[column], frame[f"{stem}_high"], strict=True)
-            text[_interval_header(stem)] = [_range(low, high, write) for low, high in pairs]
+            bounds = [frame[name].map(write) for name in (column, f"{stem}_high")]
+            name = header(stem) + ("" if stem.endswith("ci") else ", 95 % interval")
+            text[name] = [
+                low if low == high == "–" else f"{low} to {high}"
+                for low, high in zip(*bounds, strict=True)
+            ]
         else:
-            write = _writer(column, formats.get(column))
-            text[header(column)] = [write(value) for value in frame[column]]
+            text[header(column)] = frame[column].map(write).to_numpy()
     table = pd.DataFrame(text, index=frame.index.map(_named), dtype=object)
     table.index.names = [name and header(name) for name in frame.index.names]
     return table
@@ -142,21 +145,21 @@ def header(column):
     return COLUMNS[column][0] if column in COLUMNS else in_words(str(column)).replace("_", " ")
 
 
-def _interval_header(stem):
-    return header(stem) if stem.endswith("ci") else f"{header(stem)}, 95 % interval"
-
-
-def _range(low, high, write):
-    low, high = write(low), write(high)
-    return low if low == high == "–" else f"{low} to {high}"
-
-
 def _writer(column, chosen):
-    """Formatter of one column's cells."""
+    """Formatter of one column's cells, by ``chosen`` (a format string or a callable) if given."""
     if isinstance(chosen, str):
         chosen = chosen.format
     chosen = chosen or COLUMNS.get(column, (None, plain))[1]
-    return lambda value: "–" if _nothing(value) else _written(value, chosen)
+
+    def write(value):
+        if value is None or value != value:  # NaN is the one value that differs from itself
+            return "–"
+        if isinstance(value, str):
+            return in_words(value)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return chosen(value) if number else plain(value)
+
+    return write
 
 
 def _named(entry):
@@ -164,15 +167,3 @@ def _named(entry):
     if isinstance(entry, tuple):
         return tuple(map(_named, entry))
     return in_words(entry) if isinstance(entry, str) else entry
-
-
-def _written(value, write):
-    if isinstance(value, str):
-        return in_words(value)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return plain(value)
-    return write(value)
-
-
-def _nothing(value):
-    return value is None or value != value  # NaN is the one value that differs from itself

@@ -6,14 +6,18 @@ sentence that quotes it.
 
 import math
 import numbers
-import re
 
+from realfake_lib.formats import NBSP, duration, fixed, plain, short, signed
 from realfake_lib.report import leave_out
 
-NBSP = "\u00a0"
-MINUS = "\u2212"
-
-_SPEC = re.compile(r"(?P<name>[a-z_]+)(?:\((?P<digits>\d)\))?")
+_UNITS = {
+    "pct": (100, 1, f"{NBSP}%"),
+    "pp": (100, 1, f"{NBSP}pp"),
+    "num": (1, 3, ""),
+    "int": (1, 0, ""),
+    "bytes": (1e-6, 1, f"{NBSP}MB"),
+}
+"""Format code to factor, usual number of decimals, and unit."""
 
 
 def _without_interval(operation):
@@ -86,13 +90,22 @@ class Number(float):
     def __format__(self, spec):
         if self.missing:
             return leave_out.VALUE
-        match = _SPEC.fullmatch(spec)
-        if not spec or not match or match["name"] not in _FORMATS:
-            return format(float(self), spec) if spec else plain(self)
-        write, digits = _FORMATS[match["name"]]
-        if match["name"] in _INTERVALS and not self.ci:
+        if spec in ("", "short", "duration"):
+            return {"": plain, "short": short, "duration": duration}[spec](float(self))
+        code, _, digits = spec.rstrip(")").partition("(")
+        if code == "sci":
+            return f"{float(self):.{digits or 1}e}"
+        kind, interval, _ = ("pct", "ci", "") if code == "ci" else code.partition("_ci")
+        if kind not in _UNITS:
+            return format(float(self), spec)
+        if interval and not self.ci:
             return leave_out.VALUE
-        return write(self, int(match["digits"]) if match["digits"] else digits)
+        factor, usual, unit = _UNITS[kind]
+        write, digits = signed if kind == "pp" else fixed, int(digits or usual)
+        value, low, high = (write(factor * x, digits) for x in (self, self.low, self.high))
+        if code == "ci":
+            return f"{low} to {high}{unit}"
+        return f"{value}{unit}" + (f" ({low} to {high}{unit})" if interval else "")
 
     __str__ = __repr__ = lambda self: format(self, "")
 
@@ -147,96 +160,3 @@ def of(tree):
     if isinstance(tree, list):
         return [of(item) for item in tree]
     return read({"value": tree})
-
-
-# --- how numbers are written ---------------------------------------------------------------------
-
-
-def fixed(value, digits):
-    """A number with so many decimals, a true minus sign and grouped thousands."""
-    if not math.isfinite(value):
-        return "not defined" if math.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
-    text = f"{abs(value):,.{digits}f}"
-    return (MINUS if value < 0 and float(text.replace(",", "")) else "") + text
-
-
-def pct(value, digits=1):
-    """0.969 → ``96.9 %`` (with a no-break space)."""
-    return f"{fixed(100 * value, digits)}{NBSP}%"
-
-
-def duration(seconds):
-    """Seconds → ``3.2 s``, ``4 min 10 s``, ``1 h 05 min``."""
-    if seconds < 9.95 and seconds != round(seconds):
-        return f"{fixed(seconds, 1)}{NBSP}s"
-    if round(seconds) < 60:
-        return f"{round(seconds)}{NBSP}s"
-    if round(seconds) < 3600:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes}{NBSP}min" + (f" {rest}{NBSP}s" if rest else "")
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours}{NBSP}h {rest:02d}{NBSP}min"
-
-
-def short(value):
-    """288001 → ``288 k``, 21665664 → ``21.7 M``."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            scaled = value / size
-            return f"{fixed(scaled, 0 if abs(scaled) >= 100 else 1)}{NBSP}{letter}"
-    return fixed(value, 0)
-
-
-def plain(value):
-    """How a value reads without a format: four significant digits, grouped whole numbers."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, numbers.Real):
-        if float(value).is_integer():
-            return fixed(value, 0)
-        return f"{float(value):.4g}".replace("-", MINUS)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain(item) for item in value)
-    return str(value)
-
-
-def signed(value, digits):
-    """A difference with its sign: 0.42 → ``+0.4``, −0.01 → ``0.0``."""
-    text = fixed(value, digits)
-    return f"+{text}" if value > 0 and text.strip("0.,") else text
-
-
-def _points(value, digits):
-    return f"{signed(100 * value, digits)}{NBSP}pp"
-
-
-def _range_pct(value, digits):
-    low, high = value.ci
-    return f"{fixed(100 * low, digits)} to {fixed(100 * high, digits)}{NBSP}%"
-
-
-def _range_points(value, digits):
-    low, high = (_points(bound, digits) for bound in value.ci)
-    return f"{low.removesuffix(f'{NBSP}pp')} to {high}"
-
-
-def _range(value, digits):
-    low, high = value.ci
-    return f"{fixed(low, digits)} to {fixed(high, digits)}"
-
-
-_FORMATS = {
-    "pct": (pct, 1),
-    "ci": (_range_pct, 1),
-    "pct_ci": (lambda v, digits: f"{pct(v, digits)} ({_range_pct(v, digits)})", 1),
-    "pp": (_points, 1),
-    "pp_ci": (lambda v, digits: f"{_points(v, digits)} ({_range_points(v, digits)})", 1),
-    "num": (fixed, 3),
-    "num_ci": (lambda v, digits: f"{fixed(v, digits)} ({_range(v, digits)})", 3),
-    "int": (lambda v, _: fixed(v, 0), 0),
-    "short": (lambda v, _: short(v), 0),
-    "duration": (lambda v, _: duration(v), 0),
-    "bytes": (lambda v, _: f"{fixed(v / 1e6, 1)}{NBSP}MB", 0),
-    "sci": (lambda v, digits: f"{float(v):.{digits}e}", 1),
-}
-_INTERVALS = ("ci", "pct_ci", "pp_ci", "num_ci")
