@@ -3,7 +3,6 @@
 A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markdown`).
 """
 
-import ast
 import json
 import re
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ import nbformat
 from nbconvert.exporters.templateexporter import TemplateExporter
 
 from realfake_lib.errors import UserError
+from realfake_lib.formats import NBSP
 from realfake_lib.report import failures
-from realfake_lib.report.values import NBSP
 
 TEMPLATES = Path(__file__).with_name("templates")
 ADDED = {"injected-parameters", "papermill-error-cell-tag"}
@@ -28,27 +27,12 @@ _FOLDERS = re.compile(r"(?:/[\w.+-]+)+/site-packages/")
 class Chapter:
     """One stage on its way into the report.
 
-    Attributes
-    ----------
-    stage, title, subtitle : str
-    number : int
-        Position in the plan, counted from 1.
-    notebook : str
-        File name of the notebook.
-    cells : list of NotebookNode
-        Each with ``metadata.realfake``: its ``number``, as in JupyterLab, its ``anchor``, and
-        whether its code is shown ``open``. A figure's or table's output has its ``label`` there,
-        its ``anchor``, and the ``code`` that made it.
-    finding, abstract, appendix : list of NotebookNode
-        Outputs that are shown elsewhere than below their cell; in the place of those of the
-        appendix stands a link.
-    notes : list of str
-    failure : dict or None
-        Why the stage's notebook did not end well.
-    errors : list of (int or None, str)
-        Cells that could not be rendered, and why.
-    left_out : bool
-        Whether it lacks sentences, because this run lacks the numbers that they quote.
+    Cells have ``metadata.realfake``: ``number``, as in JupyterLab, ``anchor``, and whether the code
+    is shown ``open``. A figure's or table's output has there its ``label``, its ``anchor``, and the
+    ``code`` that made it. The outputs in ``finding``, ``abstract`` and ``appendix`` are shown
+    elsewhere than below their cell; in the place of those of the appendix stands a link.
+    ``failure`` says why the notebook did not end well, ``errors`` which cells could not be rendered
+    and why; ``left_out`` that sentences are missing, because the numbers that they quote are.
     """
 
     stage: str
@@ -68,16 +52,6 @@ class Chapter:
     @property
     def anchor(self):
         return self.stage.replace("_", "-")
-
-    def cannot_show(self, cell, error):
-        """Note that a cell cannot be shown; a cell that says so, to stand in its place."""
-        text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        number = cell.metadata.realfake["number"]
-        if (number, text) not in self.errors:
-            self.errors.append((number, text))
-        name = f"{self.notebook}, cell {number} cannot be shown"
-        said = nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[])
-        return bare([said])
 
 
 def read(build, plan):
@@ -100,7 +74,21 @@ def read(build, plan):
     chapters = [_read_chapter(Path(build), stage, k) for k, stage in enumerate(plan, start=1)]
     for chapter in chapters:
         _place(chapter)
-    _number(chapters)
+    placed = [(chapter, output) for chapter in chapters for output in chapter.abstract]
+    placed += [
+        (chapter, output)
+        for chapter in chapters
+        for cell in chapter.cells
+        for output in cell.get("outputs", ())
+    ]
+    counts = {"figure": 0, "table": 0}
+    for chapter, output in placed:  # numbered as they are met on the page
+        own = facts(output)
+        if own.get("kind") in counts:
+            counts[own["kind"]] += 1
+            own["label"] = f"{own['kind'].capitalize()}{NBSP}{counts[own['kind']]}"
+            own["anchor"] = f"{chapter.anchor}-{own['kind']}-{own['name'].replace('_', '-')}"
+            own["stage"] = chapter.stage
     return chapters
 
 
@@ -126,40 +114,24 @@ def exporter(template, **filters):
     )
 
 
-def render(exporter, chapter, cells, check=lambda text: None):
-    """The text of cells; one that cannot be shown becomes its error.
-
-    Parameters
-    ----------
-    exporter : TemplateExporter
-    chapter : Chapter
-        Notes what could not be shown.
-    cells : iterable of NotebookNode
-    check : callable, optional
-        Raises for a text that must not be in the report.
-    """
+def render(exporter, chapter, cells):
+    """The text of cells; one that cannot be shown becomes its error, noted in the chapter."""
     texts = []
     for cell in cells:
         try:
-            text = _render(exporter, cell)
-            check(text)
+            texts += exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[:1]
         except Exception as error:  # whatever it is, the other cells' results are worth a page
-            text = _render(exporter, chapter.cannot_show(cell, error))
-        texts.append(text)
+            number, why = cell.metadata.realfake["number"], f"{type(error).__name__}: {error}"
+            if (number, why) not in chapter.errors:
+                chapter.errors.append((number, why))
+            name = f"{chapter.notebook}, cell {number} cannot be shown"
+            said = bare([nbformat.v4.new_output("error", ename=name, evalue=why, traceback=[])])
+            texts += exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[said]))[:1]
     return "".join(texts)
 
 
-def _render(exporter, cell):
-    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[0]
-
-
 def grid(markup):
-    """Header and rows of a table in HTML, and which of its columns hold numbers.
-
-    Returns
-    -------
-    (list of str, list of list of str, list of bool)
-    """
+    """Header and rows of a table in HTML, and which of its columns hold numbers."""
     root = ElementTree.fromstring(f"<div>{markup}</div>")
     rows = [["".join(cell.itertext()).strip() for cell in row] for row in root.iter("tr")]
     heads = len(root.findall(".//thead/tr"))
@@ -187,20 +159,18 @@ def _read_chapter(build, stage, number):
     chapter.failure = failures.of(build, stage.name)
     if failures.waits_for(build, stage.name):
         return chapter  # older results of it would not fit the others
-    executed = folder / "notebook.ipynb"
+    executed, notes = folder / "notebook.ipynb", folder / "notes.json"
     if chapter.failure:
         executed = failures.notebook(build, stage.name)
     try:
         if executed.is_file():
             cells = _merge(_cells(executed), _cells(source) if source.is_file() else [])
             chapter.cells = _until_error(cells) if chapter.failure else cells
+        if notes.is_file() and not chapter.failure:
+            chapter.notes = json.loads(notes.read_text(encoding="utf-8"))
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
         chapter.errors.append((None, str(error)))
-    try:
-        notes = folder / "notes.json"
-        if notes.is_file() and not chapter.failure:
-            chapter.notes = json.loads(notes.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         chapter.errors.append((None, f"{notes}: {error}"))
     return chapter
@@ -274,21 +244,13 @@ def _place(chapter):
     chapter.cells = kept
 
 
-def _for_code(source):
-    """Whether a cell ends in a call of the stage handle, whose value is not for readers."""
-    try:
-        last = ast.parse(source).body[-1]
-    except (SyntaxError, IndexError):  # magics are IPython's
-        return False
-    return isinstance(last, ast.Expr) and ast.unparse(last).startswith("run.")
-
-
 def _place_outputs(chapter, cell, tags):
     shown, place = [], cell.metadata.realfake
+    last = re.findall(r"(?m)^[^\s)#].*", cell.source)[-1:]
     for output in cell.outputs:
         own = facts(output)
-        if output.output_type == "execute_result" and _for_code(cell.source):
-            continue
+        if output.output_type == "execute_result" and last[0].startswith("run."):
+            continue  # the value of a call of the stage handle is not for readers
         if own.get("kind") == "caption":
             continue  # of the figure above, which has it, too
         own |= {"code": place["anchor"], "cell": place["number"]}
@@ -316,22 +278,3 @@ def _take_title(chapter, cell):
     if match:
         chapter.title, chapter.subtitle = match["title"].strip(), match["subtitle"] or ""
         cell.source = cell.source[match.end() :]
-
-
-def _number(chapters):
-    """Number figures and tables through the report, as they are met on the page."""
-    counts = {"figure": 0, "table": 0}
-    placed = [(chapter, output) for chapter in chapters for output in chapter.abstract]
-    placed += [
-        (chapter, output)
-        for chapter in chapters
-        for cell in chapter.cells
-        for output in cell.get("outputs", ())
-    ]
-    for chapter, output in placed:
-        own = facts(output)
-        if own.get("kind") in counts:
-            counts[own["kind"]] += 1
-            own["label"] = f"{own['kind'].capitalize()}{NBSP}{counts[own['kind']]}"
-            own["anchor"] = f"{chapter.anchor}-{own['kind']}-{own['name'].replace('_', '-')}"
-            own["stage"] = chapter.stage

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import jinja2
@@ -14,8 +13,9 @@ from PIL import Image
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
+from realfake_lib.formats import duration, plain
 from realfake_lib.report import chapters as reading
-from realfake_lib.report import failures, markdown, values
+from realfake_lib.report import failures, markdown
 
 TITLE = "Real photograph or generated image?"
 SUBTITLE = (
@@ -23,7 +23,6 @@ SUBTITLE = (
     "and why it decides as it does"
 )
 MOST_TILES = 6
-
 
 SMOKE = (
     "Profile smoke: trainings of a few epochs on few images. The figures show that everything "
@@ -34,7 +33,7 @@ FEW = 500
 
 
 def render(build, *, plan, metrics, out):
-    """Write the report.
+    """Write the report: the HTML file ``out``, and in ``chapters`` beside it each as Markdown.
 
     What fails in one cell is shown there, in red, and the rest of the page stands. A stage that
     failed is a chapter that says so.
@@ -48,8 +47,6 @@ def render(build, *, plan, metrics, out):
     metrics : dict
         The content of ``metrics.json``.
     out : path
-        The HTML file to write. Appears whole or not at all. The chapters as Markdown go into the
-        folder ``chapters`` beside it.
 
     Returns
     -------
@@ -84,8 +81,13 @@ def render(build, *, plan, metrics, out):
         "provenance": _provenance(metrics),
         "data": metrics.get("data", {}),
     }
-    page = _environment().get_template("report.html.j2").render(content)
-    _fetch_nothing(page)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(reading.TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(content)
     markdown.write(chapters, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -93,15 +95,7 @@ def render(build, *, plan, metrics, out):
 
 
 class _Part:
-    """A chapter as HTML.
-
-    Attributes
-    ----------
-    chapter : chapters.Chapter
-    body, finding, appendix, abstract : Markup
-    headings : list of (str, str)
-        Anchor and text of each section, for the contents.
-    """
+    """A chapter as HTML; ``headings`` are anchor and text of its sections, for the contents."""
 
     def __init__(self, chapter, chapters):
         self.chapter = chapter
@@ -123,12 +117,14 @@ class _Part:
         self.abstract = self._cells([reading.bare([output]) for output in said])
 
     def _cells(self, cells):
-        return Markup(reading.render(self._exporter, self.chapter, cells, _fetch_nothing))
+        return Markup(reading.render(self._exporter, self.chapter, cells))
 
     def _markdown(self, text):
         """Markdown below a chapter's heading; its sections go into the contents."""
         renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
         html = MarkdownWithMath(renderer=renderer).render(text)
+        if fetched := _FETCHED.search(html):
+            raise UserError(f"the report would fetch {fetched[0]} from elsewhere")
         html = re.sub(r"<h([1-5])>(.*?)</h\1>", self._heading, html)
         html = _BLOCK.sub(r'<div class="scroll" tabindex="0">\g<0></div>', html)
         return Markup(_LINK.sub(self._link, html))
@@ -156,6 +152,7 @@ class _Part:
         return f'<a class="xref" href="#{self._anchors[match["notebook"]]}">{match["text"]}</a>'
 
 
+_FETCHED = re.compile(r"""<[^<>]*\s(src|srcset|data|poster)=(?!["']?data:)[^<>]*>|<link\s""", re.I)
 _LINK = re.compile(r'<a href="[^"]*?(?P<notebook>[\w-]+\.ipynb)(#[^"]*)?"[^>]*>(?P<text>.*?)</a>')
 _BLOCK = re.compile(
     r'<table>.*?</table>|<div class="highlight">.*?</div>|(?<!>)<pre>.*?</pre>', re.S
@@ -204,72 +201,27 @@ def _byline(metrics):
 
 def _provenance(metrics):
     """Provenance as tables: list of (heading, columns or None, rows of text)."""
-    parts = metrics.get("provenance", {})
+    parts = dict(metrics.get("provenance", {}))
     loose = {name: item for name, item in parts.items() if not isinstance(item, dict)}
-    tables = [("This run", None, _rows(loose)), ("Data", None, _rows(metrics.get("data", {})))]
-    for name, item in parts.items():
-        if name == "stages" and item:
-            columns = ["stage", *next(iter(item.values()))]
-            columns = ["time" if column == "seconds" else column for column in columns]
-            rows = [[stage, *map(_shown, one, one.values())] for stage, one in item.items()]
-            tables.append(("Stages", columns, rows))
-        elif name not in loose:
-            tables.append((name.capitalize(), None, _rows(item)))
-    return [table for table in tables if table[2]]
+    stages = parts.pop("stages", {})
+    tables = {"This run": loose, "Data": metrics.get("data", {})}
+    tables |= {name.capitalize(): item for name, item in parts.items() if name not in loose}
+    shown = [(heading, None, list(_rows(tree))) for heading, tree in tables.items() if tree]
+    if stages:
+        names = [name for name, _ in _rows(next(iter(stages.values())))]
+        columns = ["stage", *("time" if name == "seconds" else name for name in names)]
+        rows = [[stage, *(text for _, text in _rows(one))] for stage, one in stages.items()]
+        shown.append(("Stages", columns, rows))
+    return shown
 
 
 def _rows(tree, prefix=""):
-    rows = []
+    """Pairs of name and text of what is nested in ``tree``."""
     for key, value in tree.items():
         name = prefix + str(key).replace("_", " ")
-        rows += (
-            _rows(value, f"{name}, ") if isinstance(value, dict) else [[name, _shown(key, value)]]
-        )
-    return rows
-
-
-def _shown(name, value):
-    if name == "seconds":
-        return values.duration(value)
-    return "–" if value is None else values.plain(value)
-
-
-# --- the page ------------------------------------------------------------------------------------
-
-
-def _environment():
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(reading.TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["include_raw"] = lambda name: Markup(
-        (reading.TEMPLATES / name).read_text(encoding="utf-8")
-    )
-    return environment
-
-
-class _Requests(HTMLParser):
-    """Collects what a browser would fetch while it shows a page."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attributes):
-        for name, value in attributes:
-            fetched = name in ("src", "srcset", "data", "poster") or (tag, name) == ("link", "href")
-            if fetched and not (value or "").startswith("data:"):
-                self.found.append(f"<{tag} {name}={value!r}>")
-
-
-def _fetch_nothing(page):
-    """Refuse a page, or a part of one, that makes a browser fetch something."""
-    parser = _Requests()
-    parser.feed(page)
-    if parser.found:
-        raise UserError(
-            f"the report would fetch {parser.found[0]} from elsewhere",
-            hint="Everything it shows must come from a notebook's output.",
-        )
+        if isinstance(value, dict):
+            yield from _rows(value, f"{name}, ")
+        elif value is None:
+            yield name, "–"
+        else:
+            yield name, duration(value) if key == "seconds" else plain(value)

@@ -5,17 +5,20 @@ recorded. :func:`with_report` adds to that file what a finished report measured 
 """
 
 import functools
+import re
+from pathlib import Path
 
 import jinja2
 
+from realfake_lib.formats import plain
 from realfake_lib.names import in_words
 from realfake_lib.report import values
-from realfake_lib.report.published import PUBLISHED
 
 MISSING = "not recorded"
 
 _IN_METADATA = ("test.", "test_dedup.", "operating_point.")
 _VERSIONS = ("tensorflow", "keras", "numpy")
+_CODES = ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
 _CHANGES = {
     "clean": "none",
     "pgd": "attack (PGD), each pixel moved by at most {}/255",
@@ -25,26 +28,6 @@ _CHANGES = {
     "rescale_and_back": "shrunk to {} of its side and enlarged again",
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
-
-_RECIPE = {
-    "epochs": "epochs {epochs}",
-    "batch_size": "batch size {batch_size}",
-    "optimizer": "optimizer {optimizer}",
-    "learning_rate": "highest learning rate {learning_rate}",
-    "schedule": "schedule {schedule}",
-    "warmup": "warmup in {warmup:pct(0)} of the steps",
-    "weight_decay": "weight decay {weight_decay}",
-    "label_smoothing": "label smoothing {label_smoothing}",
-    "augment": "augmentation by {augment}",
-    "data_pruning": "easy images left out with probability {data_pruning} in the first "
-    "{data_pruning_share:pct(0)} of the epochs",
-    "crop_size": "random crops of {crop_size:pct(0)} of the side in the first "
-    "{crop_share:pct(0)} of the epochs",
-    "auxiliary_class_loss": "auxiliary class loss with weight {auxiliary_class_loss}",
-}
-"""What a card says of a recipe, by the field that it depends on."""
-
-_OFF = {"crop_size": 1, "augment": "none"}  # of the other fields: 0
 
 
 def with_report(meta, name, metrics):
@@ -90,7 +73,7 @@ def with_report(meta, name, metrics):
         "robustness": {
             key: record
             for key, record in _below(f"adversarial_robustness.{name}.", metrics).items()
-            if _change(key)
+            if re.fullmatch(rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy", key)
         },
     }
     return meta | {"report": {key: value for key, value in report.items() if value}}
@@ -114,12 +97,18 @@ def render(meta, title, folder="realfake_lib/detectors"):
     """
     meta = meta | (meta.get("trained_on") or {})
     facts = _numbers(meta)
-    template = _environment().get_template("model_card.md.j2")
-    changed, classes = _robustness(meta), _by_object(facts)
-    text = template.render(
-        facts, meta=meta, title=title, folder=folder, robustness=changed, by_object=classes
+    classes = [(name, one["accuracy"]) for name, one in facts.get("per_object_class", {}).items()]
+    about = {"meta": meta, "title": title, "folder": folder, "robustness": _robustness(meta)}
+    about["by_object"] = sorted(classes, key=lambda pair: pair[1])
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=_NotRecorded,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return text.strip() + "\n"
+    environment.filters |= {code: functools.partial(_shown, code) for code in _CODES}
+    environment.filters |= {"pairs": _pairs, "in_words": in_words}
+    return environment.get_template("model_card.md.j2").render(facts, **about).strip() + "\n"
 
 
 def _below(prefix, metrics):
@@ -147,30 +136,15 @@ def _numbers(facts):
     return found
 
 
-def _change(key):
-    """An attack or corruption's words, from the name of its metric, or None if it is not shown."""
-    word, _, measure = key.rpartition(".")
-    if measure != "accuracy":
-        return None
-    for kind, words in _CHANGES.items():
-        strength = word.removeprefix(kind).lstrip("_")
-        if word == kind or (word.startswith(f"{kind}_") and strength[:1].isdigit()):
-            return words.format(strength.replace("_", "."))
-    return None
-
-
 def _robustness(meta):
     """Pairs of what was done to the images and the accuracy that is left."""
     records = meta.get("report", {}).get("robustness", {})
-    rows = [(_change(key), values.read(record)) for key, record in records.items()]
-    kinds = [words.partition("{")[0] for words in _CHANGES.values()]
-    return sorted(rows, key=lambda row: [row[0].startswith(kind) for kind in kinds].index(True))
-
-
-def _by_object(facts):
-    """Pairs of an object class and its accuracy, the lowest first."""
-    classes = facts.get("per_object_class", {}).items()
-    return sorted(((name, one["accuracy"]) for name, one in classes), key=lambda pair: pair[1])
+    return [
+        (words.format(match[1].replace("_", ".")), values.read(record))
+        for kind, words in _CHANGES.items()
+        for key, record in records.items()
+        if (match := re.fullmatch(rf"{kind}_?([\d_]*)\.accuracy", key))
+    ]
 
 
 class _NotRecorded(jinja2.ChainableUndefined):
@@ -179,13 +153,8 @@ class _NotRecorded(jinja2.ChainableUndefined):
     def __str__(self):
         return MISSING
 
-    def __eq__(self, other):
-        return False
 
-    __hash__ = jinja2.ChainableUndefined.__hash__
-
-
-def _shown(value, code, digits=None):
+def _shown(code, value, digits=None):
     """A number by a format code of :class:`values.Number`, or a word that it is missing."""
     if value is None or isinstance(value, jinja2.Undefined):
         return MISSING
@@ -196,41 +165,9 @@ def _shown(value, code, digits=None):
     return f"{number:{code}{option}}"
 
 
-def _recipe(recipe):
-    """A recipe in words, without what it does not use."""
-    if not isinstance(recipe, dict):
-        return str(recipe)
-    numbers = values.of(recipe)
-    used = [words for key, words in _RECIPE.items() if recipe.get(key, 0) not in (0, _OFF.get(key))]
-    return ", ".join(used).format(**numbers).replace("_", " ")
-
-
 def _pairs(value):
-    """A mapping as ``key value, key value``; anything else as it is."""
+    """A mapping as ``key value, key value``, without what it does not use."""
     if not isinstance(value, dict):
         return str(value)
-    shown = {key: item for key, item in value.items() if item is not None}
-    return ", ".join(f"{key.replace('_', ' ')} {_one(item)}" for key, item in shown.items())
-
-
-def _one(item):
-    return " ".join(map(str, item)) if isinstance(item, list) else str(item)
-
-
-@functools.cache
-def _environment():
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(PUBLISHED.with_name("templates")),
-        undefined=_NotRecorded,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        code: lambda value, digits=None, code=code: _shown(value, code, digits)
-        for code in ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
-    }
-    environment.filters |= {"pairs": _pairs, "recipe": _recipe}
-    environment.filters["in_words"] = in_words
-    return environment
+    used = {key: item for key, item in value.items() if item not in (None, 0, "none")}
+    return ", ".join(f"{key} {plain(item)}" for key, item in used.items()).replace("_", " ")

@@ -9,27 +9,22 @@ from pathlib import Path
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PLACES = (
+VARIABLE = "CHROME"
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
-VARIABLE = "CHROME"
-SECONDS = 180
-
+# Without what it loads for itself; its sandbox refuses to work for root, as in containers.
 _FLAGS = (
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--disable-extensions",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--hide-scrollbars",
-)
+    "--headless --disable-gpu --disable-quic --disable-dev-shm-usage --disable-extensions "
+    "--disable-background-networking --disable-component-update --disable-sync --no-first-run "
+    "--no-default-browser-check --hide-scrollbars"
+).split() + ["--no-sandbox"] * (getattr(os, "geteuid", lambda: 1)() == 0)
 
 
 def to_pdf(html, out):
@@ -57,8 +52,7 @@ def to_pdf(html, out):
     browser = find_chromium()
     with settings.atomic_file(out) as temporary:
         said = browse(browser, html, f"--print-to-pdf={temporary}", "--no-pdf-header-footer")
-        printed = temporary.read_bytes() if temporary.is_file() else b""
-        if not printed.startswith(b"%PDF"):
+        if not temporary.is_file() or not temporary.read_bytes().startswith(b"%PDF"):
             raise UserError(
                 f"{browser} did not print {html}",
                 hint=f"Its last words: {said.stderr.strip()[-400:] or 'none'}",
@@ -69,52 +63,27 @@ def to_pdf(html, out):
 def find_chromium():
     """Path of an installed Chromium or Chrome: ``CHROME`` if it is set, else by the usual names.
 
-    Raises
-    ------
-    UserError
-        If there is none.
+    Raises UserError if there is none.
     """
     chosen = settings.env(VARIABLE)
-    if chosen:
-        found = shutil.which(chosen)
-        if not found:
-            raise UserError(f"{VARIABLE}={chosen}: there is no such program")
-        return found
-    for name in (*NAMES, *PLACES):
-        found = shutil.which(name)
-        if found:
+    for name in [chosen] if chosen else NAMES:
+        if found := shutil.which(name):
             return found
+    if chosen:
+        raise UserError(f"{VARIABLE}={chosen}: there is no such program")
     raise UserError(
         "no Chromium or Chrome was found, which makes the PDF (the HTML report stands without it)",
         hint=f"Install one, or name it: {VARIABLE}=/path/to/chromium make pdf",
     )
 
 
-def browse(browser, page, *flags, seconds=SECONDS):
-    """Open ``page`` in a headless browser with a profile of its own.
+def browse(browser, page, *flags, seconds=180):
+    """Open ``page`` in a headless browser with a profile of its own; its output as text.
 
-    Parameters
-    ----------
-    browser : str
-    page : path
-    flags : str
-        What to do, e.g. ``--print-to-pdf=…`` or ``--dump-dom``.
-    seconds : float
-        When to give up.
-
-    Returns
-    -------
-    subprocess.CompletedProcess with ``stdout`` and ``stderr`` as text
-
-    Raises
-    ------
-    UserError
-        If it does not end in time.
+    ``flags`` say what to do, e.g. ``--dump-dom``. Raises UserError if it does not end in time.
     """
-    # Chromium's sandbox refuses to work for root, as in containers; the page is our own.
-    sandbox = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [browser, *_FLAGS, *sandbox, f"--user-data-dir={profile}", *flags]
+        command = [browser, *_FLAGS, f"--user-data-dir={profile}", *flags]
         command.append(Path(page).resolve().as_uri())
         try:
             return subprocess.run(

@@ -119,7 +119,7 @@ def test_recipe_origin_and_object_classes_are_shown_where_there_are_any():
         for name, value in (("cat", 0.9), ("dog", 0.8), ("ship", 0.95))
     }
     more = {
-        "recipe": {"epochs": 8, "optimizer": "muon", "crop_size": 1.0, "data_pruning": 0.0},
+        "recipe": {"epochs": 8, "optimizer": "muon", "augment": "none", "data_pruning": 0.0},
         "origin": {"machine": "a GPU"},
         "per_object_class": classes,
     }
