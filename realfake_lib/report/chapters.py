@@ -3,7 +3,6 @@
 A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markdown`).
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +43,6 @@ class Chapter:
     finding: list = field(default_factory=list)
     appendix: list = field(default_factory=list)
     abstract: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
     failure: dict | None = None
     errors: list = field(default_factory=list)
     left_out: bool = False
@@ -154,25 +152,21 @@ _NUMERIC = re.compile(
 
 
 def _read_chapter(build, stage, number):
-    folder, source = build / "stages" / stage.name, Path(stage.notebook)
+    source = Path(stage.notebook)
     chapter = Chapter(stage.name, stage.title, number, source.name)
     chapter.failure = failures.of(build, stage.name)
     if failures.waits_for(build, stage.name):
         return chapter  # older results of it would not fit the others
-    executed, notes = folder / "notebook.ipynb", folder / "notes.json"
+    executed = build / "stages" / stage.name / "notebook.ipynb"
     if chapter.failure:
         executed = failures.notebook(build, stage.name)
     try:
         if executed.is_file():
             cells = _merge(_cells(executed), _cells(source) if source.is_file() else [])
             chapter.cells = _until_error(cells) if chapter.failure else cells
-        if notes.is_file() and not chapter.failure:
-            chapter.notes = json.loads(notes.read_text(encoding="utf-8"))
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
         chapter.errors.append((None, str(error)))
-    except (OSError, ValueError) as error:
-        chapter.errors.append((None, f"{notes}: {error}"))
     return chapter
 
 
@@ -221,45 +215,36 @@ def _until_error(cells):
 
 def _place(chapter):
     """Take out of the cells what is shown elsewhere: title, finding, abstract, appendix."""
-    kept = []
     for number, cell in enumerate(chapter.cells, start=1):
-        tags = _tags(cell)
         cell.metadata["realfake"] = {
             "number": number,
             "anchor": f"{chapter.anchor}-cell-{number}",
             "notebook": chapter.notebook,
-            "open": "method" in tags,
+            "open": "method" in _tags(cell),
         }
-        if number == 1 and cell.cell_type == "markdown":
+        if cell.cell_type == "code":
+            _place_outputs(chapter, cell)
+        elif number == 1:
             _take_title(chapter, cell)
-        if cell.cell_type == "markdown" and "abstract" in tags:
-            said = nbformat.v4.new_output("display_data", {"text/markdown": cell.source})
-            said.metadata["realfake"] = {"kind": "text"}
-            chapter.abstract.append(said)
-        elif cell.cell_type == "code":
-            _place_outputs(chapter, cell, tags)
-            kept.append(cell)
-        elif cell.cell_type == "markdown" and cell.source.strip():
-            kept.append(cell)
-    chapter.cells = kept
+    chapter.cells = [c for c in chapter.cells if c.cell_type == "code" or c.source.strip()]
 
 
-def _place_outputs(chapter, cell, tags):
-    shown, place = [], cell.metadata.realfake
-    last = re.findall(r"(?m)^[^\s)#].*", cell.source)[-1:]
+def _place_outputs(chapter, cell):
+    shown, place, tags = [], cell.metadata.realfake, _tags(cell)
+    last = "".join(re.findall(r"(?m)^[^\s)#].*", cell.source)[-1:])
     for output in cell.outputs:
         own = facts(output)
-        if output.output_type == "execute_result" and last[0].startswith("run."):
+        if output.output_type == "execute_result" and last.startswith("run."):
             continue  # the value of a call of the stage handle is not for readers
         if own.get("kind") == "caption":
             continue  # of the figure above, which has it, too
         own |= {"code": place["anchor"], "cell": place["number"]}
         chapter.left_out |= bool(own.get("left_out"))
-        if "traceback" in output:
+        # A warning names the file it comes from; whose machine that was is nobody's business.
+        if output.output_type == "error":
             place["failed"] = True
             output.traceback = [_FOLDERS.sub("", line) for line in output.traceback]
         elif output.output_type == "stream":
-            # A warning names the file it comes from; whose machine that was is nobody's business.
             output.text = _FOLDERS.sub("", output.text)
         if "abstract" in tags and own.get("kind") in ("text", "tile", "figure"):
             chapter.abstract.append(output)
@@ -267,8 +252,7 @@ def _place_outputs(chapter, cell, tags):
             chapter.finding.append(output)
         else:
             shown.append(output)
-            if own.get("appendix"):
-                chapter.appendix.append(output)
+            chapter.appendix += [output] if own.get("appendix") else []
     cell.outputs = shown
 
 

@@ -20,24 +20,7 @@ TAGS = ("abstract", "finding", "method", "parameters")
 """Tags of cells that mean something to the report."""
 
 LINES, IN_A_ROW = 15, 3
-
-RULES = {
-    "clean": "committed without outputs, execution counts and passing metadata (`make strip`)",
-    "title": "the first cell is `# Title` over one line of fewer than 100 characters",
-    "parameters": "exactly one code cell is tagged `parameters`",
-    "definitions": "functions and classes live in realfake_lib, but for a cell tagged `method`",
-    "tag": f"the tags of cells are {', '.join(TAGS)}",
-    "syntax": "the code is Python",
-    "length": f"a code cell has about ten lines, and never more than {LINES}",
-    "rhythm": f"text comes before code: at most {IN_A_ROW} code cells in a row",
-    "typed result": 'results and published figures come in by f"{value:pct}", settings stand '
-    "in `backticks`; plain counts up to 20, years, sizes such as 32×32, ε = 1/255, section numbers "
-    "and levels such as 95 % interval or 1 % FPR may be typed",
-    "template": "no template code: code cells say results, by run.text(…)",
-    "tex": "no TeX: the report loads no MathJax; write x², ε, ≤ in Unicode",
-    "image": "images come from run.figure(…), which numbers and captions them",
-}
-"""What each rule asks for, by its name."""
+"""Most lines of a code cell, and most code cells without text between them."""
 
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -46,7 +29,7 @@ _METADATA = {
 
 
 class Problem(NamedTuple):
-    """A rule that a notebook breaks, by its name in :data:`RULES`; cells count from 1."""
+    """A rule that a notebook breaks; cells count from 1."""
 
     rule: str
     notebook: Path
@@ -54,8 +37,7 @@ class Problem(NamedTuple):
     found: str
 
     def __str__(self):
-        place = f"{self.notebook.name}, cell {self.cell}"
-        return f"{place}: [{self.rule}] {self.found} – {RULES[self.rule]}"
+        return f"{self.notebook.name}, cell {self.cell}: [{self.rule}] {self.found}"
 
 
 def check(path):
@@ -177,28 +159,28 @@ def _check_whole(notebook):
     cells = notebook.cells
     clean = {cell.id: cell for cell in _stripped(notebook).cells}
     if notebook.metadata != _METADATA:
-        yield "clean", 1, "the notebook's metadata"
+        yield "clean", 1, "the notebook has other metadata than a commit wants: `make strip`"
     in_a_row = 0
     for number, cell in enumerate(cells, 1):
         if clean.get(cell.id) != cell:
-            yield "clean", number, "it has outputs, a count or metadata"
+            yield "clean", number, "it has outputs, a count or passing metadata: `make strip`"
         for tag in {*cell.metadata.get("tags", ())} - {*TAGS}:
-            yield "tag", number, f"{tag!r} is none"
+            yield "tag", number, f"{tag!r} is none of {', '.join(TAGS)}"
         in_a_row = in_a_row + (not _has(cell, "parameters")) if cell.cell_type == "code" else 0
         if in_a_row > IN_A_ROW:
-            yield "rhythm", number, f"code cell {in_a_row} in a row"
+            yield "rhythm", number, f"code cell {in_a_row} in a row: text comes before code"
     tagged = [n for n, cell in enumerate(cells, 1) if _has(cell, "parameters")]
     if len(tagged) != 1 or cells[tagged[0] - 1].cell_type != "code":
-        yield "parameters", tagged[-1] if tagged else 1, f"{len(tagged)} cells are tagged"
+        yield "parameters", (tagged or [1])[-1], "exactly one code cell is tagged `parameters`"
     text = cells[0].source.strip() if cells and cells[0].cell_type == "markdown" else ""
     if not re.fullmatch(r"# \S.*\n+(?!#).{1,99}", text):
-        yield "title", 1, f"it begins {text[:20]!r}"
+        yield "title", 1, "the first cell is `# Title` over one line of fewer than 100 characters"
 
 
 def _check_code(cell):
     lines = [line for line in cell.source.splitlines() if line.strip()]
     if len(lines) > LINES:
-        yield "length", f"{len(lines)} lines"
+        yield "length", f"{len(lines)} lines of code, where {LINES} are the most"
     try:  # magics and shell lines are IPython's, not Python's
         tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", cell.source))
     except SyntaxError as error:
@@ -207,7 +189,7 @@ def _check_code(cell):
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             if not _has(cell, "method"):
-                yield "definitions", f"{node.name} is defined in the notebook"
+                yield "definitions", f"{node.name}: only a cell tagged `method` defines things"
         elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
             yield from _check_said(node.arg, node.value)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in _SAYING:
@@ -230,17 +212,23 @@ def _check_said(place, node):
                 yield rule, f"{place}: {found}"
 
 
+_TYPED = (
+    'results and published figures come in by f"{value:pct}", settings stand in `backticks`; plain '
+    "counts up to 20, years, sizes such as 32×32, ε = 1/255 and levels such as 1 % FPR may be typed"
+)
+
+
 def _check_text(text):
     for number in typed_results(text):
-        yield "typed result", f"{number!r} is typed by hand"
+        yield "typed result", f"{number!r}: {_TYPED}"
     bare = re.sub(r"```.*?```|`[^`\n]*`", " ", text, flags=re.S)
     tex = re.search(r"\$\$?[^$\n]*[\\^_={][^$\n]*\$|\\[(\[]", bare)
     if tex:
-        yield "tex", f"{tex[0]!r}"
+        yield "tex", f"{tex[0]!r}: the report loads no MathJax; write x², ε, ≤ in Unicode"
     if re.search(r"!\[[^\]]*\]\((?!data:)|<img\b", bare):
-        yield "image", "an image in the text"
+        yield "image", "images come from run.figure(…), which numbers and captions them"
     if re.search(r"\{\{|\{%", text):
-        yield "template", "template code in the text"
+        yield "template", "no template code: code cells say results, by run.text(…)"
 
 
 if __name__ == "__main__":

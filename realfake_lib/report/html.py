@@ -180,7 +180,7 @@ def _warnings(chapters, metrics):
     for chapter in chapters:
         outputs = [output for cell in chapter.cells for output in cell.get("outputs", ())]
         shown = [own["text"] for own in map(reading.facts, outputs) if own.get("kind") == "note"]
-        for text in dict.fromkeys([*chapter.notes, *shown]):
+        for text in dict.fromkeys(shown):
             notes.setdefault(text, []).append(chapter)
     return notes
 

@@ -33,27 +33,15 @@ _CHANGES = {
 def with_report(meta, name, metrics):
     """What is said of a detector, with what a report measured of it and how it was made.
 
-    Parameters
-    ----------
-    meta : dict
-        From the JSON file beside the model, as the training chapter wrote it.
-    name : str
-        The detector's name in the report's metrics.
-    metrics : dict
-        A report's ``metrics.json``.
-
-    Returns
-    -------
-    dict
-        ``meta`` with ``report``: ``profile``, ``finished``, ``commit``, ``lock``, ``python``,
-        ``versions``, ``processor``, ``cores``, ``parameters`` of the training chapter, ``images``
-        (numbers by part), and the metric records ``training`` and ``robustness``.
+    ``name`` is the detector's in ``metrics``, the report's ``metrics.json``. To ``meta``, from the
+    JSON file beside the model, ``report`` is added.
     """
     made = metrics["provenance"]
-    chapter = made["stages"].get("training", {})
-    hardware = made.get("hardware", {})
-    of_training = _below(f"training.{name}.", metrics)
-    generators = tuple(f"unseen.{generator}." for generator in meta.get("unseen") or {})
+    chapter, hardware = made["stages"].get("training", {}), made.get("hardware", {})
+    known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))
+    measured = _below(f"training.{name}.", metrics)
+    robustness = _below(f"adversarial_robustness.{name}.", metrics)
+    changed = rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy"
     report = {
         "profile": metrics.get("profile"),
         "finished": chapter.get("finished"),
@@ -65,16 +53,8 @@ def with_report(meta, name, metrics):
         "cores": hardware.get("cores"),
         "parameters": made.get("parameters", {}).get("training"),
         "images": {k: v["value"] for k, v in _below("training.images.", metrics).items()},
-        "training": {
-            key: record
-            for key, record in of_training.items()
-            if not key.startswith(_IN_METADATA + generators)
-        },
-        "robustness": {
-            key: record
-            for key, record in _below(f"adversarial_robustness.{name}.", metrics).items()
-            if re.fullmatch(rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy", key)
-        },
+        "training": {k: v for k, v in measured.items() if not k.startswith(known)},
+        "robustness": {k: v for k, v in robustness.items() if re.fullmatch(changed, k)},
     }
     return meta | {"report": {key: value for key, value in report.items() if value}}
 
@@ -82,18 +62,8 @@ def with_report(meta, name, metrics):
 def render(meta, title, folder="realfake_lib/detectors"):
     """The card of a detector, as Markdown.
 
-    Parameters
-    ----------
-    meta : dict
-        From the JSON file beside the model.
-    title : str
-        Name of the model file, without its ending.
-    folder : str
-        Where the file lies, for the examples.
-
-    Returns
-    -------
-    str
+    ``meta`` is from the JSON file beside the model, ``title`` the file's name without its ending,
+    and ``folder`` where it lies, for the examples.
     """
     meta = meta | (meta.get("trained_on") or {})
     facts = _numbers(meta)

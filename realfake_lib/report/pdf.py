@@ -69,10 +69,10 @@ def find_chromium():
     for name in [chosen] if chosen else NAMES:
         if found := shutil.which(name):
             return found
-    if chosen:
-        raise UserError(f"{VARIABLE}={chosen}: there is no such program")
     raise UserError(
-        "no Chromium or Chrome was found, which makes the PDF (the HTML report stands without it)",
+        f"{VARIABLE}={chosen}: there is no such program"
+        if chosen
+        else "no Chromium or Chrome was found, which makes the PDF (the HTML report needs none)",
         hint=f"Install one, or name it: {VARIABLE}=/path/to/chromium make pdf",
     )
 
