@@ -72,7 +72,7 @@ def accuracy_vs_cost(table, costs):
     Parameters
     ----------
     table : DataFrame
-        A row a model: name, accuracy, every cost's column, and, where known, ci_low and ci_high.
+        A row a model: name, accuracy, ci_low, ci_high, and every cost's column.
     costs : dict of str to str
         Column to its label with its unit; drawn on a logarithmic axis.
 
@@ -91,9 +91,8 @@ def accuracy_vs_cost(table, costs):
         ax.set_xscale("log")
         order = np.argsort(x[front])
         ax.step(x[front][order], y[front][order], where="post", color=FAINT, lw=1, zorder=1)
-        if "ci_low" in table:
-            bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
-            ax.vlines(x, table["ci_low"], table["ci_high"], **bars)
+        bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
+        ax.vlines(x, table["ci_low"], table["ci_high"], **bars)
         ax.plot(x[front], y[front], "o", color=SERIES[0], ms=6, zorder=3)
         ax.plot(x[~front], y[~front], "o", mfc="white", mec=SERIES[0], ms=6, zorder=3)
         decades = max(np.log10(x.max() / x.min()), 0.5)
@@ -176,10 +175,8 @@ def known_against_unseen(table, named=()):
             thin = {"color": colour, "alpha": 0.4, "lw": 1, "zorder": 1}
             ax.hlines(y, x - part["accuracy_sd"], x + part["accuracy_sd"], **thin)
             ax.vlines(x, y - part["unseen_auroc_sd"], y + part["unseen_auroc_sd"], **thin)
-        # A seventh factor has the first colour again, but another filling.
-        face = colour if i < len(SERIES) else "white"
         # The first, for example the baseline, lies on top.
-        look = {"color": colour, "mfc": face, "ms": 7, "zorder": 3 + 1 / (i + 1)}
+        look = {"color": colour, "ms": 7, "zorder": 3 + 1 / (i + 1)}
         (entries[factor],) = ax.plot(x, y, ls="", marker=marker, **look)
     ax.axhline(0.5, **GUIDE)
     low, high = ax.get_xlim()
@@ -221,8 +218,7 @@ def transfer_bars(table):
     for i, (strategy, part) in enumerate(table.groupby("strategy", sort=False)):
         values = (part[column] for column in ("accuracy", "ci_low", "ci_high"))
         colour, marker, _ = series(i)
-        fill = colour if i < len(SERIES) else "white"
-        entries[strategy] = interval_dots(ax, rows[part.index], *values, colour, marker, mfc=fill)
+        entries[strategy] = interval_dots(ax, rows[part.index], *values, colour, marker)
     rows_axis(ax, backbones, separated=True)
     percent_axis(ax.xaxis, "accuracy")
     legend(figure, entries)

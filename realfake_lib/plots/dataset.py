@@ -56,7 +56,7 @@ def shortcut_bars(shortcuts):
 
 
 @styled
-def power_spectrum(images, labels, rows=None, n=5000, seed=0):
+def power_spectrum(images, labels, rows, seed=0):
     """Mean power at each spatial frequency by class, and where FAKE has more or less than REAL.
 
     Parameters
@@ -64,12 +64,9 @@ def power_spectrum(images, labels, rows=None, n=5000, seed=0):
     images : (n, h, w, 3) array, 0..255
     labels : (n,) int array
         FAKE = 0, REAL = 1.
-    rows : int array, optional
-        Images to choose from, by default all.
-    n : int
-        Images taken of each class, at most.
+    rows : int array
+        Images to choose from; of more than 5000 of a class, as many are drawn.
     seed : int
-        Of that choice.
 
     Returns
     -------
@@ -78,8 +75,7 @@ def power_spectrum(images, labels, rows=None, n=5000, seed=0):
         and vertical frequency.
     """
     height, width = images.shape[1:3]
-    rows = np.arange(len(images)) if rows is None else np.asarray(rows)
-    n = min(n, _PIXELS // (height * width))
+    n = min(5000, _PIXELS // (height * width))
     figure = new_figure(3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     powers, ends = {}, []

@@ -8,7 +8,7 @@ from realfake_lib.settings import CLASS_NAMES, FAKE, OBJECT_CLASSES, REAL
 
 
 @styled
-def hardest_images(images, y_true, p_fake, n=12, names=None):
+def hardest_images(images, y_true, p_fake, n=12):
     """The images on which a detector is most certain, and wrong: missed fakes, false positives.
 
     Parameters
@@ -19,8 +19,6 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
     p_fake : (n,) float array in [0, 1]
     n : int
         At most, half of them of each class.
-    names : (n,) sequence of str, optional
-        What each image shows.
 
     Returns
     -------
@@ -29,15 +27,13 @@ def hardest_images(images, y_true, p_fake, n=12, names=None):
         error, it says so.
     """
     y_true, p_fake = np.asarray(y_true), np.asarray(p_fake)
-    titles = [f"p {p:.2f}" for p in p_fake]
-    if names is not None:
-        titles = [f"{name}\n{title}" for name, title in zip(names, titles, strict=True)]
     rows = {}
     for label, head in ((FAKE, "FAKE,\ntaken\nfor REAL"), (REAL, "REAL,\ntaken\nfor FAKE")):
         p_true = np.where(label == FAKE, p_fake, 1 - p_fake)
         wrong = np.flatnonzero((y_true == label) & (p_true < 0.5))
         chosen = wrong[np.argsort(p_true[wrong], kind="stable")][: n // 2]
-        rows[head] = [(images[i], titles[i], INK) for i in chosen] or [(None, "none", FAINT)]
+        cells = [(images[i], f"p {p_fake[i]:.2f}", INK) for i in chosen]
+        rows[head] = cells or [(None, "none", FAINT)]
     return _grid(list(rows.values()), list(rows), columns=n // 2)
 
 
@@ -180,8 +176,8 @@ def grad_cam_grid(images, maps, titles, labels):
     Parameters
     ----------
     images : (n, h, w, 3) array, 0..255
-    maps : dict of str to array
-        Row name to overlays (n, h, w, 3), 0..255, or to bare maps (n, h, w) in [0, 1].
+    maps : dict of str to (n, h, w, 3) array, 0..255
+        Row name to overlays.
     titles : sequence of str
         Above each column, for example truth and verdict; at most two lines.
     labels : (n,) int array
@@ -199,7 +195,7 @@ def grad_cam_grid(images, maps, titles, labels):
 def _grid(rows, heads=("",), columns=None, slanted=False):
     """Rows of (image or None, title, colour of the title), each row with a name.
 
-    An image is (h, w, 3) in 0..255, or a map (h, w) in [0, 1]; there is room for ``columns``.
+    An image is (h, w, 3) in 0..255; there is room for ``columns``.
     """
     columns = columns or max(map(len, rows))
     left = 0.085 * max(len(line) for head in heads for line in head.split("\n")) + 0.1
@@ -228,8 +224,5 @@ def _grid(rows, heads=("",), columns=None, slanted=False):
             if slanted:
                 look |= {"x": 0.3, "rotation": 35, "ha": "left", "rotation_mode": "anchor"}
             ax.set_title(title, loc="center", fontweight="normal", pad=3, **look)
-            if np.ndim(image) == 2:
-                ax.imshow(image, cmap="inferno", vmin=0, vmax=1)
-            else:
-                ax.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+            ax.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8))
     return figure

@@ -96,15 +96,13 @@ def confusion_matrices(matrices):
 
 
 @styled
-def roc_and_pr(detectors, lowest_fpr=1e-3):
+def roc_and_pr(detectors):
     """ROC curves over a logarithmic axis, and precision over recall; FAKE is positive.
 
     Parameters
     ----------
     detectors : dict of str to (y_true, p_fake)
         Labels (n,), FAKE = 0 and REAL = 1, and probabilities (n,) of FAKE.
-    lowest_fpr : float
-        Left end of the ROC axis.
 
     Returns
     -------
@@ -121,11 +119,11 @@ def roc_and_pr(detectors, lowest_fpr=1e-3):
         pr.step(points["recall"], points["precision"], where="pre", color=colour, ls=line, lw=1.6)
         lowest_precision = min(lowest_precision, float(points["precision"].iloc[0]))
         entries[name] = (colour, line)
-    roc.set(xscale="log", xlim=(lowest_fpr, 1), ylim=(0, 1.01))
+    roc.set(xscale="log", xlim=(1e-3, 1), ylim=(0, 1.01))
     for fpr in (0.01, 0.05):
         roc.axvline(fpr, **GUIDE)
         roc.text(1.08 * fpr, 0.12, pct(fpr, 0), color=FAINT, fontsize=9)
-    chance = np.geomspace(lowest_fpr, 1, 200)
+    chance = np.geomspace(1e-3, 1, 200)
     roc.plot(chance, chance, color=FAINT, lw=0.9, ls=(0, (1, 2)))
     roc.text(0.24, 0.29, "chance\nlevel", color=FAINT, fontsize=9, ha="right", va="center")
     percent_axis(roc.xaxis, "false-positive rate")
@@ -175,7 +173,7 @@ def reliability(detectors):
 
 
 @styled
-def score_histogram(scores, threshold=0.5, bins=40):
+def score_histogram(scores, threshold):
     """How each group of images is scored, and the share of it that is predicted FAKE.
 
     Parameters
@@ -184,7 +182,6 @@ def score_histogram(scores, threshold=0.5, bins=40):
         Group to probabilities of FAKE; groups named "FAKE" and "REAL" have the classes' colours.
     threshold : float
         FAKE from here on.
-    bins : int
 
     Returns
     -------
@@ -192,7 +189,7 @@ def score_histogram(scores, threshold=0.5, bins=40):
     """
     figure = new_figure(0.85 * len(scores) + 0.75)
     axes = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(0, 1, 41)
     for ax, (name, values) in zip(axes, scores.items(), strict=True):
         values = np.asarray(values, float)
         colour = dict(zip(CLASS_NAMES, CLASS_COLOURS, strict=True)).get(name, SERIES[1])
@@ -207,7 +204,7 @@ def score_histogram(scores, threshold=0.5, bins=40):
         said = f"{in_words(name)}\nn = {len(values):,}\n{share} predicted FAKE"
         at_end = {"transform": ax.transAxes, "va": "center", "fontsize": 9}
         ax.text(1.015, 0.5, said, color=readable(colour), **at_end)
-    figure.supylabel(f"images (% per bin of {1 / bins:g})", fontsize=9.5)
+    figure.supylabel("images (% per bin of 0.025)", fontsize=9.5)
     axes[-1].set_xlabel("predicted probability of FAKE (0 to 1)")
     axes[0].set_title(
         f"threshold {threshold:.2f}", x=threshold, loc="center", size=9, weight="normal"

@@ -48,7 +48,7 @@ def robustness_curves(table, panel="detector", line="attack"):
     figure, axes, first = panels(len(parts), 2, 2.9, sharex=True, sharey=True)
     for ax, (name, part), starts in zip(axes, parts, first, strict=True):
         ends = []
-        for attack, chosen in part.sort_values("epsilon").groupby(line, sort=False):
+        for attack, chosen in part.sort_values("epsilon", kind="stable").groupby(line, sort=False):
             colour, marker, dashes = looks[attack]
             bounds = chosen["ci_low"], chosen["ci_high"]
             ax.fill_between(chosen["epsilon"], *bounds, color=colour, alpha=0.18, lw=0)

@@ -21,9 +21,10 @@ CLASS_COLOURS = (FAKE_COLOUR, REAL_COLOUR)
 SERIES = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 """For models and other series: the rest of Okabe and Ito's palette, without its pale yellow."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (8, 2)), (0, (2, 2)))
-"""Beside the colour, so that series stay apart without it, in print and for any colour vision."""
+"""Beside the colour, so that series stay apart without it, in print and for any colour vision.
+The seventh marker makes a seventh series with the first colour another one."""
 
 INK, FAINT = "#222222", "#767676"
 GUIDE = {"color": FAINT, "lw": 1, "ls": (0, (4, 3)), "zorder": 0}

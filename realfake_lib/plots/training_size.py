@@ -22,16 +22,14 @@ def accuracy_by_size(table):
     Parameters
     ----------
     table : DataFrame
-        A row a training: training (its name), n_train, val_accuracy, and, where known, ci_low and
-        ci_high. With a column network, each network has axes of its own, one above the other.
+        A row a training: network (each has axes of its own), training (its name), n_train,
+        val_accuracy, ci_low, ci_high.
 
     Returns
     -------
     Figure
     """
-    parts = [(None, table)]
-    if "network" in table:
-        parts = list(table.groupby("network", sort=False))
+    parts = table.groupby("network", sort=False)
     figure, axes, _ = panels(len(parts), 1, 2.6, sharex=True, sharey=True)
     looks = {name: series(i) for i, name in enumerate(dict.fromkeys(table["training"]))}
     ends = {}
@@ -42,11 +40,9 @@ def accuracy_by_size(table):
             colour, marker, line = looks[name]
             sizes, accuracy = rows["n_train"], rows["val_accuracy"]
             ax.plot(sizes, accuracy, color=colour, marker=marker, ms=5, ls=line)
-            if "ci_low" in rows:
-                ax.vlines(sizes, rows["ci_low"], rows["ci_high"], color=colour, lw=1.2)
+            ax.vlines(sizes, rows["ci_low"], rows["ci_high"], color=colour, lw=1.2)
             ends[ax].append((accuracy.iloc[-1], name, colour))
-        if network is not None:
-            ax.set_title(in_words(network))
+        ax.set_title(in_words(network))
         percent_axis(ax.yaxis, "accuracy on validation images")
     ax.set_xscale("log")
     sizes = sorted(table["n_train"].unique())

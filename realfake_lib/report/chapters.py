@@ -53,21 +53,10 @@ class Chapter:
 
 
 def read(build, plan):
-    """The chapters of a build.
+    """The chapters of a build, a profile's folder: one a stage; without cells where it did not run.
 
-    Parameters
-    ----------
-    build : path
-        Folder of one profile, with ``stages/<stage>/notebook.ipynb`` of the finished stages and
-        what :mod:`.failures` keeps of the others.
-    plan : iterable of plan.Stage
-        Static text comes from the stages' source notebooks as long as their code is the code that
-        ran, so that an edited sentence needs a new rendering only.
-
-    Returns
-    -------
-    list of Chapter
-        One a stage; one without cells and failure did not run.
+    Static text comes from the stages' source notebooks as long as their code is the code that ran,
+    so that an edited sentence needs a new rendering only.
     """
     chapters = [_read_chapter(Path(build), stage, k) for k, stage in enumerate(plan, start=1)]
     for chapter in chapters:

@@ -101,20 +101,9 @@ A column that is not here is shown as its name in words, with spaces for undersc
 
 
 def shown(frame, formats=None):
-    """A table as text, for people.
+    """A table as text, for people; ``formats`` are as in ``StageRun.table``.
 
     Two columns ``x_low`` and ``x_high`` become one, "low to high", beside ``x``.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-    formats : dict of str to (str or callable), optional
-        Format of a column other than that of :data:`COLUMNS`; a string is a format string.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Of strings; columns, index levels and what stands in them named in words.
     """
     import pandas as pd
 

@@ -35,28 +35,10 @@ FEW = 500
 def render(build, *, plan, metrics, out):
     """Write the report: the HTML file ``out``, and in ``chapters`` beside it each as Markdown.
 
-    What fails in one cell is shown there, in red, and the rest of the page stands. A stage that
-    failed is a chapter that says so.
-
-    Parameters
-    ----------
-    build : path
-        Folder of one profile; see :func:`.chapters.read`.
-    plan : iterable of plan.Stage
-        The chapters in order.
-    metrics : dict
-        The content of ``metrics.json``.
-    out : path
-
-    Returns
-    -------
-    list of (str, int or None, str)
-        What could not be rendered: stage, cell and why. Empty for a whole page.
-
-    Raises
-    ------
-    UserError
-        If no stage has run.
+    ``plan`` are the stages in order, ``metrics`` is the content of ``metrics.json``. What fails in
+    one cell is shown there, in red, and the rest of the page stands; what that was is returned, as
+    tuples of stage, cell or None, and why. A stage that failed is a chapter that says so. Raises
+    UserError if no stage has run.
     """
     out = Path(out)
     everything = reading.read(build, plan)

@@ -11,11 +11,7 @@ from realfake_lib.report import chapters as reading
 def write(chapters, folder):
     """Write one Markdown file a chapter, in place of what is in the folder.
 
-    Parameters
-    ----------
-    chapters : list of chapters.Chapter
-    folder : path
-        Figures are looked for beside it, as ``figures/<stage>/<name>.png``.
+    Figures are looked for beside it, as ``figures/<stage>/<name>.png``.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = {one.notebook: f"{Path(one.notebook).stem}.md" for one in chapters}

@@ -69,9 +69,6 @@ class Number(float):
         number.n = n
         return number
 
-    def __getnewargs__(self):
-        return float(self), self.ci, self.n
-
     @property
     def missing(self):
         """Whether this run does not have the number."""

@@ -8,6 +8,7 @@ from realfake_lib.plots.training_size import accuracy_by_cut, accuracy_by_size
 def test_each_training_has_a_line_with_its_intervals_and_its_name():
     table = pd.DataFrame(
         {
+            "network": "resnet_small",
             "training": ["scratch", "frozen", "scratch", "frozen"],
             "n_train": [20_000, 1000, 1000, 20_000],
             "val_accuracy": [0.95, 0.8, 0.7, 0.9],
@@ -28,6 +29,8 @@ def test_each_network_has_axes_of_its_own_on_one_scale():
             "training": ["frozen", "frozen", "scratch", "scratch"],
             "n_train": [100, 1000, 100, 1000],
             "val_accuracy": [0.7, 0.8, 0.6, 0.9],
+            "ci_low": 0.5,
+            "ci_high": 0.95,
         }
     )
     first, second = accuracy_by_size(table).axes
