@@ -130,9 +130,8 @@ def learning_rate_lines(runs):
     groups = runs.groupby("optimiser", sort=False)
     for i, (name, of_one) in enumerate(groups):
         colour, marker, line = series(i)
-        rates = of_one["learning_rate"] * 1.05 ** (
-            i - 1
-        )  # beside each other where optimisers share one
+        shift = 1.05 ** (i - len(groups) // 2)  # beside each other where they share a rate
+        rates = of_one["learning_rate"] * shift
         seeds = {"ls": "", "marker": marker, "ms": 4, "mfc": "none", "mec": colour, "mew": 0.8}
         ax.plot(rates, of_one["accuracy"], zorder=3, **seeds)
         means = of_one.groupby(rates)["accuracy"].mean()
