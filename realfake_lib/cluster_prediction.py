@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from realfake_lib import cluster, model_metadata, onnx_files, parallel, prediction, progress
+from realfake_lib import cluster, model_metadata, onnx_files, prediction, progress
 from realfake_lib.data import layout
 from realfake_lib.detector import Detector
 from realfake_lib.errors import UserError
@@ -103,8 +103,7 @@ def _unpacked(parcel):
 
 
 def _judge(parcel, paths, batch_size):
-    with parallel.one_core():  # a worker runs as many tasks at once as it was given cores
-        return prediction.predict(map(Path, paths), _unpacked(parcel), batch_size=batch_size)
+    return prediction.predict(map(Path, paths), _unpacked(parcel), batch_size=batch_size)
 
 
 def _same(value):

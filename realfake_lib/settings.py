@@ -15,18 +15,7 @@ FAKE, REAL = 0, 1
 
 CLASS_NAMES = ("FAKE", "REAL")
 
-OBJECT_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+OBJECT_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 """CIFAR-10's object classes, in its own order."""
 
 

@@ -93,31 +93,24 @@ class UnseenGenerators:
         ]
 
 
-def load_unseen(cache=None, allow_download=True, folder=None):
+def load_unseen(cache=None, allow_download=True):
     """Load the fakes of generators that were trained on CIFAR-10 itself.
 
-    Each sample grid is looked for in ``folder``, in the folder or archive
-    ``REALFAKE_GENERATORS``, in ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the
-    cache, and else downloaded.
+    Each sample grid is looked for in the folder or archive ``REALFAKE_GENERATORS``, in
+    ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the cache, and else downloaded.
 
     Parameters
     ----------
     cache : path-like, optional
     allow_download : bool
-    folder : path-like, optional
 
     Returns
     -------
     UnseenGenerators
         What is not available is named in ``missing``; that is no error.
-
-    Raises
-    ------
-    UserError
-        ``folder`` is neither a folder nor an archive.
     """
     cache = Path(cache or settings.cache_dir())
-    folders, wrong = _folders(folder, cache)
+    folders, wrong = _folders(cache)
     tiles, missing = {}, {}
     no_network = None
     for name, grid in GRIDS.items():
@@ -153,13 +146,10 @@ def compress(tiles):
     return np.stack([decode(encode_jpeg(tile), "tile") for tile in tiles])
 
 
-def _folders(folder, cache):
+def _folders(cache):
     """Where to look, and what is wrong with the setting, or None."""
     folders, wrong = [], None
-    chosen = settings.env(VARIABLE)
-    if folder:
-        folders.append(archives.as_folder(folder, cache))
-    elif chosen:
+    if chosen := settings.env(VARIABLE):
         try:
             folders.append(archives.as_folder(chosen, cache))
         except UserError as error:  # what is missing is told of, and the report goes on
@@ -167,14 +157,9 @@ def _folders(folder, cache):
         else:
             if not any((folders[0] / grid.file).is_file() for grid in GRIDS.values()):
                 wrong = f"{VARIABLE}: {chosen} holds none of the published files"
-    data = settings.env("REALFAKE_DATA")
-    if data:
+    if data := settings.env("REALFAKE_DATA"):
         data = settings.user_path(data)
-        folders += [
-            data / "generators",
-            data.parent / "generators",
-            data.parent.parent / "generators",
-        ]
+        folders += [above / "generators" for above in (data, data.parent, data.parent.parent)]
     return [*folders, cache / "generators"], wrong
 
 

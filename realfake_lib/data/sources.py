@@ -114,7 +114,7 @@ def require_cifake(path, content):
     raise UserError(
         f"{path} does not hold CIFAKE's {fingerprint.CIFAKE_IMAGES:,} files unchanged "
         f"({content.n:,} images)",
-        "`realfake data verify` names the files. To use these images as a data set of their own, "
+        "`realfake data verify` names the folders. To use these images as a data set of their own, "
         "give the path as DATA.",
     )
 

@@ -36,10 +36,6 @@ def counted(loaded):
     return {name: len(tiles) for name, tiles in loaded.tiles.items()}
 
 
-def test_grids_are_found_in_the_folder_named(grids):
-    assert counted(generators.load_unseen(folder=grids)) == COUNTS
-
-
 def test_grids_are_found_through_either_variable(grids, monkeypatch, tmp_path):
     monkeypatch.setenv("REALFAKE_GENERATORS", str(grids))
     assert counted(generators.load_unseen(allow_download=False)) == COUNTS
@@ -50,9 +46,10 @@ def test_grids_are_found_through_either_variable(grids, monkeypatch, tmp_path):
         assert counted(generators.load_unseen(allow_download=False)) == COUNTS
 
 
-def test_a_changed_grid_is_missing_with_its_reason(grids):
+def test_a_changed_grid_is_missing_with_its_reason(grids, monkeypatch):
+    monkeypatch.setenv("REALFAKE_GENERATORS", str(grids))
     (grids / generators.GRIDS["wgan"].file).write_bytes(b"other")
-    loaded = generators.load_unseen(folder=grids, allow_download=False)
+    loaded = generators.load_unseen(allow_download=False)
     assert set(loaded.tiles) == {"ddpm", "dcgan", "sngan"}
     assert "SHA-256 differs" in loaded.missing["wgan"]
     assert loaded.titles()["ddpm"] == "DDPM"
@@ -87,11 +84,6 @@ def test_a_grid_gone_from_its_server_does_not_keep_the_others_away(grids, monkey
 def test_nothing_here_and_no_download_is_said():
     missing = generators.load_unseen(allow_download=False).missing
     assert missing == dict.fromkeys(generators.GRIDS, "not here, and no download was allowed")
-
-
-def test_a_folder_that_is_none_is_refused(tmp_path):
-    with pytest.raises(UserError, match="gone does not exist"):
-        generators.load_unseen(folder=tmp_path / "gone")
 
 
 @pytest.mark.parametrize("pack", [write_zip, write_tar])
