@@ -9,7 +9,6 @@ import functools
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -66,21 +65,12 @@ def _say(words):
         sys.stderr = None
 
 
-def _no_temporary_folder():
-    """Whether nothing temporary can be written anywhere, as in a read-only container."""
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
-        return True
-    return False
-
-
 def _of_the_system(error):
     """Words for what the operating system refused, a full or failing disk; all else is raised."""
     # A closed pipe is the business of Click.
     if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE) or DEBUG in os.environ:
         raise error
-    if _no_temporary_folder():
+    if "temporary directory" in str(error):  # as in a read-only container
         return f"{error.strerror}: set TMPDIR to a folder that can be written"
     return f"{layout.as_text(str(error.filename or 'writing'))}: {error.strerror}"
 

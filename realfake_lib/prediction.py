@@ -281,7 +281,7 @@ def find_images(
     files: list[Path] = []
     left_out: Counter[str] = Counter()
     paths = list(map(_as_path, paths))
-    if paths and all(map(_is_missing, paths)):
+    if paths and not any(map(os.path.lexists, paths)):
         raise UserError(f"No such file or folder: {', '.join(map(str, paths))}")
     for path in paths:
         if os.path.isdir(path):
@@ -302,17 +302,6 @@ def _as_path(given):
     if not os.fspath(given):  # to Path it is the current folder
         raise UserError("A path is empty.", "Name an image or a folder.")
     return Path(given)
-
-
-def _is_missing(path):
-    """Whether there is nothing at all; what merely cannot be looked at has a record to say so."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
 
 
 def _search(top, recursive, left_out):

@@ -52,9 +52,6 @@ class ImageDataset:
         """Number of images."""
         return len(self.images)
 
-    def __len__(self):
-        return self.n
-
     @property
     def labels(self):
         """(n,) int8 array, FAKE = 0, REAL = 1."""
@@ -220,11 +217,6 @@ def fingerprint_of(data="auto", cache=None, allow_download=True):
     Returns
     -------
     DataIdentity
-
-    Raises
-    ------
-    UserError
-        As for :func:`load`.
     """
     cache = Path(cache or settings.cache_dir())
     found = sources.locate(data, cache, allow_download)
@@ -285,6 +277,7 @@ def check_image_size(image_size):
 def _frame(arrays, named_objects):
     keys = [key.decode("utf-8") for key in arrays["key"].tolist()]
     blobs = arrays["blob"].tobytes().hex()
+    named = np.array([blobs[at : at + 40] for at in range(0, len(blobs), 40)], object)
     objects = [layout.cifake_object_class(key) for key in keys] if named_objects else -1
     frame = pd.DataFrame(
         {
@@ -292,9 +285,9 @@ def _frame(arrays, named_objects):
             "split": arrays["split"],
             "label": arrays["label"],
             "object_class": np.full(len(keys), objects, np.int8),
-            "blob": [blobs[at : at + 40] for at in range(0, len(blobs), 40)],
+            "blob": named,
             "file_size": arrays["file_size"],
-            "group": _groups(arrays["blob"]),
+            "group": pd.factorize(named)[0].astype(np.int32),
             "encoding": arrays["encoding"],
         }
     )
@@ -303,14 +296,6 @@ def _frame(arrays, named_objects):
         is_test = splits.assign_test(strata, frame["group"].to_numpy())
         frame["split"] = np.where(is_test, "test", "train")
     return frame
-
-
-def _groups(blobs):
-    """Number files by content, in the order of first appearance."""
-    _, first, group = np.unique(
-        np.ascontiguousarray(blobs).view("V20").ravel(), return_index=True, return_inverse=True
-    )
-    return np.argsort(np.argsort(first))[group].astype(np.int32)
 
 
 def describe(dataset):

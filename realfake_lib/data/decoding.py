@@ -151,8 +151,8 @@ def _decode(content, name, size):
         if scale > 1:
             image.draft("RGB", (width // scale, height // scale))
         image.load()
-        # libheif has turned the image already.
-        orientation = 1 if kind == "HEIF" else _orientation(image.info.get("exif", b""))
+        turned = kind in ("HEIF", "TIFF")  # by the decoder itself
+        orientation = 1 if turned else _orientation(image.info.get("exif", b""))
         icc = image.info.get("icc_profile", b"")
         white = _white(image, name) if kind == "TIFF" else _WHITE
         # From here on only two forms of the image exist at a time: each step frees the last one.
@@ -195,25 +195,15 @@ def _plugin(kind):
         import pillow_heif
 
         return pillow_heif.HeifImageFile
-    from PIL.AvifImagePlugin import AvifImageFile
-    from PIL.BmpImagePlugin import BmpImageFile
-    from PIL.GifImagePlugin import GifImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.PpmImagePlugin import PpmImageFile
-    from PIL.TiffImagePlugin import TiffImageFile
-    from PIL.WebPImagePlugin import WebPImageFile
+    import PIL.AvifImagePlugin
+    import PIL.BmpImagePlugin
+    import PIL.GifImagePlugin
+    import PIL.JpegImagePlugin
+    import PIL.PpmImagePlugin
+    import PIL.TiffImagePlugin
+    import PIL.WebPImagePlugin
 
-    return {
-        "JPEG": JpegImageFile,
-        "PNG": PngImageFile,
-        "GIF": GifImageFile,
-        "BMP": BmpImageFile,
-        "TIFF": TiffImageFile,
-        "PPM": PpmImageFile,
-        "WEBP": WebPImageFile,
-        "AVIF": AvifImageFile,
-    }[kind]
+    return PIL.JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]
 
 
 _OF_MANY = ("MPO", "HEIF")

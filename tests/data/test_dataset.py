@@ -48,7 +48,7 @@ def test_images_stand_in_the_order_of_their_keys_with_labels_and_splits(tiny):
     assert (tiny.index["split"] == [key.split("/")[0] for key in tiny.index["key"]]).all()
     assert tiny.index["file_size"].tolist() == [len(files[key]) for key in tiny.index["key"]]
     assert (tiny.index["object_class"] == -1).all()  # numbers in names mean nothing outside CIFAKE
-    assert (tiny.n, len(tiny), tiny.image_size, tiny.name) == (16, 16, 16, "tiny")
+    assert (tiny.n, tiny.image_size, tiny.name) == (16, 16, "tiny")
 
 
 def test_the_index_has_the_promised_types(tiny):

@@ -49,7 +49,7 @@ def test_a_folder_that_differs_is_named(tmp_path, published, folder, change):
         published[f"{folder}/{'0001' if change == 'changed' else 'new'}.jpg"] = picture(77)
     report = data.verify(write_folder(tmp_path / "a", published))
     assert not report.ok and "not CIFAKE" in str(report)
-    lines = [line for line in str(report).splitlines() if "differs" in line]
+    lines = [line for line in str(report).splitlines() if "differs, published" in line]
     assert len(lines) == 1 and folder in lines[0]
 
 
