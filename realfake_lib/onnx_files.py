@@ -131,7 +131,8 @@ def refuse_foreign(content, name, hint=model_metadata.AGAIN):
         raise UserError(f"{name} is no ONNX file: {error}", hint) from None
     graph = model.graph
     foreign = set(_foreign_operators(model, onnx))
-    if any(_is_elsewhere(tensor, onnx) for tensor in _tensors(graph)):
+    elsewhere = onnx.TensorProto.EXTERNAL
+    if any(one.data_location == elsewhere or one.external_data for one in _tensors(graph)):
         foreign.add("weights in other files")
     if graph.sparse_initializer or model.functions or model.training_info:
         foreign.add("more than one plain graph")
@@ -163,10 +164,6 @@ def _tensors(graph):
         for attribute in node.attribute:
             yield attribute.t
             yield from attribute.tensors
-
-
-def _is_elsewhere(tensor, onnx):
-    return tensor.data_location == onnx.TensorProto.EXTERNAL or len(tensor.external_data) > 0
 
 
 def _takes_pixels_and_gives_a_logit(graph, onnx):

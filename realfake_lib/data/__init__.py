@@ -17,9 +17,8 @@ if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.data.generators import UnseenGenerators, load_unseen
     from realfake_lib.data.images import load_image, resize
     from realfake_lib.data.input import batches
-    from realfake_lib.data.sources import fetch_cifake
+    from realfake_lib.data.sources import VerifyReport, fetch_cifake, verify
     from realfake_lib.data.splits import Splits, check_enough, make_splits
-    from realfake_lib.data.verification import VerifyReport, verify
 
 __getattr__, __dir__, __all__ = exports(
     __name__,
@@ -30,8 +29,7 @@ __getattr__, __dir__, __all__ = exports(
         "generators": "UnseenGenerators load_unseen",
         "images": "load_image resize",
         "input": "batches",
-        "sources": "fetch_cifake",
+        "sources": "VerifyReport fetch_cifake verify",
         "splits": "Splits check_enough make_splits",
-        "verification": "VerifyReport verify",
     },
 )

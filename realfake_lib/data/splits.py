@@ -184,7 +184,5 @@ def _balanced_order(labels, strata, seed):
 def _ranks(values, order):
     """Number of each item among the items of its value, counted in ``order``."""
     ranks = np.empty(len(values), np.int64)
-    for value in np.unique(values):
-        members = order[values[order] == value]
-        ranks[members] = np.arange(len(members))
+    ranks[order] = pd.Series(order).groupby(values[order]).cumcount()
     return ranks
