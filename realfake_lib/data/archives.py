@@ -4,7 +4,6 @@ Nothing an archive says decides where a file is written, because none is. Archiv
 paths, links or absurd sizes are refused all the same: no data set has them.
 """
 
-import contextlib
 import gzip
 import hashlib
 import itertools
@@ -93,20 +92,20 @@ def as_folder(path, cache):
     if not is_archive(path):
         raise UserError(f"{path} is neither a folder nor an archive")
     seen = path.stat()
-    told = f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}".encode(
-        "utf-8", "surrogateescape"
-    )
-    target = Path(cache) / "unpacked" / hashlib.sha256(told).hexdigest()[:24]
+    mark = os.fsencode(f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}")
+    target = Path(cache) / "unpacked" / hashlib.sha256(mark).hexdigest()[:24]
     if target.is_dir():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as unfinished:
+        with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as made:
             for name, content in read_files(path):
-                Path(unfinished, name.rpartition("/")[2]).write_bytes(content)
-            with contextlib.suppress(FileExistsError):  # another process was quicker
-                os.rename(unfinished, target)
-                os.mkdir(unfinished)
+                Path(made, name.rpartition("/")[2]).write_bytes(content)
+            try:
+                os.rename(made, target)
+            except OSError:
+                if not target.is_dir():  # or another process was quicker
+                    raise
     except OSError as error:
         raise UserError(f"{path} cannot be unpacked into {target}: {error.strerror}") from error
     return target

@@ -80,7 +80,6 @@ class _ResumingDownloader:
         self.state = path.with_name(path.name + ".part.json")
         self.check = check
         self.label = label
-        self.reported = 0.0
 
     def __call__(self, url, output_file, pooch):
         for attempt in itertools.count(1):
@@ -150,15 +149,9 @@ class _ResumingDownloader:
                 for chunk in _chunks(response):
                     stream.write(chunk)
                     done += len(chunk)
-                    self._report(done, total)
+                    progress.report(self.label, done, total, "bytes")
             if total is not None and done < total:
                 raise requests.ConnectionError(f"ended after {done:,} of {total:,} bytes")
-
-    def _report(self, done, total):
-        now = time.monotonic()
-        if now - self.reported >= 1 or done == total:
-            self.reported = now
-            progress.report(self.label, done, total, "bytes")
 
     def _tag(self, url):
         try:
