@@ -132,14 +132,9 @@ def spread(wanted, gap, low, high):
 
 
 def label_ends(ax, labels):
-    """Name lines at their right ends, outside the axes and without overlap.
+    """Name lines at their right ends, outside axes of final limits and scale, without overlap.
 
-    Parameters
-    ----------
-    ax : Axes
-        With its final limits and scale.
-    labels : sequence of (y, text, colour)
-        ``y`` in data units.
+    ``labels`` are (y in data units, text, colour).
     """
     figure = ax.figure
     figure.draw_without_rendering()
@@ -157,12 +152,7 @@ def label_ends(ax, labels):
 def legend(owner, entries, **placing):
     """A legend of axes, or of a figure below all its panels, each name in its series' colour.
 
-    Parameters
-    ----------
-    owner : Axes or Figure
-    entries : dict of str to Line2D or to (colour, line style)
-    **placing
-        For ``legend``.
+    ``entries`` are names with their lines, or with (colour, line style).
     """
     lines = [
         Line2D([], [], color=line[0], ls=line[1]) if isinstance(line, tuple) else line
@@ -178,10 +168,7 @@ def legend(owner, entries, **placing):
 def panels(n, columns, height, width=WIDTH, **sharing):
     """A figure with ``n`` axes in rows of ``columns``, each row so many inches high.
 
-    Returns
-    -------
-    Figure, array of n Axes, boolean array
-        The last tells which axes are the first in their row.
+    With it come the axes and, as booleans, which of them are the first in their row.
     """
     columns = min(columns, n)
     rows = -(-n // columns)

@@ -24,13 +24,6 @@ SUBTITLE = (
 )
 MOST_TILES = 6
 
-SMOKE = (
-    "Profile smoke: trainings of a few epochs on few images. The figures show that everything "
-    "runs, not how well a detector can do."
-)
-FEW = 500
-"""Test images below which the first page says how few they are."""
-
 
 def render(build, *, plan, metrics, out):
     """Write the report: the HTML file ``out``, and in ``chapters`` beside it each as Markdown.
@@ -153,12 +146,16 @@ def _size(png):
 
 def _warnings(chapters, metrics):
     """What no reader may miss: text → the chapters that say so, in order."""
-    notes = {text: [] for text in metrics.get("data", {}).get("notices", ())}
+    said = list(metrics.get("data", {}).get("notices", ()))
     if metrics.get("profile") == "smoke":
-        notes |= {SMOKE: []}
-    tested = metrics.get("metrics", {}).get("training.images.test", {}).get("value")
-    if tested is not None and tested < FEW:
-        notes |= {f"The test set has only {tested} images, so intervals are wide.": []}
+        said.append(
+            "Profile smoke: trainings of a few epochs on few images. The figures show that "
+            "everything runs, not how well a detector can do."
+        )
+    tested = metrics.get("metrics", {}).get("training.images.test", {}).get("value", 500)
+    if tested < 500:
+        said.append(f"The test set has only {tested} images, so intervals are wide.")
+    notes = {text: [] for text in said}
     for chapter in chapters:
         outputs = [output for cell in chapter.cells for output in cell.get("outputs", ())]
         shown = [own["text"] for own in map(reading.facts, outputs) if own.get("kind") == "note"]

@@ -56,11 +56,6 @@ class Number(float):
     ci : (low, high), optional
     n : int, optional
         Number of images, or other units, that the value rests on.
-
-    Attributes
-    ----------
-    ci : tuple of two floats, or None
-    n : int or None
     """
 
     def __new__(cls, value, ci=None, n=None):
