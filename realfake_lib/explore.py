@@ -45,8 +45,7 @@ class View:
     heat: np.ndarray
 
 
-def predicted_class(detector, p_fake):
-    """``settings.FAKE`` or ``settings.REAL`` at the detector's threshold."""
+def _predicted_class(detector, p_fake):
     return settings.FAKE if p_fake >= detector.threshold else settings.REAL
 
 
@@ -64,7 +63,7 @@ def changed(detector, image, change, strength):
         return corruptions.gaussian_noise(images, strength)[0]
     if change == "JPEG compression":
         return corruptions.jpeg(images, round(100 - strength))[0]
-    labels = [predicted_class(detector, detector.p_fake(images)[0])]
+    labels = [_predicted_class(detector, detector.p_fake(images)[0])]
     attack = attacks.fgsm if change == "FGSM attack" else attacks.pgd
     return np.rint(attack(detector.model, images, labels, strength)[0]).astype(np.uint8)
 
@@ -73,7 +72,7 @@ def view(detector, image, change="FGSM attack", strength=0.0):
     """Change an image and judge it; see :func:`changed`. Gives a :class:`View`."""
     image = changed(detector, image, change, strength)
     p_fake = float(detector.p_fake(image[None])[0])
-    target = [predicted_class(detector, p_fake)]
+    target = [_predicted_class(detector, p_fake)]
     (heat,) = explain.grad_cam(detector.model, image[None], target=target)
     return View(image, p_fake, detector.verdict(p_fake), heat)
 

@@ -17,10 +17,7 @@ def to_srgb(image, icc):
 
     A profile that is broken, or made for another kind of image, is passed over, as viewers do.
     """
-    conversion = _conversion(icc, image.mode) if icc else None
-    if conversion is None:
-        return image
-    return conversion.apply(image)
+    return conversion.apply(image) if (conversion := _conversion(icc, image.mode)) else image
 
 
 def lab_to_srgb(image):
@@ -31,11 +28,13 @@ def lab_to_srgb(image):
 
 def changes(image, icc):
     """Whether :func:`to_srgb` would change anything."""
-    return bool(icc) and _conversion(icc, image.mode) is not None
+    return _conversion(icc, image.mode) is not None
 
 
 @functools.lru_cache(maxsize=16)  # images of one camera have one profile
 def _conversion(icc, mode):
+    if not icc:
+        return None
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         if profile.profile.xcolor_space != _SPACE.get(mode):

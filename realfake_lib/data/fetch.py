@@ -1,7 +1,6 @@
 """Download the pinned files this project reads, with progress, retries and resumption."""
 
 import itertools
-import json
 import time
 import warnings
 from pathlib import Path
@@ -77,7 +76,6 @@ class _ResumingDownloader:
 
     def __init__(self, path, check, label):
         self.part = path.with_name(path.name + ".part")
-        self.state = path.with_name(path.name + ".part.json")
         self.check = check
         self.label = label
 
@@ -92,10 +90,9 @@ class _ResumingDownloader:
             if self.check is not None:
                 self.check(self.part)
         except UserError as error:
-            self._forget()
+            self.part.unlink(missing_ok=True)
             raise _wrong_contents(url, error.message) from error
         self.part.replace(output_file)
-        self.state.unlink(missing_ok=True)
 
     def _give_up_or_wait(self, url, error, attempt):
         import requests
@@ -104,11 +101,11 @@ class _ResumingDownloader:
             status, reason = error.response.status_code, error.response.reason
             passing = status >= 500 or status == 429
             if not passing:
-                self._forget()
+                self.part.unlink(missing_ok=True)
             if not passing or attempt == ATTEMPTS:
                 raise DownloadError(f"{url} answered {status} {reason}") from error
         elif not isinstance(error, requests.RequestException):
-            self._forget()  # the disk's fault: the cache's own words follow
+            self.part.unlink(missing_ok=True)  # the disk's fault: the cache's own words follow
             raise error
         elif attempt == ATTEMPTS or (attempt > 1 and not self._size()):
             # One more try for a server that cannot be reached, more for one that broke off in the
@@ -124,27 +121,21 @@ class _ResumingDownloader:
     def _size(self):
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _forget(self):
-        self.part.unlink(missing_ok=True)
-        self.state.unlink(missing_ok=True)
-
     def _transfer(self, url):
         import requests
 
-        have, tag = self._size(), self._tag(url)
-        # If-Range makes a server whose file has changed send it whole instead of a foreign tail.
-        headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
+        have = self._size()
+        # Should the file have changed meanwhile, the check of its contents finds it out.
+        headers = {"Range": f"bytes={have}-"} if have else {}
         timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
             if response.status_code == 416:  # asked past the end: the part is of no use
-                self._forget()
+                self.part.unlink(missing_ok=True)
                 raise requests.ConnectionError("the server refused to carry on")
             response.raise_for_status()
             done = have if response.status_code == 206 else 0
             length = response.headers.get("Content-Length")
             total = done + int(length) if length else None
-            tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
-            self.state.write_text(json.dumps({"url": url, "tag": tag}), "utf-8")
             with open(self.part, "ab" if done else "wb") as stream:
                 for chunk in _chunks(response):
                     stream.write(chunk)
@@ -152,13 +143,6 @@ class _ResumingDownloader:
                     progress.report(self.label, done, total, "bytes")
             if total is not None and done < total:
                 raise requests.ConnectionError(f"ended after {done:,} of {total:,} bytes")
-
-    def _tag(self, url):
-        try:
-            state = json.loads(self.state.read_text("utf-8"))
-        except (OSError, ValueError):
-            return None
-        return state.get("tag") if state.get("url") == url else None
 
 
 def _wrong_contents(url, reason):
