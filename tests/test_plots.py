@@ -22,13 +22,6 @@ LABELS = np.repeat([FAKE, REAL], 20)
 KINDS = np.tile(np.arange(10), 4)
 P_FAKE = np.where(LABELS == FAKE, 0.8, 0.2) + RNG.uniform(-0.2, 0.2, 40)
 P_FAKE[[3, 4, 25]] = [0.1, 0.3, 0.95]  # two fakes are missed, one photograph is called fake
-INDEX = pd.DataFrame(
-    {
-        "group": [*range(20), *range(20)],
-        "split": ["train"] * 20 + ["test"] * 20,
-        "key": [f"train/FAKE/{i}.jpg" for i in range(40)],
-    }
-)
 HISTORY = pd.DataFrame(
     {
         "epoch": [1, 2, 3],
@@ -106,12 +99,6 @@ RATES = pd.DataFrame(
         for s in (0, 1, 2)
     ]
 )
-GENERAL = pd.DataFrame(
-    [
-        {"name": f"setting {i}", "factor": f"factor {i % 7}", "accuracy": 0.8 + 0.01 * i}
-        for i in range(12)
-    ]
-).assign(accuracy_sd=0.01, unseen_auroc=lambda f: f["accuracy"] - 0.3, unseen_auroc_sd=0.01)
 TRANSFER = pd.DataFrame(
     {
         "backbone": ["MobileNet", "MobileNet", "VGG16"],
@@ -134,24 +121,12 @@ SHORTCUTS = interval(
     pd.DataFrame({"property": ["file size", "mean brightness"], "auroc": [0.52, 0.44]}),
     "auroc", "ci_low", "ci_high",
 )  # fmt: skip
-SPECTRA = pd.DataFrame(
-    [
-        {"augmentation": a, "label": label, "frequency": f, "power": 100 * (1 - f)}
-        for a in ("none", "original")
-        for label in (FAKE, REAL)
-        for f in (0.1, 0.3, 0.45)
-    ]
-)
 
 FIGURES = {
     "hardest_images": lambda: plots.hardest_images(IMAGES, LABELS, P_FAKE),
     "hardest_images, no errors": lambda: plots.hardest_images(IMAGES, LABELS, 1.0 - LABELS),
     "class_examples": lambda: plots.class_examples(IMAGES, LABELS, KINDS, per_class=2),
     "class_examples, unknown": lambda: plots.class_examples(IMAGES, LABELS),
-    "duplicates_overview": lambda: plots.duplicates_overview(IMAGES, INDEX),
-    "duplicates_overview, none": lambda: plots.duplicates_overview(
-        IMAGES, INDEX.assign(group=range(40))
-    ),
     "augmentation_grid": lambda: plots.augmentation_grid(
         {"as decoded": IMAGES[:10], "16 px and back": IMAGES[:10, ::2, ::2]}
     ),
@@ -166,7 +141,6 @@ FIGURES = {
     ),
     "shortcut_bars": lambda: plots.shortcut_bars(SHORTCUTS),
     "power_spectrum": lambda: plots.power_spectrum(IMAGES, LABELS, np.arange(40)),
-    "spectra": lambda: plots.spectra(SPECTRA),
     "learning_curves": lambda: plots.learning_curves(dict.fromkeys(NAMES, HISTORY)),
     "learning_curves, one epoch": lambda: plots.learning_curves({"a": HISTORY[:1]}),
     "confusion_matrices": lambda: plots.confusion_matrices(
@@ -185,12 +159,6 @@ FIGURES = {
     "accuracy_vs_cost": lambda: plots.accuracy_vs_cost(COSTS, PRICES),
     "accuracy_vs_cost, one cost": lambda: plots.accuracy_vs_cost(COSTS, SECONDS),
     "accuracy_vs_cost, one": lambda: plots.accuracy_vs_cost(COSTS[:1], SECONDS),
-    "known_against_unseen": lambda: plots.known_against_unseen(
-        GENERAL, ["setting 0", "setting 3", "setting 4"]
-    ),
-    "known_against_unseen, no names": lambda: plots.known_against_unseen(
-        GENERAL[["name", "factor", "accuracy", "unseen_auroc"]][:1]
-    ),
     "learning_rate_lines": lambda: plots.learning_rate_lines(RATES),
     "learning_rate_lines, one": lambda: plots.learning_rate_lines(RATES[:3]),
     "transfer_bars": lambda: plots.transfer_bars(TRANSFER),
@@ -365,16 +333,6 @@ def test_hardest_images_are_the_most_certain_errors_of_each_class():
     expected = [IMAGES[3], IMAGES[4], IMAGES[25]]
     for picture, image in zip(shown, expected, strict=True):
         assert (picture.get_array() == image).all()
-
-
-def test_duplicates_show_a_training_image_above_its_test_duplicate():
-    figure = plots.duplicates_overview(IMAGES, INDEX, n=3)
-    heads = [ax.get_ylabel() for ax in figure.axes[::3]]
-    assert heads == ["train", "test"]
-    shown = [np.asarray(picture.get_array()) for picture in figure.findobj(AxesImage)]
-    top, bottom = shown[0], shown[3]
-    row = next(i for i in range(20) if (IMAGES[i] == top).all())
-    assert (IMAGES[row + 20] == bottom).all()
 
 
 def test_the_change_of_an_attack_is_amplified_and_grey_where_nothing_changed():

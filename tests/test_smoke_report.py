@@ -214,14 +214,14 @@ def test_editing_a_plot_reruns_only_the_stages_that_draw_it(smoke, tmp_path):
     (source,) = [
         path
         for path in project.glob("realfake_lib/plots*/**/*.py")
-        if "def duplicates_overview" in path.read_text()
+        if "def class_examples" in path.read_text()
     ] or [project / "realfake_lib" / "plots.py"]
     text = source.read_text()
-    at = text.index("def duplicates_overview")
+    at = text.index("def class_examples")
     at = text.index('"""', text.index('"""', at) + 3) + 3
     source.write_text(text[:at] + "\n    _edited = True" + text[at:])
     runs = would_run(project)
-    assert "duplicates_overview" in runs["preprocessing"]
+    assert "class_examples" in runs["preprocessing"]
     assert not {"training", "comparative_analysis", "grad_cam"} & {*runs}
 
 

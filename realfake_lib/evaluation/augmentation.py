@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from realfake_lib import training
 from realfake_lib.evaluation.metrics import wilson
-from realfake_lib.evaluation.spectrum import HIGH, high_frequency_power, radial_power
+from realfake_lib.evaluation.spectrum import HIGH, high_frequency_power
 from realfake_lib.settings import FAKE, REAL
 
 
@@ -52,19 +52,16 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
 
     Returns
     -------
-    table : DataFrame
+    DataFrame
         A row an ``augmentation``: mean power of fine detail, ``power_fake`` and ``power_real``
         (grey levels squared), the share ``power_kept`` of the untouched images' power, and the
         ``auroc`` of that power alone as a detector (FAKE positive).
-    spectra : DataFrame
-        ``frequency``, ``power``, ``augmentation``, ``label``: the mean spectra behind it.
     """
     labels = np.asarray(labels)
     untouched = high_frequency_power(images, above).mean()
-    rows, spectra = [], []
+    rows = []
     for policy in policies:
-        seen = augmented(images, policy, seed)
-        power = high_frequency_power(seen, above)
+        power = high_frequency_power(augmented(images, policy, seed), above)
         rows.append(
             {
                 "augmentation": policy,
@@ -74,10 +71,7 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
                 "auroc": roc_auc_score(labels == FAKE, power),
             }
         )
-        for label in (FAKE, REAL):
-            spectrum = radial_power(seen[labels == label])
-            spectra.append(spectrum.assign(augmentation=policy, label=label))
-    return pd.DataFrame(rows), pd.concat(spectra, ignore_index=True)
+    return pd.DataFrame(rows)
 
 
 def accuracy_under(networks, images, labels, policies, seed=0):

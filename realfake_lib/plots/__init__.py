@@ -10,20 +10,17 @@ from realfake_lib.plots.comparison import (
     against_published,
     by_condition,
     comparison_dots,
-    known_against_unseen,
     learning_rate_lines,
     transfer_bars,
 )
 from realfake_lib.plots.dataset import (
     power_spectrum,
     shortcut_bars,
-    spectra,
 )
 from realfake_lib.plots.images import (
     adversarial_examples,
     augmentation_grid,
     class_examples,
-    duplicates_overview,
     grad_cam_grid,
     hardest_images,
 )

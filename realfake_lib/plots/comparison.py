@@ -149,51 +149,6 @@ def learning_rate_lines(runs):
 
 
 @styled
-def known_against_unseen(table, named=()):
-    """Accuracy on the generator of the training data against AUROC on unseen generators.
-
-    Parameters
-    ----------
-    table : DataFrame
-        A row a setting: name, factor (the kind of choice), accuracy, unseen_auroc, and, if there
-        are several seeds, accuracy_sd and unseen_auroc_sd.
-    named : collection of str
-        Settings whose names are written beside them.
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new_figure(4.6)
-    ax = figure.subplots()
-    entries = {}
-    for i, (factor, part) in enumerate(table.groupby("factor", sort=False)):
-        colour, marker, _ = series(i)
-        x, y = part["accuracy"], part["unseen_auroc"]
-        if {"accuracy_sd", "unseen_auroc_sd"} <= set(part):
-            thin = {"color": colour, "alpha": 0.4, "lw": 1, "zorder": 1}
-            ax.hlines(y, x - part["accuracy_sd"], x + part["accuracy_sd"], **thin)
-            ax.vlines(x, y - part["unseen_auroc_sd"], y + part["unseen_auroc_sd"], **thin)
-        # The first, for example the baseline, lies on top.
-        look = {"color": colour, "ms": 7, "zorder": 3 + 1 / (i + 1)}
-        (entries[factor],) = ax.plot(x, y, ls="", marker=marker, **look)
-    ax.axhline(0.5, **GUIDE)
-    low, high = ax.get_xlim()
-    ax.set_xlim(low, high + 0.2 * (high - low))  # names stand to the right of their points
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(min(bottom, 0.47), max(top, 0.55))
-    ax.set_ylabel("AUROC on unseen generators")
-    at_right = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-    ax.text(0.995, 0.5, "chance level", fontsize=9, color=FAINT, **at_right)
-    percent_axis(ax.xaxis, "accuracy on the generator of the training data")
-    legend(figure, entries)
-    chosen = table[table["name"].isin(list(named))]
-    bold = np.ones(len(chosen), bool)
-    _name_points(ax, chosen["accuracy"], chosen["unseen_auroc"], list(chosen["name"]), bold)
-    return figure
-
-
-@styled
 def transfer_bars(table):
     """Accuracy of each backbone by how it was trained, with intervals.
 

@@ -16,9 +16,7 @@ from realfake_lib.plots.style import (
     interval_dots,
     label_ends,
     new_figure,
-    readable,
     rows_axis,
-    series,
     styled,
 )
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
@@ -100,36 +98,6 @@ def power_spectrum(images, labels, rows, seed=0):
         ylabel="vertical frequency\n(cycles per pixel)",
     )
     figure.colorbar(difference, ax=right, label="power, FAKE over REAL (dB)", shrink=0.85)
-    return figure
-
-
-@styled
-def spectra(table):
-    """What augmentations leave of each class's fine texture.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns augmentation, label (FAKE = 0, REAL = 1), frequency (cycles per pixel), power
-        (grey levels squared).
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new_figure(3.0)
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, label in zip(axes, (REAL, FAKE), strict=True):
-        ends = []
-        of_class = table[table["label"] == label].groupby("augmentation", sort=False)
-        for i, (name, chosen) in enumerate(of_class):
-            colour, _, line = series(i)
-            ax.semilogy(chosen["frequency"], chosen["power"], color=colour, ls=line)
-            ends.append((chosen["power"].iloc[-1], name, colour))
-        ax.set(xlabel="spatial frequency (cycles per pixel)", xlim=(0, 0.5))
-        ax.set_title(CLASS_NAMES[label], color=readable(CLASS_COLOURS[label]))
-    axes[0].set_ylabel("power (grey levels²)")
-    label_ends(axes[1], ends)
     return figure
 
 

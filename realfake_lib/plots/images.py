@@ -1,4 +1,4 @@
-"""Figures made of images: examples, duplicates, augmentations, attacks, explanations."""
+"""Figures made of images: examples, augmentations, attacks, explanations."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -84,42 +84,6 @@ def class_examples(
     y = (above.y0 + below.y1) / 2
     figure.add_artist(Line2D([0, above.x1], [y, y], color=INK, lw=1.5))
     return figure
-
-
-@styled
-def duplicates_overview(images, index, n=8, seed=0):
-    """Pairs of byte-identical images, one of them in training and one in the test set if any.
-
-    Parameters
-    ----------
-    images : (n, h, w, 3) array, 0..255
-    index : DataFrame
-        The data set's index, a row an image in the same order, with columns ``group`` (same for
-        identical files), ``split`` and ``key``.
-    n : int
-        Pairs, at most.
-    seed : int
-        Of the choice.
-
-    Returns
-    -------
-    Figure
-    """
-    index = index.assign(row=np.arange(len(index)), test=index["split"] == "test")
-    of_group = index.sort_values(["group", "test"], kind="stable").groupby("group")
-    pairs = of_group[["row", "split"]].agg(["first", "last"])
-    pairs = pairs[pairs["row", "first"] != pairs["row", "last"]]
-    across = pairs[pairs["split", "first"] != pairs["split", "last"]]
-    pairs = across if len(across) else pairs
-    if not len(pairs):
-        return _grid([[(None, "no two files are identical", FAINT)]], columns=2)
-    chosen = np.random.default_rng(seed).choice(len(pairs), min(n, len(pairs)), replace=False)
-    pairs = pairs.iloc[np.sort(chosen)]
-    keys = index["key"].str.rsplit("/", n=1).str[-1].to_numpy()
-    sides = [pairs["row", side] for side in ("first", "last")]
-    rows = [[(images[i], keys[i], FAINT) for i in side] for side in sides]
-    heads = [" / ".join(pairs["split", side].unique()) for side in ("first", "last")]
-    return _grid(rows, heads)
 
 
 @styled

@@ -119,13 +119,11 @@ def test_the_metadata_are_plain_json_with_what_predict_reads(result):
 
 def test_rotation_and_shift_take_fine_detail_that_mirroring_keeps(pictures):
     dataset, _ = pictures
-    table, spectra = augmentation.detail_left(
-        dataset.images, dataset.labels, ["none", "flip", "original"]
-    )
+    policies = ["none", "flip", "original"]
+    table = augmentation.detail_left(dataset.images, dataset.labels, policies)
     kept = table.set_index("augmentation")["power_kept"]
     assert kept["flip"] == pytest.approx(1, abs=1e-3)
     assert kept["original"] < 0.7
-    assert set(spectra["augmentation"]) == {"none", "flip", "original"}
 
 
 def test_accuracy_is_counted_on_images_as_an_augmentation_hands_them_over(
