@@ -18,6 +18,7 @@
       const show = toggle.getAttribute("aria-pressed") !== "true";
       toggle.setAttribute("aria-pressed", String(show));
       toggle.textContent = show ? "Hide all code" : "Show all code";
+      document.body.classList.toggle("code-shown", show);
       document.querySelectorAll("details.code").forEach((cell) => { cell.open = show; });
     });
   }
