@@ -1,4 +1,7 @@
-"""Duplicates: images whose files are the same byte for byte."""
+"""Counts of duplicates, images whose files are the same byte for byte.
+
+``dataset._groups`` numbers them; ``splits`` keeps each group on one side of a split.
+"""
 
 from dataclasses import dataclass
 

@@ -189,7 +189,8 @@ def predict(model, dataset, splits, unseen=None, flip=False, cache=None):
     unseen : dict of str to (n, h, w, 3) uint8 array, optional
         Fakes by generator; resized where the network's input has another size.
     flip : bool
-        Predict each image flipped left to right.
+        Predict each image flipped left to right: averaged with the unflipped logits, this is
+        test-time augmentation (TTA).
     cache : path-like, optional
         Folder from which logits that were computed before are read back.
 

@@ -1,4 +1,4 @@
-"""The compact detector of the standard report."""
+"""A compact network without shortcuts, for the comparison of architectures."""
 
 from realfake_lib.models.blocks import conv_bn_relu, head, pixels
 
