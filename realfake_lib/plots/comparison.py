@@ -2,7 +2,9 @@
 
 import numpy as np
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.formats import fixed, pct
@@ -19,9 +21,11 @@ from realfake_lib.plots.style import (
     readable,
     rows_axis,
     series,
-    spread,
     styled,
 )
+
+HALO = withStroke(linewidth=2, foreground="white")
+"""Keeps letters apart from a line behind them."""
 
 
 @styled
@@ -90,7 +94,8 @@ def accuracy_vs_cost(table, costs):
         x = table[cost].to_numpy(float)
         ax.set_xscale("log")
         order = np.argsort(x[front])
-        ax.step(x[front][order], y[front][order], where="post", color=FAINT, lw=1, zorder=1)
+        steps = np.repeat(x[front][order], 2)[1:], np.repeat(y[front][order], 2)[:-1]
+        ax.plot(*steps, color=FAINT, lw=1, zorder=1)
         bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
         ax.vlines(x, table["ci_low"], table["ci_high"], **bars)
         ax.plot(x[front], y[front], "o", color=SERIES[0], ms=6, zorder=3)
@@ -106,7 +111,7 @@ def accuracy_vs_cost(table, costs):
         ax.set_xlabel(label)
     percent_axis(axes[0].yaxis, "accuracy")
     for ax, cost, front in zip(axes, costs, fronts, strict=True):
-        _name_points(ax, table[cost], y, list(table["name"]), front, lifted=front)
+        _name_points(ax, table[cost], y, list(table["name"]), front)
     return figure
 
 
@@ -238,7 +243,8 @@ def by_condition(table):
         for row, value in zip(rows, part["value"], strict=True):
             text = fixed(100 * value, 1) if percentage else fixed(value, 2)
             weight = "normal" if row else "bold"
-            ax.text(value, row - 0.2, text, ha="center", va="bottom", fontsize=9, weight=weight)
+            look = {"fontsize": 9, "weight": weight, "path_effects": [HALO]}
+            ax.text(value, row - 0.2, text, ha="center", va="bottom", **look)
         if np.isfinite(chance := part["chance"].iloc[0]):
             ax.axvline(chance, **GUIDE)
         rows_axis(ax, detectors, separated=True)
@@ -249,38 +255,33 @@ def by_condition(table):
     return figure
 
 
-def _name_points(ax, x, y, names, bold, lifted=False):
-    """Names to the right of their points, moved up or down where they would overlap.
-
-    Those ``lifted`` stand above a line that leaves their point to the right.
-    """
+def _name_points(ax, x, y, names, bold):
+    """Names beside their points, each where it hides least of lines, points and other names."""
     ax.figure.draw_without_rendering()
     ax.figure.set_layout_engine("none")  # names are placed by pixels, so nothing may move any more
-    box = ax.get_window_extent()
-    at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
-    em = ax.figure.dpi / 72 * 9
-    offset, gap = 0.9 * em / box.width, 1.35 * em / box.height
-    starts = at[:, 0] + offset
-    ends = starts + np.array([0.62 * em * len(name) for name in names]) / box.width
-    wanted = at[:, 1] + 0.6 * gap * np.asarray(lifted)
-    for i in range(len(names)):  # a name that would cover another's point stands away from it
-        within = (starts[i] < at[:, 0]) & (at[:, 0] < ends[i])
-        near = within & (abs(at[:, 1] - at[i, 1]) < 0.7 * gap)
-        if near.any():
-            wanted[i] += 0.8 * gap * np.sign(at[i, 1] - at[near, 1].mean() or -1)
-    groups, reach = [], -np.inf
-    for i in np.argsort(starts, kind="stable"):  # names that may lie on each other
-        if starts[i] > reach:
-            groups.append([])
-        groups[-1].append(i)
-        reach = max(reach, ends[i])
-    for group in groups:
-        for i, level in zip(group, spread(wanted[group], gap, 0.02, 0.98), strict=True):
-            if abs(level - at[i, 1]) > 0.7 * gap:
-                leader = {"color": "#BBBBBB", "lw": 0.7, "zorder": 1, "transform": ax.transAxes}
-                ax.plot([at[i, 0], starts[i]], [at[i, 1], level], **leader)
-            # Above grid, front and bars, below the points.
-            look = {"color": INK if bold[i] else FAINT, "fontsize": 9, "va": "center", "zorder": 2}
-            halo = [withStroke(linewidth=2, foreground="white")]
-            place = {"transform": ax.transAxes, "path_effects": halo}
-            ax.text(starts[i], level, names[i], **look, **place)
+    marks = [line for line in ax.lines if line.get_linestyle() == "None"]
+    drawn = [(line.get_path(), line.get_transform()) for line in set(ax.lines) - set(marks)]
+    drawn += [(path, bars.get_transform()) for bars in ax.collections for path in bars.get_paths()]
+    lines = [transform.transform_path(path) for path, transform in drawn]
+    marks = ax.transData.transform(np.concatenate([line.get_xydata() for line in marks]))
+    points = ax.transData.transform(np.column_stack([x, y]))
+    taken = [text.get_window_extent() for text in ax.texts]
+    for place, name, at, strong in zip(zip(x, y, strict=True), names, points, bold, strict=True):
+        look = {"fontsize": 9, "va": "center", "path_effects": [HALO], "zorder": 2}
+        look["arrowprops"] = {"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7, "shrinkA": 0}
+        text = ax.annotate(name, place, (0, 0), textcoords="offset points", **look)
+        text.set_color(INK if strong else FAINT)
+        width, height = Text.get_window_extent(text).size  # without the leader
+        costs, boxes = {}, {}
+        for right in (9, -9 - width, -width / 2):  # right, left, above or below
+            for up in np.arange(-3, 3.1, 0.25) * height:
+                box = Bbox.from_bounds(*(at + (right, up - height / 2)), width, height)
+                cost = sum(line.intersects_bbox(box.padded(2), filled=False) for line in lines)
+                cost += box.padded(4).count_contains(marks) + 3 * box.count_overlaps(taken)
+                cost += 9 * (ax.bbox.count_contains(box.corners()) < 4)
+                boxes[right, up] = box
+                costs[right, up] = cost + 0.3 * abs(up) / height + 0.2 * (right < 0)
+        offset = min(costs, key=costs.get)
+        text.set_position(np.multiply(offset, 72 / ax.figure.dpi))
+        text.arrow_patch.set_visible(abs(offset[1]) > height)
+        taken.append(boxes[offset])

@@ -44,12 +44,13 @@ def learning_curves(histories):
     axes = figure.subplots(1, 3)
     entries = {}
     for i, (name, history) in enumerate(histories.items()):
-        colour, marker, _ = series(i)
+        colour, marker, line = series(i)
         epoch = history["epoch"]
         for ax, measure in zip(axes, ("accuracy", "loss"), strict=False):
             ax.plot(epoch, history[measure], color=colour, lw=1.1, ls=(0, (4, 2)))
             ax.plot(epoch, history[f"val_{measure}"], color=colour, marker=marker, ms=3)
-        axes[2].plot(epoch, history["learning_rate"], color=colour, marker=marker, ms=3)
+        # Equal schedules lie on each other: the lower one shows through the gaps.
+        axes[2].plot(epoch, history["learning_rate"], color=colour, ls=line)
         entries[name] = (colour, "-")
     percent_axis(axes[0].yaxis, "accuracy")
     axes[1].set_ylabel("loss (nats)")

@@ -99,14 +99,25 @@ def series(i):
     return SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)]
 
 
+def _luminance(colour):
+    """Relative luminance of a colour (WCAG 2)."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
 @functools.cache
 def readable(colour):
     """The colour, darkened until small type in it has a contrast of 4.5 on white (WCAG 2, AA)."""
     for scale in np.linspace(1, 0, 101):
-        rgb = scale * np.array(to_rgb(colour))
-        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-        if 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5:
-            return to_hex(rgb)
+        darker = scale * np.array(to_rgb(colour))
+        if 1.05 / (_luminance(darker) + 0.05) >= 4.5:
+            return to_hex(darker)
+
+
+def letters_on(shade):
+    """Black or white, whichever is easier to read on a shade: their contrast is 4.5 or more."""
+    return "black" if (_luminance(shade) + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def percent_axis(axis, label):
@@ -184,6 +195,10 @@ def heat_map(ax, values, texts, low=None, high=None):
     seaborn.heatmap(
         values, ax=ax, annot=texts, fmt="", cmap="Greys", vmin=low, vmax=high, cbar=False
     )
+    cells = ax.collections[0]
+    shades = cells.get_facecolors()[~np.ma.getmaskarray(cells.get_array()).ravel()]
+    for text, shade in zip(ax.texts, shades, strict=True):
+        text.set_color(letters_on(shade))
     ax.tick_params(length=0)
     ax.grid(False)
 
