@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
@@ -268,10 +267,9 @@ def _name_points(ax, x, y, names, bold):
     taken = [text.get_window_extent() for text in ax.texts]
     for place, name, at, strong in zip(zip(x, y, strict=True), names, points, bold, strict=True):
         look = {"fontsize": 9, "va": "center", "path_effects": [HALO], "zorder": 2}
-        look["arrowprops"] = {"arrowstyle": "-", "color": "#BBBBBB", "lw": 0.7, "shrinkA": 0}
         text = ax.annotate(name, place, (0, 0), textcoords="offset points", **look)
         text.set_color(INK if strong else FAINT)
-        width, height = Text.get_window_extent(text).size  # without the leader
+        width, height = text.get_window_extent().size
         costs, boxes = {}, {}
         for right in (9, -9 - width, -width / 2):  # right, left, above or below
             for up in np.arange(-3, 3.1, 0.25) * height:
@@ -283,5 +281,8 @@ def _name_points(ax, x, y, names, bold):
                 costs[right, up] = cost + 0.3 * abs(up) / height + 0.2 * (right < 0)
         offset = min(costs, key=costs.get)
         text.set_position(np.multiply(offset, 72 / ax.figure.dpi))
-        text.arrow_patch.set_visible(abs(offset[1]) > height)
+        if abs(offset[1]) > height:
+            ends = [at, np.clip(at, *boxes[offset].get_points())]
+            leader = ax.transAxes.inverted().transform(ends)
+            ax.plot(*leader.T, color="#BBBBBB", lw=0.7, zorder=1, transform=ax.transAxes)
         taken.append(boxes[offset])
