@@ -58,11 +58,11 @@ def changed(detector, image, change, strength):
     if strength == 0:
         return image
     if change == "Gaussian blur":
-        return corruptions.gaussian_blur(images, strength)[0]
+        return corruptions.corrupted("gaussian_blur", images, strength)[0]
     if change == "Gaussian noise":
-        return corruptions.gaussian_noise(images, strength)[0]
+        return corruptions.corrupted("gaussian_noise", images, strength)[0]
     if change == "JPEG compression":
-        return corruptions.jpeg(images, round(100 - strength))[0]
+        return corruptions.corrupted("jpeg", images, round(100 - strength))[0]
     labels = [_predicted_class(detector, detector.p_fake(images)[0])]
     attack = attacks.fgsm if change == "FGSM attack" else attacks.pgd
     return np.rint(attack(detector.model, images, labels, strength)[0]).astype(np.uint8)
@@ -95,7 +95,7 @@ class Explorer:
         All widgets, to be displayed.
     """
 
-    def __init__(self, files, detectors=("detector", "fast")):
+    def __init__(self, files, detectors=("detector", "fast", "robust")):
         self._contents = {Path(file).name: Path(file).read_bytes() for file in files}
         self._detectors = {str(one): load_detector(one, gradients=True) for one in detectors}
         self.image = widgets.Dropdown(options=[*self._contents], description="Image")

@@ -20,7 +20,7 @@ CHECKPOINTS = ROOT / "build" / "trainings"
 DETECTOR, FAST, BACKBONE = "deep_cnn", "folded_small", "efficientnet_lite0"
 CUT = "block5c_add"
 """Last layer of the backbone that is used."""
-KINDS = ("hard_labels", "detector", "fast", "backbone")
+KINDS = ("hard_labels", "detector", "fast", "robust", "defended", "backbone")
 SEEDS = (0, 1, 2, 3, 4)
 OF_FAST = 3
 """Networks of the teacher ensemble of the fast one; the detector has all of them."""
@@ -30,7 +30,7 @@ def main(kinds=KINDS, seeds=SEEDS):
     """Train and keep what is missing."""
     dataset = data.load("cifake")
     task = (dataset, data.make_splits(dataset, seed=0))
-    if {"hard_labels", "detector", "fast"} & set(kinds):
+    if set(KINDS[:-1]) & set(kinds):
         ensemble = tuple(
             kept("hard_labels", DETECTOR, *task, "hard_labels", seed).model for seed in SEEDS
         )
@@ -39,15 +39,22 @@ def main(kinds=KINDS, seeds=SEEDS):
             distil("detector", DETECTOR, SoftLabels(*task, ensemble, cache=CHECKPOINTS), seed)
     if "fast" in kinds:
         distil("fast", FAST, SoftLabels(*task, ensemble[:OF_FAST], cache=CHECKPOINTS), 0)
+    if {"robust", "defended"} & set(kinds):  # the detector, trained further
+        soft = SoftLabels(*task, ensemble, cache=CHECKPOINTS)
+        start = distil("detector", DETECTOR, soft, 0).model
+        if "robust" in kinds:  # on corrupted images
+            distil("robust", start, soft, 0, recipe="robust")
+        if "defended" in kinds:  # on attacked images
+            kept("defended", start, *task, "adversarial", 0)
     if "backbone" in kinds:  # with ImageNet weights, every layer trained further on all images
         weights = transfer.find_weights(BACKBONE, CUT).path
         network = transfer_study.unfrozen_backbone(BACKBONE, weights, CUT, stem_stride=1)
         kept(f"{BACKBONE}_finetuned", network, *task, "fine_tune_full", 0)
 
 
-def distil(label, network, soft, seed):
+def distil(label, network, soft, seed, recipe="distilled"):
     """A network trained on the soft labels of an ensemble."""
-    arguments = (network, soft.named, soft.splits, "distilled", seed)
+    arguments = (network, soft.named, soft.splits, recipe, seed)
     return kept(label, *arguments, relabelled=lambda: soft.relabelled)
 
 

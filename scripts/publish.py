@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
 FOLDER = ROOT / "realfake_lib" / "detectors"
-DETECTORS = ("detector", "fast")
+DETECTORS = ("detector", "fast", "robust")
 """Trained detectors that are published, as far as a build has them."""
 
 

@@ -55,11 +55,10 @@ ATTACKED = interval(
 )  # fmt: skip
 CORRUPTED = pd.DataFrame(
     [
-        {"detector": d, "corruption": c, "severity": s, "accuracy": 0.9, "ci_low": 0.8,
-         "ci_high": 0.95, "auroc": 0.97}
-        for d in NAMES
-        for c, severities in {"none": [np.nan], "jpeg": [90, 50], "rescale_and_back": [0.5]}.items()
-        for s in severities
+        {"detector": d, "corruption": c, "level": level, "accuracy": 0.9 - 0.1 * level}
+        for d in NAMES[:2]
+        for c, levels in {"none": [0], "jpeg": [1, 2], "rescale_bilinear": [1, 2]}.items()
+        for level in levels
     ]
 )  # fmt: skip
 CONDITIONS = interval(
@@ -171,7 +170,10 @@ FIGURES = {
     "robustness_curves, one": lambda: plots.robustness_curves(
         ATTACKED.query("detector == 'baseline_cnn'")
     ),
-    "corruption_curves": lambda: plots.corruption_curves(CORRUPTED),
+    "corruption_heat_map": lambda: plots.corruption_heat_map(CORRUPTED),
+    "corruption_examples": lambda: plots.corruption_examples(
+        IMAGES[0], dict.fromkeys(("jpeg", "gaussian_blur", "rescale_bilinear"), IMAGES[0])
+    ),
 }
 
 

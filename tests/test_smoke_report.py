@@ -26,6 +26,7 @@ STAGES = [
     "transfer_learning",
     "comparative_analysis",
     "adversarial_robustness",
+    "corruptions",
     "grad_cam",
     "audit_of_the_original",
     "summary",
@@ -88,6 +89,8 @@ def test_metrics_have_the_promised_schema(smoke):
         "training.detector.test.auroc",
         "adversarial_robustness.detector.fgsm_1.accuracy",
         "adversarial_robustness.detector.pgd_1.accuracy",
+        "corruptions.robust.rescale_half.accuracy",
+        "corruptions.robust.gaussian_noise_0.1.accuracy",
     ):
         assert name in content["metrics"], name
 
@@ -152,7 +155,7 @@ def test_a_run_without_weights_and_generators_leaves_no_red_on_its_page(smoke):
 
 def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_path):
     project = edited_copy(smoke, tmp_path)
-    path = project / "notebooks" / "06_grad_cam.ipynb"
+    path = project / "notebooks" / "07_grad_cam.ipynb"
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.read(path, as_version=4)
     number, cell = next(
@@ -180,7 +183,7 @@ def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_
 
 def test_editing_prose_renders_only(smoke, tmp_path):
     project = edited_copy(smoke, tmp_path)
-    path = project / "notebooks" / "08_summary.ipynb"
+    path = project / "notebooks" / "09_summary.ipynb"
     notebook = nbformat.read(path, as_version=4)
     cell = next(c for c in notebook.cells[2:] if c.cell_type == "markdown")
     cell.source += "\n\nA sentence that was not there before."

@@ -9,6 +9,7 @@ import pandas as pd
 DETECTORS = {
     "detector": "detector",
     "fast": "fast",
+    "robust": "robust",
     "efficientnet_lite0_finetuned": "EfficientNet-Lite0",
     "baseline": "baseline, flips only",
     "baseline_original_recipe": "baseline, original recipe",

@@ -21,6 +21,7 @@ from realfake_lib.plots.images import (
     adversarial_examples,
     augmentation_grid,
     class_examples,
+    corruption_examples,
     grad_cam_grid,
     hardest_images,
 )
@@ -31,5 +32,5 @@ from realfake_lib.plots.performance import (
     roc_and_pr,
     score_histogram,
 )
-from realfake_lib.plots.robustness import corruption_curves, robustness_curves
+from realfake_lib.plots.robustness import corruption_heat_map, robustness_curves
 from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style

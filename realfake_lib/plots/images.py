@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
+from realfake_lib.names import in_words
 from realfake_lib.plots.style import CLASS_COLOURS, FAINT, INK, WIDTH, new_figure, readable, styled
 from realfake_lib.settings import CLASS_NAMES, FAKE, OBJECT_CLASSES, REAL
 
@@ -100,6 +101,28 @@ def augmentation_grid(rows):
     Figure
     """
     return _grid([[(image, "", INK) for image in images] for images in rows.values()], list(rows))
+
+
+@styled
+def corruption_examples(image, corrupted, columns=7):
+    """One image, and what each corruption makes of it.
+
+    Parameters
+    ----------
+    image : (h, w, 3) array, 0..255
+    corrupted : dict of str to (h, w, 3) array, 0..255
+        By the corruption's name.
+    columns : int
+        Images a row.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = [("unchanged", image), *corrupted.items()]
+    cells = [(pixels, in_words(name).replace(", ", ",\n"), INK) for name, pixels in shown]
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    return _grid(rows, [""] * len(rows))
 
 
 @styled

@@ -1,15 +1,14 @@
 """Figures about detectors under attack and under everyday changes of an image."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     FAINT,
     GUIDE,
+    heat_map,
     label_ends,
-    legend,
     panels,
     percent_axis,
     series,
@@ -17,12 +16,6 @@ from realfake_lib.plots.style import (
 )
 
 _FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}  # as short as the integers beside them
-_UNITS = {
-    "jpeg": "quality (of 100)",
-    "gaussian_blur": "σ (pixels)",
-    "gaussian_noise": "σ (of the range 0 to 1)",
-    "rescale_and_back": "factor of the side",
-}
 
 
 @styled
@@ -74,41 +67,27 @@ def robustness_curves(table, panel="detector", line="attack"):
 
 
 @styled
-def corruption_curves(table):
-    """Accuracy over the severity of each corruption, a panel a corruption, a line a detector.
+def corruption_heat_map(table):
+    """Accuracy under each corruption at each severity, a panel a detector.
 
     Parameters
     ----------
     table : DataFrame
-        Columns detector, corruption, severity (NaN for "none", the untouched images), accuracy,
-        ci_low and ci_high.
+        Columns detector, corruption, level (0 for "none", the untouched images) and accuracy.
 
     Returns
     -------
     Figure
-        Severities stand in the order of the table, at equal distances, since their units differ.
+        Cells show accuracy in %, darker where it is nearer to chance level.
     """
-    clean = table[table["corruption"] == "none"]
-    kinds = table[table["corruption"] != "none"].groupby("corruption", sort=False)
-    looks = {name: series(i) for i, name in enumerate(dict.fromkeys(table["detector"]))}
-    columns = 2 if len(kinds) in (2, 4) else 3
-    figure, axes, first = panels(len(kinds), columns, 2.4, sharey=True)
-    entries = {}
-    for ax, (kind, part), starts in zip(axes, kinds, first, strict=True):
-        # The untouched images stand at the left of every panel.
-        steps = ["none", *(f"{severity:g}" for severity in part["severity"].unique())]
-        for name, of_one in part.groupby("detector", sort=False):
-            rows = pd.concat([clean[clean["detector"] == name], of_one])
-            colour, marker, dashes = looks[name]
-            where = range(len(rows))
-            ax.vlines(where, rows["ci_low"], rows["ci_high"], color=colour, lw=1.3)
-            look = {"color": colour, "marker": marker, "ms": 5, "ls": dashes}
-            (entries[name],) = ax.plot(where, rows["accuracy"], **look)
-        ax.set_xticks(range(len(steps)), steps)
-        ax.set(title=in_words(kind), xlabel=_UNITS.get(kind, "severity"))
-        ax.set_xlim(-0.3, len(steps) - 0.7)
-        percent_axis(ax.yaxis, "accuracy")
-        ax.yaxis.label.set_visible(starts)
-        ax.axhline(0.5, **GUIDE)
-    legend(figure, entries)
+    kinds = list(dict.fromkeys(table["corruption"]))
+    # What is not corrupted stands in the first column, in a row of its own.
+    parts = table.replace({"level": {0: 1}}).groupby("detector", sort=False)
+    figure, axes, _ = panels(len(parts), 2, 0.26 * len(kinds) + 0.9, sharey=True)
+    for ax, (name, part) in zip(axes, parts, strict=True):
+        cells = part.pivot(index="corruption", columns="level", values="accuracy").loc[kinds]
+        texts = cells.map(lambda value: f"{100 * value:.0f}")
+        heat_map(ax, 1 - cells, texts, low=0, high=0.6)
+        ax.set(title=in_words(name), xlabel="severity (1: mild)", ylabel="")
+        ax.set_yticks(np.arange(len(kinds)) + 0.5, list(map(in_words, kinds)), rotation=0)
     return figure

@@ -22,10 +22,11 @@ _CODES = ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes",
 _CHANGES = {
     "clean": "none",
     "pgd": "attack (PGD), each pixel moved by at most {}/255",
-    "jpeg": "compressed as JPEG once more, quality {}",
-    "gaussian_blur": "blurred, σ = {} px",
-    "gaussian_noise": "Gaussian noise, standard deviation {} of the range",
-    "rescale_and_back": "shrunk to {} of its side and enlarged again",
+    "jpeg_40": "compressed as JPEG once more, quality 40",
+    "gaussian_blur_1": "blurred, σ = 1 px",
+    "gaussian_noise_0.1": "Gaussian noise, standard deviation 0.1 of the range",
+    "rescale_half": "halved in size and enlarged again",
+    "mean": "mean over twenty corruptions in five severities",
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
 
@@ -41,6 +42,7 @@ def with_report(meta, name, metrics):
     known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))
     measured = _below(f"training.{name}.", metrics)
     robustness = _below(f"adversarial_robustness.{name}.", metrics)
+    robustness |= _below(f"corruptions.{name}.", metrics)
     changed = rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy"
     report = {
         "profile": metrics.get("profile"),

@@ -34,7 +34,7 @@ RESULT_FILES = (
 )
 PROFILES = ("standard", "full", "smoke")
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
 def stage(name, output_dir=None):

@@ -80,13 +80,10 @@ def _union(found):
 
 
 def metric_name(kind, strength):
-    """An attack or corruption and its strength as a word of a metric's name.
+    """An attack and its strength as a word of a metric's name.
 
-    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``. A kind without a
-    strength (NaN), such as no corruption at all, is its own name.
+    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``.
     """
-    if np.isnan(strength):
-        return kind
     return "clean" if strength == 0 else f"{kind}_{strength:g}".replace(".", "_")
 
 
@@ -96,50 +93,79 @@ def metrics(table):
     Parameters
     ----------
     table : pandas.DataFrame
-        One detector's rows of :func:`accuracy_curves` or :func:`corruption_tables`.
+        One detector's rows of :func:`accuracy_curves`.
+
+    Yields
+    ------
+    (str, float, (float, float))
+        Such as ``"pgd_1.accuracy"``, the accuracy, and its 95 % interval.
+    """
+    # Without attack all are the same.
+    names = table["attack"].combine(table["epsilon"], metric_name)
+    for row in table[~names.duplicated()].assign(name=names).itertuples():
+        yield f"{row.name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
+
+
+def corruption_name(corruption, severity, level):
+    """A corruption and its severity as a word of a metric's name.
+
+    ``"jpeg", 40`` becomes ``"jpeg_40"``. Where a severity is a pair of numbers, its level stands
+    for it: ``"motion_blur_level_3"``. Rescaling to half the side is ``"rescale_half"``.
+    """
+    if corruption == "none":
+        return "test"
+    if isinstance(severity, tuple):
+        return f"{corruption}_level_{level}"
+    return f"{corruption}_half" if (corruption, severity) == HALF else f"{corruption}_{severity:g}"
+
+
+HALF = ("rescale", 0.5)
+
+
+def corruption_metrics(table):
+    """Accuracy with its interval, AUROC and ECE of each row, for ``run.metrics``.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One detector's rows of :func:`.corruptions.corruption_table`.
 
     Yields
     ------
     (str, float, (float, float)) or (str, float)
-        Such as ``"pgd_1.accuracy"``, the accuracy, and its 95 % interval; under corruptions also
-        ``"jpeg_50.auroc"`` and the AUROC, without an interval.
     """
-    kind, strength = ("attack", "epsilon") if "attack" in table else ("corruption", "severity")
-    # Without attack all are the same.
-    names = table[kind].combine(table[strength], metric_name)
-    for row in table[~names.duplicated()].assign(name=names).itertuples():
-        yield f"{row.name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
-        if "auroc" in table:
-            yield f"{row.name}.auroc", row.auroc
+    for row in table.itertuples():
+        name = corruption_name(row.corruption, row.severity, row.level)
+        yield f"{name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
+        yield f"{name}.auroc", row.auroc
+        yield f"{name}.ece", row.ece
 
 
-def corruption_tables(detectors, images, labels, seed=0):
+def corruption_tables(detectors, images, labels, chosen=None, seed=0):
     """How several detectors fare on the same corrupted images.
 
     Parameters
     ----------
-    detectors : dict of str to keras.Model
+    detectors : dict of str to (keras.Model, float)
+        Each with the temperature of its probabilities.
     images : (n, h, w, 3) uint8 array
     labels : (n,) int array
         FAKE = 0, REAL = 1.
+    chosen : dict of name to severities, optional
+        All corruptions unless given.
     seed : int
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`realfake_lib.robustness.corruptions.corruption_table`, after
-        ``detector``.
+        As from :func:`.corruptions.corruption_table`.
     """
-    frames = []
-    for name, model in detectors.items():
 
-        def predict(pixels, model=model):
-            return apply_temperature(detector.predict_logits(model, pixels))
+    def predictor(model, temperature):
+        return lambda pixels: apply_temperature(detector.predict_logits(model, pixels), temperature)
 
-        table = corruptions.corruption_table(predict, images, labels, seed=seed)
-        table.insert(0, "detector", name)
-        frames.append(table)
-    return pd.concat(frames, ignore_index=True)
+    predictors = {name: predictor(*known) for name, known in detectors.items()}
+    return corruptions.corruption_table(predictors, images, labels, chosen, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -219,7 +245,7 @@ def after_saving(model, images, labels, attacked):
         "not attacked": images,
         "attacked": attacked,
         "attacked, rounded to grey levels": rounded,
-        "attacked, saved as JPEG (quality 90)": corruptions.jpeg(rounded, 90),
+        "attacked, saved as JPEG (quality 90)": corruptions.corrupted("jpeg", rounded, 90),
     }
     rows = []
     for name, pixels in versions.items():

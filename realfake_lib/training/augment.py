@@ -5,10 +5,12 @@ import math
 import tensorflow as tf
 
 from realfake_lib.errors import UserError
+from realfake_lib.training import corruptions
 
 DESCRIPTIONS = {
     "none": "images as they are",
     "flip": "left-right flips",
+    "flip_corrupt": "left-right flips; blur, rescaling, colour, noise and JPEG at random",
     "flip_crop": "left-right flips; shifts by up to 2 whole pixels, borders reflected",
     "flip_cutout": "left-right flips; a square of half the side, anywhere, turned mid-grey",
     "flip_jitter": "left-right flips; brightness and contrast by up to a tenth",
@@ -186,6 +188,10 @@ def _flip(images, seed):
     return translate(images, still, still, _signs(images, seed) < 0)
 
 
+def _flip_corrupt(images, seed):
+    return corruptions.corrupt(tf.ensure_shape(_flip(images, seed), images.shape), seed)
+
+
 def _flip_crop(images, seed, pixels=2):
     shape = [tf.shape(images)[0]]
     rows, columns = (
@@ -246,6 +252,7 @@ def _zoom(images, seed):
 _POLICIES = {
     "none": None,
     "flip": _flip,
+    "flip_corrupt": _flip_corrupt,
     "flip_crop": _flip_crop,
     "flip_cutout": _flip_cutout,
     "flip_jitter": _flip_jitter,

@@ -1,8 +1,10 @@
 """The training loop: resumable to the bit, its randomness a function of seed, epoch and step."""
 
+import dataclasses
 import functools
 import sys
 import time
+import warnings
 from dataclasses import asdict, dataclass, field
 
 import keras
@@ -13,7 +15,15 @@ import tensorflow as tf
 from realfake_lib import data, models, progress
 from realfake_lib.code_hash import code_hash
 from realfake_lib.errors import UserError
-from realfake_lib.training import augment, copies, curriculum, muon, objectives
+from realfake_lib.training import (
+    adversarial,
+    augment,
+    copies,
+    corruptions,
+    curriculum,
+    muon,
+    objectives,
+)
 from realfake_lib.training.checkpoints import Checkpoint, digest, model_digest
 from realfake_lib.training.copies import training_copy
 from realfake_lib.training.curriculum import Curriculum
@@ -27,6 +37,9 @@ NORM_MOMENTUM = 0.9
 
 GATHER = 1024
 """Images that are read and augmented together, then trained on batch by batch."""
+
+ATTACKED, ATTACK_STEPS = 512, 10
+"""Validation images that are attacked after each epoch of adversarial training, and PGD's steps."""
 
 _REPORT_EVERY = 2.0  # seconds
 
@@ -45,6 +58,7 @@ class FitResult:
         are weighted means over the augmented training batches.
     seconds : float
         Training and validation, all epochs, those before a resumption too.
+        Adversarial training adds val_attacked_accuracy: under PGD at the largest radius.
     images_per_second : float
         Training images over ``seconds``.
     epochs_run : int
@@ -83,7 +97,8 @@ def environment_digest():
     augmentation had left.
     """
     code = code_hash(
-        sys.modules[__name__], augment, curriculum, muon, objectives, copies, data.input, Recipe
+        *(sys.modules[__name__], adversarial, augment, corruptions, curriculum, muon, objectives),
+        *(copies, data.input, Recipe),
     )
     return [GATHER, keras.__version__, tf.__version__, code]
 
@@ -144,7 +159,7 @@ def fit(
             f"Cannot train {label}: {len(train)} training and {len(val)} validation images.",
             "Give more images, or another val_fraction.",
         )
-    objective = objectives.for_recipe(objective, recipe, dataset, train)
+    objective = objectives.for_recipe(objective, recipe, dataset, train, seed)
     precision = best_precision() if recipe.precision == "auto" else recipe.precision
     recipe = recipe.for_images(len(train))
     batch_size = recipe.batch_size
@@ -197,6 +212,11 @@ def fit(
                 "seconds": time.perf_counter() - started,
             }
         )
+        if objective.attack is not None:
+            history[-1]["val_attacked_accuracy"] = _validate_attacked(
+                trained, dataset, val, objective
+            )
+            _warn_of_overfitting(label, history)
         if _ranks_first(history, recipe.select):
             best = copy.get_weights()
         checkpoint.save(trained, optimizer, history, best, course.losses)
@@ -407,6 +427,29 @@ def _run_epoch(step, batches, recipe, course, epoch):
 def _validate(copy, dataset, indices, objective):
     outputs = predict_outputs(copy, dataset.images, indices)
     return objectives.judge(objective, objective.labels(dataset)[indices], outputs)
+
+
+def _validate_attacked(copy, dataset, indices, objective):
+    """Accuracy on a few validation images under a stronger attack than that of the training."""
+    indices = indices[:ATTACKED]
+    strong = dataclasses.replace(objective.attack, steps=ATTACK_STEPS)
+    pixels = tf.constant(dataset.images[indices], tf.float32)
+    moved = strong(copy, pixels, tf.constant(dataset.labels[indices], tf.float32), 0, low=1.0)
+    outputs = copy(moved, training=False)
+    return objectives.judge(objective, objective.labels(dataset)[indices], outputs)[1]
+
+
+def _warn_of_overfitting(label, history):
+    """Name catastrophic overfitting: the accuracy under a strong attack falls by half at once."""
+    if len(history) < 2:
+        return
+    before, now = (row["val_attacked_accuracy"] for row in history[-2:])
+    if now < before / 2:
+        warnings.warn(
+            f"{label}: catastrophic overfitting in epoch {len(history)}: accuracy under "
+            f"PGD-{ATTACK_STEPS} fell from {before:.1%} to {now:.1%}. Take more steps.",
+            stacklevel=2,
+        )
 
 
 def _ranks_first(history, select):

@@ -6,11 +6,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from realfake_lib.training.adversarial import Attack
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class RealOrFake:
-    """One logit for REAL, sigmoid cross-entropy; the objective of every detector."""
+    """One logit for REAL, sigmoid cross-entropy; the objective of every detector.
 
+    Attributes
+    ----------
+    attack : Attack, optional
+        Makes the training adversarial.
+    """
+
+    attack: Attack | None = None
     label_shape = ()
 
     @staticmethod
@@ -18,10 +27,11 @@ class RealOrFake:
         """The network that is trained: ``copy``, with whatever outputs the objective adds."""
         return copy
 
-    @staticmethod
-    def inputs(network, pixels, labels, step):
+    def inputs(self, network, pixels, labels, step):
         """What is trained on in place of a batch ``pixels``; ``step`` counts the steps before."""
-        return pixels
+        if self.attack is None:
+            return pixels
+        return self.attack(network, pixels, labels[:, 0] if self.label_shape else labels, step)
 
     @staticmethod
     def beside(labels, outputs):
@@ -54,7 +64,7 @@ class RealOrFake:
         return tf.cast((outputs[:, 0] > 0) == (labels > 0.5), tf.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RealOrFakeOfWhat(RealOrFake):
     """REAL or FAKE, and the object class as an auxiliary task with a head of its own.
 
@@ -120,7 +130,8 @@ class ObjectClasses:
     label_shape = ()
 
     attach = staticmethod(RealOrFake.attach)
-    inputs = staticmethod(RealOrFake.inputs)
+    attack = None
+    inputs = RealOrFake.inputs
     beside = staticmethod(RealOrFake.beside)
 
     @staticmethod
@@ -144,29 +155,35 @@ class ObjectClasses:
 REAL_OR_FAKE = RealOrFake()
 
 
-def for_recipe(objective, recipe, dataset, rows):
-    """The objective with the recipe's object head, where the training images have known objects.
+def for_recipe(objective, recipe, dataset, rows, seed):
+    """REAL or FAKE with what the recipe adds to it: an attack, a head for known object classes.
 
     Parameters
     ----------
     objective : object of this module
+        Another than :data:`REAL_OR_FAKE` is handed through.
     recipe : Recipe
     dataset : ImageDataset
     rows : (n,) int array
         The training images.
+    seed : int
+        Of the attack.
 
     Returns
     -------
     object of this module
     """
-    if (
-        not recipe.auxiliary_class_loss
-        or objective != REAL_OR_FAKE
-        or not names_objects(dataset, rows)
-    ):
+    if objective != REAL_OR_FAKE:
         return objective
+    attack = None
+    if recipe.adversarial_epsilon:
+        attack = Attack(recipe.adversarial_epsilon, recipe.adversarial_steps, seed)
+    if not (recipe.auxiliary_class_loss and names_objects(dataset, rows)):
+        return RealOrFake(attack=attack)
     objects = dataset.index["object_class"].to_numpy()[rows]
-    return RealOrFakeOfWhat(int(objects.max()) + 1, recipe.auxiliary_class_loss)
+    return RealOrFakeOfWhat(
+        classes=int(objects.max()) + 1, weight=recipe.auxiliary_class_loss, attack=attack
+    )
 
 
 def names_objects(dataset, rows):

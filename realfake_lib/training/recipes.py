@@ -60,6 +60,11 @@ class Recipe:
     auxiliary_class_loss : float
         Weight of the auxiliary loss of classifying the object, where the data name it; see
         :class:`realfake_lib.training.objectives.RealOrFakeOfWhat`.
+    adversarial_epsilon : float
+        Above 0 the training is adversarial: largest radius of the attack in grey levels (/255), see
+        :class:`realfake_lib.training.adversarial.Attack`.
+    adversarial_steps : int
+        Steps of the attack.
     least_steps : int
         Steps that a training takes at least, with whatever number of images: see
         :meth:`for_images`.
@@ -81,6 +86,8 @@ class Recipe:
     crop_size: float = 1.0
     crop_share: float = 0.7
     auxiliary_class_loss: float = 0.0
+    adversarial_epsilon: float = 0.0
+    adversarial_steps: int = 0
     least_steps: int = 0
 
     def __post_init__(self):
@@ -101,6 +108,10 @@ class Recipe:
             raise UserError("Recipe: data_pruning must lie in [0, 1), crop_size in (0, 1].")
         if self.auxiliary_class_loss < 0 or self.least_steps < 0:
             raise UserError("Recipe: auxiliary_class_loss and least_steps must lie at 0 or above.")
+        if not 0 <= self.adversarial_epsilon <= 255:
+            raise UserError("Recipe: adversarial_epsilon must lie in [0, 255] grey levels.")
+        if self.adversarial_steps < bool(self.adversarial_epsilon):
+            raise UserError("Recipe: adversarial_steps must be 1 or more where there is an attack.")
         if not (0 <= self.data_pruning_share <= 1 and 0 <= self.crop_share <= 1):
             raise UserError("Recipe: data_pruning_share and crop_share must lie in [0, 1].")
 
@@ -204,6 +215,19 @@ RECIPES = {
     "hard_labels": _AUXILIARY.replace(epochs=24, **_ANY_SIZE),
     # For soft labels, see training.distillation.
     "distilled": _AUXILIARY.replace(epochs=36, **_ANY_SIZE),
+    # From a trained detector on, see chapter 6.
+    "robust": _AUXILIARY.replace(epochs=24, augment="flip_corrupt", data_pruning=0.5),
+    "robust_short": _AUXILIARY.replace(epochs=4, augment="flip_corrupt", **_ANY_SIZE),
+    # From a trained detector on, see chapter 5.
+    "adversarial": _AUXILIARY.replace(
+        epochs=10, data_pruning=0.4, adversarial_epsilon=6.0, adversarial_steps=1
+    ),
+    "adversarial_short": _AUXILIARY.replace(
+        epochs=3, adversarial_epsilon=6.0, adversarial_steps=1, **_ANY_SIZE
+    ),
+    "smoke_adversarial": _AUXILIARY.replace(
+        epochs=1, batch_size=32, data_pruning=0.0, adversarial_epsilon=6.0, adversarial_steps=1
+    ),
     "smoke": _AUXILIARY.replace(epochs=3, batch_size=32, data_pruning=0.0),
     # For the benchmark of time to an accuracy: one epoch of crops, and half of hard_labels.
     "sprint": _AUXILIARY.replace(epochs=1, data_pruning=0.0),

@@ -38,6 +38,7 @@ COMPARED = (
     ("training", ("detector", "fast", "baseline"), ("test.accuracy", "unseen.all.fake_recall")),
     ("transfer_learning", ("efficientnet_lite0_finetuned",), ("test.accuracy", "unseen.all.auroc")),
     ("adversarial_robustness", ("detector", "fast"), ("pgd_1.accuracy",)),
+    ("corruptions", ("detector", "robust"), ("gaussian_blur_1.accuracy",)),
 )
 """Some of what the tables and figures take where a stage has it."""
 
@@ -47,7 +48,8 @@ PARTS = {
     "ImageNet weights": (r"^transfer_learning\.", r"EfficientNet-Lite0"),
     "several seeds": (r"\.seeds\.", r"mean of its|The mean over|Accuracy, mean"),
     "the fast detector": (r"\.fast\.", r"\bfast\b"),
-    "attacks and corruption": (r"^adversarial_robustness\.", r"lowers|A blur|attacked by PGD"),
+    "attacks": (r"^adversarial_robustness\.", r"lowers|attacked by PGD"),
+    "corruptions": (r"^corruptions\.", r"A blur|Over all corruptions|accuracy falls to"),
     "maps": (r"^grad_cam\.", r"Grad-CAM's maps"),
     "the comparison": (r"^comparative_analysis\.", r"trainings"),
     "facts on the data": (

@@ -1,15 +1,25 @@
 """Adversarial training makes a detector harder to break, and comes out the same twice."""
 
+import warnings
+
 import numpy as np
 import pytest
 from training.tiny_task import Split, Task
 
 from realfake_lib import training
+from realfake_lib.errors import UserError
 from realfake_lib.robustness import attacks
-from realfake_lib.robustness.adversarial import Adversarial
+from realfake_lib.training import loop
+from realfake_lib.training.adversarial import Attack
 
 RECIPE = training.Recipe(
-    epochs=8, batch_size=32, learning_rate=5e-3, augment="flip", precision="float32"
+    epochs=8,
+    batch_size=32,
+    learning_rate=5e-3,
+    augment="flip",
+    precision="float32",
+    adversarial_epsilon=5.0,
+    adversarial_steps=2,
 )
 
 
@@ -22,7 +32,7 @@ def task(training_images_and_labels):
 def test_it_leaves_more_accuracy_under_attack_and_keeps_the_clean_one(
     model, task, images_and_labels
 ):
-    hardened = training.fit(model, *task, RECIPE, objective=Adversarial(3.0)).model
+    hardened = training.fit(model, *task, RECIPE).model
     before = attacks.curve(model, *images_and_labels, [0, 4]).accuracy
     after = attacks.curve(hardened, *images_and_labels, [0, 4]).accuracy
     assert after[1] > before[1] + 0.1
@@ -32,7 +42,7 @@ def test_it_leaves_more_accuracy_under_attack_and_keeps_the_clean_one(
 def test_a_resumed_training_ends_as_an_uninterrupted_one(model, task, tmp_path, monkeypatch):
     def weights(folder=None):
         recipe = RECIPE.replace(epochs=2)
-        fit = training.fit(model, *task, recipe, checkpoint_dir=folder, objective=Adversarial())
+        fit = training.fit(model, *task, recipe, checkpoint_dir=folder)
         return np.concatenate([w.ravel() for w in fit.model.get_weights()])
 
     save = training.loop.Checkpoint.save
@@ -47,18 +57,41 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(model, task, tmp_path, 
     np.testing.assert_array_equal(weights(tmp_path), weights())
 
 
-def test_part_of_the_batch_is_attacked_within_epsilon(model, images_and_labels):
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_each_image_is_attacked_within_a_radius_of_its_own(model, images_and_labels, steps):
     images, labels = images_and_labels[0].astype("float32"), images_and_labels[1]
-    moved = Adversarial(2.0, share=0.25).inputs(model, images, labels.astype("float32"), 0).numpy()
+    moved = Attack(3.0, steps)(model, images, labels.astype("float32"), 0).numpy()
     size = np.abs(moved - images).max(axis=(1, 2, 3))
-    attacked = len(images) // 4
-    assert (size[:attacked] > 1).all() and (size[:attacked] <= 2 + 1e-4).all()
-    assert (size[attacked:] == 0).all()
-    sign = 2 * labels[:attacked] - 1
-    before, after = (training.predict_logits(model, x[:attacked]) for x in (images, moved))
+    assert size.max() <= 3 + 1e-4 and len(np.unique(size.round(3))) > len(size) / 2
+    assert moved.min() >= 0 and moved.max() <= 255
+    sign = 2 * labels - 1
+    before, after = (training.predict_logits(model, x) for x in (images, moved))
     assert (sign * after < sign * before).mean() > 0.9
 
 
-def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="share"):
-        Adversarial(share=1.5)
+def test_a_smallest_radius_is_kept(model, images_and_labels):
+    images, labels = images_and_labels[0].astype("float32"), images_and_labels[1]
+    moved = Attack(3.0, 10)(model, images, labels.astype("float32"), 0, low=1.0).numpy()
+    assert (np.abs(moved - images).max(axis=(1, 2, 3)) > 2.9).all()
+
+
+def test_the_history_has_the_accuracy_under_a_stronger_attack(model, task):
+    history = training.fit(model, *task, RECIPE.replace(epochs=2)).history
+    assert history["val_attacked_accuracy"].between(0, 1).all()
+
+
+def test_catastrophic_overfitting_is_named():
+    rows = [{"val_attacked_accuracy": share} for share in (0.8, 0.7, 0.1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loop._warn_of_overfitting("net", rows[:2])
+    with pytest.warns(UserWarning, match="catastrophic overfitting in epoch 3"):
+        loop._warn_of_overfitting("net", rows)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"adversarial_epsilon": -1}, {"adversarial_epsilon": 300}, {"adversarial_steps": 0}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UserError, match="adversarial"):
+        RECIPE.replace(**wrong)

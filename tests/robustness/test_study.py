@@ -77,7 +77,14 @@ def test_metric_names_can_be_quoted():
     assert study.metric_name("pgd", 0.5) == "pgd_0_5"
     assert study.metric_name("fgsm", 1.0) == "fgsm_1"
     assert study.metric_name("fgsm", 0) == "clean"
-    assert study.metric_name("none", np.nan) == "none"
+
+
+def test_metrics_of_corruptions_are_named_by_their_severity_or_level():
+    assert study.corruption_name("none", np.nan, 0) == "test"
+    assert study.corruption_name("jpeg", 40, 4) == "jpeg_40"
+    assert study.corruption_name("gaussian_noise", 0.1, 5) == "gaussian_noise_0.1"
+    assert study.corruption_name("rescale", 0.5, 4) == "rescale_half"
+    assert study.corruption_name("motion_blur", (6, 2), 3) == "motion_blur_level_3"
 
 
 def test_metrics_have_a_name_each_and_the_clean_accuracy_once(model, images):
@@ -118,6 +125,11 @@ def test_an_attack_below_half_a_grey_level_does_not_survive_in_a_file(model, ima
 
 def test_corruptions_are_tabled_for_every_detector(model, images):
     x, y = images
-    table = study.corruption_tables({"a": model, "b": model}, x.astype("uint8"), y)
-    assert set(table.detector) == {"a", "b"}
-    assert (table[table.corruption == "none"].n == N).all()
+    chosen = {"jpeg": (90, 50)}
+    networks = {"a": (model, 1.0), "b": (model, 2.0)}
+    table = study.corruption_tables(networks, x.astype("uint8"), y, chosen)
+    assert table.detector.tolist() == ["a"] * 3 + ["b"] * 3
+    assert (table.n == N).all()
+    assert table.ece[0] != table.ece[3]  # of probabilities at their own temperature
+    names = [name for name, *_ in study.corruption_metrics(table[:3])]
+    assert names[:4] == ["test.accuracy", "test.auroc", "test.ece", "jpeg_90.accuracy"]

@@ -94,7 +94,7 @@ def test_a_killed_training_with_two_heads_carries_on_to_the_bit(of_objects, both
 def test_unknown_objects_weigh_nothing():
     labels = np.array([[1, -1], [1, 0]], "float32")
     outputs = np.array([[0.0, 5, 1], [0, 5, 1]], "float32")
-    beside = objectives.RealOrFakeOfWhat(2, 0.5).beside(labels, outputs).numpy()
+    beside = objectives.RealOrFakeOfWhat(classes=2, weight=0.5).beside(labels, outputs).numpy()
     assert beside[0] == 0 and beside[1] == pytest.approx(0.5 * np.log1p(np.exp(-4)), rel=1e-4)
 
 

@@ -20,8 +20,10 @@ def script(task, recipe, tmp_path, monkeypatch):
     dataset, splits = task
     monkeypatch.setattr(module.data, "load", lambda name: dataset)
     monkeypatch.setattr(module.data, "make_splits", lambda dataset, seed: splits)
-    for name in ("hard_labels", "distilled"):
+    for name in ("hard_labels", "distilled", "robust"):
         monkeypatch.setitem(training.RECIPES, name, recipe.replace(epochs=1))
+    attacked = recipe.replace(epochs=1, adversarial_epsilon=1.0, adversarial_steps=1)
+    monkeypatch.setitem(training.RECIPES, "adversarial", attacked)
     monkeypatch.setattr(pretrained, "folder", lambda: tmp_path / "trainings")
     (tmp_path / "trainings").mkdir()
     names = {"DETECTOR": "tiny_cnn", "FAST": "tiny_cnn", "SEEDS": (0, 1), "OF_FAST": 1}
@@ -31,11 +33,14 @@ def script(task, recipe, tmp_path, monkeypatch):
 
 
 def test_what_is_missing_is_trained_and_kept_once(script, tmp_path, monkeypatch, capsys):
-    script.main(("detector", "fast"), seeds=(0,))
+    kinds = ("detector", "fast", "robust", "defended")
+    script.main(kinds, seeds=(0,))
     made = sorted(path.name for path in (tmp_path / "trainings").iterdir())
-    names = ("detector-seed0", "fast-seed0", "hard_labels-seed0", "hard_labels-seed1")
-    assert made == [f"{name}.npz" for name in names]
+    assert made == sorted(
+        ["hard_labels-seed0.npz", "hard_labels-seed1.npz", *(f"{name}-seed0.npz" for name in kinds)]
+    )
     monkeypatch.setattr(loop, "fit", None)  # the next call trains nothing
     capsys.readouterr()
-    script.main(("detector", "fast"), seeds=(0,))
-    assert capsys.readouterr().out.count("not trained here") == 4
+    script.main(kinds, seeds=(0,))
+    said = capsys.readouterr().out
+    assert said.count("not trained here") == len(said.splitlines()) == 7  # the start is named twice
