@@ -47,7 +47,7 @@ def main(kinds=KINDS, seeds=SEEDS):
         if "defended" in kinds:  # on attacked images
             kept("defended", start, *task, "adversarial", 0)
     if "backbone" in kinds:  # with ImageNet weights, every layer trained further on all images
-        weights = transfer.find_weights(BACKBONE, CUT).path
+        weights = transfer.find_weights(BACKBONE, CUT)
         network = transfer_study.unfrozen_backbone(BACKBONE, weights, CUT, stem_stride=1)
         kept(f"{BACKBONE}_finetuned", network, *task, "fine_tune_full", 0)
 

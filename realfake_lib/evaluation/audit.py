@@ -29,11 +29,6 @@ def mistakes(y_true, p_real, seed=0):
         Index ``evaluation``: "both mistakes", "argmax alone", "order alone", "neither". Columns:
         accuracy, and confusion (a (2, 2) array, rows true and columns predicted FAKE, REAL). Both
         mistakes give accuracy 0.5 on any balanced data set: every image is predicted FAKE.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a label is neither FAKE nor REAL.
     """
     y_true, p_real = labels_of(y_true), np.asarray(p_real)
     if p_real.shape != y_true.shape:

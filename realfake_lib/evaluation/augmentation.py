@@ -6,26 +6,12 @@ from sklearn.metrics import roc_auc_score
 
 from realfake_lib import training
 from realfake_lib.evaluation.metrics import wilson
-from realfake_lib.evaluation.spectrum import HIGH, high_frequency_power
+from realfake_lib.evaluation.spectrum import high_frequency_power
 from realfake_lib.settings import FAKE, REAL
 
 
 def augmented(images, policy, seed=0, batch_size=500):
-    """Images as the augmentation ``policy`` hands them to a network.
-
-    Parameters
-    ----------
-    images : (n, h, w, 3) array
-        Pixels, 0 to 255.
-    policy : str
-        Name of an augmentation, see :func:`realfake_lib.training.augment.policy`.
-    seed : int
-    batch_size : int
-
-    Returns
-    -------
-    (n, h, w, 3) float32 array
-    """
+    """Images (n, h, w, 3) as the augmentation named ``policy`` hands them to a network, float32."""
     augment = training.augment.policy(policy)
     images = np.asarray(images, "float32")
     if augment is None:
@@ -35,7 +21,7 @@ def augmented(images, policy, seed=0, batch_size=500):
     return np.concatenate(parts).astype("float32")
 
 
-def detail_left(images, labels, policies, seed=0, above=HIGH):
+def detail_left(images, labels, policies, seed=0):
     """What augmentations leave of the fine detail, and of its power to tell the classes apart.
 
     Parameters
@@ -47,8 +33,6 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
     policies : sequence of str
         Names of augmentations; ``"none"`` leaves the images as they are.
     seed : int
-    above : float
-        Lowest frequency that counts as fine detail, in cycles per pixel.
 
     Returns
     -------
@@ -57,21 +41,15 @@ def detail_left(images, labels, policies, seed=0, above=HIGH):
         (grey levels squared), the share ``power_kept`` of the untouched images' power, and the
         ``auroc`` of that power alone as a detector (FAKE positive).
     """
-    labels = np.asarray(labels)
-    untouched = high_frequency_power(images, above).mean()
+    untouched = high_frequency_power(images).mean()
     rows = []
     for policy in policies:
-        power = high_frequency_power(augmented(images, policy, seed), above)
-        rows.append(
-            {
-                "augmentation": policy,
-                "power_fake": power[labels == FAKE].mean(),
-                "power_real": power[labels == REAL].mean(),
-                "power_kept": power.mean() / untouched,
-                "auroc": roc_auc_score(labels == FAKE, power),
-            }
-        )
-    return pd.DataFrame(rows)
+        power = high_frequency_power(augmented(images, policy, seed))
+        fake, real = (power[labels == label].mean() for label in (FAKE, REAL))
+        area = roc_auc_score(labels == FAKE, power)
+        rows.append((policy, fake, real, power.mean() / untouched, area))
+    columns = ["augmentation", "power_fake", "power_real", "power_kept", "auroc"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def accuracy_under(networks, images, labels, policies, seed=0):
@@ -80,12 +58,8 @@ def accuracy_under(networks, images, labels, policies, seed=0):
     Parameters
     ----------
     networks : dict of str to keras.Model
-    images : (n, h, w, 3) array
-        Pixels, 0 to 255.
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    policies : sequence of str
-    seed : int
+    images, labels, policies, seed
+        As for :func:`detail_left`.
 
     Returns
     -------
@@ -93,23 +67,13 @@ def accuracy_under(networks, images, labels, policies, seed=0):
         ``model``, ``augmentation``, ``accuracy``, ``ci_low``, ``ci_high`` (95 %, Wilson),
         ``predicted_fake`` (share of all images) and ``n``.
     """
-    labels = np.asarray(labels)
-    rows = []
+    rows, n = [], len(labels)
     for policy in policies:
         seen = augmented(images, policy, seed)
         for name, network in networks.items():
             real = training.predict_logits(network, seen) > 0
             correct = int(np.sum(real == (labels == REAL)))
-            low, high = wilson(correct, len(labels))
-            rows.append(
-                {
-                    "model": name,
-                    "augmentation": policy,
-                    "accuracy": correct / len(labels),
-                    "ci_low": low,
-                    "ci_high": high,
-                    "predicted_fake": float(np.mean(~real)),
-                    "n": len(labels),
-                }
-            )
-    return pd.DataFrame(rows)
+            ci = wilson(correct, n)
+            rows.append((name, policy, correct / n, *ci, float(np.mean(~real)), n))
+    columns = ["model", "augmentation", "accuracy", "ci_low", "ci_high", "predicted_fake", "n"]
+    return pd.DataFrame(rows, columns=columns)

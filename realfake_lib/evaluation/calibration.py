@@ -5,12 +5,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from realfake_lib import probability
-from realfake_lib.evaluation.inputs import (
-    finite,
-    labels_and_scores,
-    labels_of,
-    need_both_classes,
-)
+from realfake_lib.evaluation.inputs import finite, labels_and_scores, labels_of, need_both_classes
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.evaluation.resampling import BINS, bin_index
 from realfake_lib.settings import FAKE, REAL
@@ -57,19 +52,7 @@ def fit_temperature(logits, y_true):
 
 
 def apply_temperature(logits, temperature=1.0):
-    """Calibrated probability of FAKE.
-
-    Parameters
-    ----------
-    logits : (n,) float array
-        Logits for REAL.
-    temperature : float > 0
-        See :func:`fit_temperature`; 1 changes nothing.
-
-    Returns
-    -------
-    (n,) float64 array in [0, 1]
-        ``p_fake = sigmoid(-logit / temperature)``.
+    """Calibrated probability of FAKE, (n,) float64: sigmoid(-logit / temperature).
 
     Raises
     ------
@@ -82,7 +65,7 @@ def apply_temperature(logits, temperature=1.0):
 
 
 def reliability(y_true, p_fake, bins=BINS):
-    """Predicted against observed share of FAKE, bin by bin.
+    """Predicted against observed share of FAKE, in bins of equal width over [0, 1].
 
     Parameters
     ----------
@@ -90,18 +73,12 @@ def reliability(y_true, p_fake, bins=BINS):
         FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
     bins : int
-        Bins of equal width over [0, 1].
 
     Returns
     -------
     DataFrame
         A row for each bin that holds images: bin_low, bin_high, n, mean_p_fake, fake_share and
         its 95 % Wilson interval ci_low, ci_high.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a value is NaN or out of range.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
     index = bin_index(p_fake, bins)
@@ -109,16 +86,7 @@ def reliability(y_true, p_fake, bins=BINS):
     for b in np.unique(index):
         inside = index == b
         n, fakes = int(inside.sum()), int((y_true[inside] == FAKE).sum())
-        low, high = wilson(fakes, n)
-        rows.append(
-            {
-                "bin_low": b / bins,
-                "bin_high": (b + 1) / bins,
-                "n": n,
-                "mean_p_fake": p_fake[inside].mean(),
-                "fake_share": fakes / n,
-                "ci_low": low,
-                "ci_high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+        row = b / bins, (b + 1) / bins, n, p_fake[inside].mean(), fakes / n, *wilson(fakes, n)
+        rows.append(row)
+    columns = ["bin_low", "bin_high", "n", "mean_p_fake", "fake_share", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns)

@@ -28,19 +28,9 @@ def all_pairs(settings):
 
 
 def pareto(costs, values):
-    """Which of several things nothing else beats on both counts.
+    """Which of several things nothing else beats on both counts, (n,) bool.
 
-    Parameters
-    ----------
-    costs : (n,) array
-        Less is better.
-    values : (n,) array
-        More is better.
-
-    Returns
-    -------
-    (n,) bool array
-        False where another has at least the value for at most the cost, and more for it or less.
+    False where another has at least the value for at most the cost, and more for it or less.
     """
     costs, values = np.asarray(costs, float), np.asarray(values, float)
     order = np.lexsort((-values, costs))
@@ -94,8 +84,8 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
         difference = np.subtract(correct[setting], correct[other], dtype=np.float32)
         by_seed = difference.mean(axis=1, dtype=np.float64)
         p_values = [exact_mcnemar(np.sum(row > 0), np.sum(row < 0)) for row in difference]
-        redrawn = _over_seeds(seed_draws, image_draws @ difference.T)
-        rows.append(_row(setting, other, by_seed, redrawn, p_values))
+        redrawn = image_draws @ difference.T
+        rows.append(_row(setting, other, by_seed, seed_draws, redrawn, p_values))
     return _corrected(rows)
 
 
@@ -105,22 +95,8 @@ def compare_auroc(fakes, reals, pairs, n_bootstrap=2000, seed=0):
     As :func:`compare`, but with DeLong's test in McNemar's place. The interval redraws seeds, FAKE
     and REAL images; of the images' part it takes what is linear in them, as DeLong's variance does.
 
-    Parameters
-    ----------
-    fakes, reals : dict of str to (k, m) and to (k, n) float array
-        ``p_fake``, or anything that rises with it, of FAKE and of REAL images, for each of k seeds.
-    pairs, n_bootstrap, seed
-        As for :func:`compare`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As :func:`compare`'s.
-
-    Raises
-    ------
-    ValueError
-        If the arrays' shapes differ, or a class has fewer than two images.
+    ``fakes`` and ``reals``, dict of str to (k, m) and (k, n) float array, hold ``p_fake``, or
+    anything that rises with it, of FAKE and of REAL images, for each of k seeds.
 
     References
     ----------
@@ -142,24 +118,16 @@ def compare_auroc(fakes, reals, pairs, n_bootstrap=2000, seed=0):
         variance = of_fake.var(axis=1, ddof=1) / m + of_real.var(axis=1, ddof=1) / n
         # Equal scores give 0 / 0: no difference, and no doubt about it.
         z = np.divide(by_seed, np.sqrt(variance), out=np.zeros(k), where=variance > 0)
-        of_images = fake_draws @ of_fake.T + real_draws @ of_real.T - by_seed
-        redrawn = _over_seeds(seed_draws, of_images)
-        rows.append(_row(setting, other, by_seed, redrawn, 2 * stats.norm.sf(np.abs(z))))
+        redrawn = fake_draws @ of_fake.T + real_draws @ of_real.T - by_seed
+        p_values = 2 * stats.norm.sf(np.abs(z))
+        rows.append(_row(setting, other, by_seed, seed_draws, redrawn, p_values))
     return _corrected(rows)
 
 
 def not_different(pairs, setting):
-    """Settings that do not differ significantly from one of them.
+    """Settings, list of str, that do not differ significantly from ``setting``.
 
-    Parameters
-    ----------
-    pairs : DataFrame
-        From :func:`compare` over :func:`all_pairs`.
-    setting : str
-
-    Returns
-    -------
-    list of str
+    ``pairs`` is the result of :func:`compare` over :func:`all_pairs`.
     """
     alike = pairs[~pairs["significant"]]
     both = [*zip(alike["setting"], alike["against"], strict=True)]
@@ -177,8 +145,7 @@ def directions(table):
     Returns
     -------
     better, worse, neither : str
-        Names of the settings that are significantly better, significantly worse, or neither,
-        joined; ``"none"`` without any.
+        Names of the settings, joined; ``"none"`` without any.
     """
     significant = table["significant"].astype(bool)
     better, worse = significant & (table["difference"] > 0), significant & (table["difference"] < 0)
@@ -200,10 +167,8 @@ def metrics(table, measure, ends=("lowest", "highest")):
 
     Yields
     ------
-    name : str
-        For example ``"network.compact_cnn.accuracy"``.
-    value : float
-    bounds : (float, float)
+    (name, value, bounds)
+        The name is for example ``"network.compact_cnn.accuracy"``.
     """
     columns = ["key", measure, *(f"{measure}_{end}" for end in ends)]
     for key, value, *bounds in table[columns].itertuples(index=False):
@@ -222,13 +187,9 @@ def _draws(rng, n, n_bootstrap):
     return rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap).astype(np.float32) / n
 
 
-def _over_seeds(seed_draws, values):
-    """Mean of ``values``, (n_bootstrap, k), over the seeds that each resample drew."""
-    return np.einsum("bk,bk->b", seed_draws, values)
-
-
-def _row(setting, other, by_seed, redrawn, p_values):
-    low, high = np.quantile(redrawn, [0.025, 0.975])
+def _row(setting, other, by_seed, seed_draws, redrawn, p_values):
+    """One difference; ``redrawn`` is that of each resample of images, (n_bootstrap, k)."""
+    low, high = np.quantile(np.einsum("bk,bk->b", seed_draws, redrawn), [0.025, 0.975])
     one_direction = np.all(by_seed > 0) or np.all(by_seed < 0)
     return {
         "setting": setting,

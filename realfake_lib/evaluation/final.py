@@ -100,13 +100,7 @@ class FinalScores:
         return float(np.mean(self.p_fake[self.y_test == REAL] >= self.point.threshold))
 
     def scores_by_origin(self):
-        """Calibrated ``p_fake`` of REAL and FAKE test images and of each unseen generator's fakes.
-
-        Returns
-        -------
-        dict of str to (n,) float64 array
-            By the generator's title, or the class.
-        """
+        """Calibrated ``p_fake`` by class of the test images, and by title of unseen generator."""
         own = {"REAL": self.p_fake[self.y_test == REAL], "FAKE": self.p_fake[self.y_test == FAKE]}
         unseen = self.unseen_logits.items()
         return own | {in_words(name): self.point.p_fake(logits) for name, logits in unseen}
@@ -136,44 +130,28 @@ class FinalScores:
 
 @dataclass(frozen=True)
 class Logits:
-    """Logits of one detector, or the mean of several, for all that a final score needs.
+    """Logits for REAL of one detector, or the mean of several, before any temperature.
 
-    Attributes
-    ----------
-    val, test : (n,) float32 arrays
-        Logits for REAL, before any temperature.
-    unseen : dict of str to (m,) float32 array
-        By generator.
+    ``val`` and ``test`` are (n,) float32 arrays, ``unseen`` one (m,) array a generator.
     """
 
     val: np.ndarray
     test: np.ndarray
     unseen: dict
 
-    def __add__(self, other):
-        """Sum, part by part; for averages of logits."""
-        unseen = {name: found + other.unseen[name] for name, found in self.unseen.items()}
-        return Logits(self.val + other.val, self.test + other.test, unseen)
-
-    def __truediv__(self, number):
-        """Quotient, part by part."""
-        unseen = {name: found / number for name, found in self.unseen.items()}
-        return Logits(self.val / number, self.test / number, unseen)
-
 
 def average(several):
-    """Mean of the logits of several detectors: the ensemble that they make.
+    """Mean of the :class:`Logits` of several detectors: the ensemble that they make."""
 
-    Parameters
-    ----------
-    several : sequence of Logits
+    def mean(parts):
+        first, *others = parts
+        return sum(others, start=first) / len(parts)
 
-    Returns
-    -------
-    Logits
-    """
-    first, *others = several
-    return sum(others, start=first) / len(several)
+    return Logits(
+        val=mean([one.val for one in several]),
+        test=mean([one.test for one in several]),
+        unseen={name: mean([one.unseen[name] for one in several]) for name in several[0].unseen},
+    )
 
 
 def predict(model, dataset, splits, unseen=None, flip=False, cache=None):
@@ -199,38 +177,19 @@ def predict(model, dataset, splits, unseen=None, flip=False, cache=None):
     Logits
     """
     images, step = (dataset.flipped(), -1) if flip else (dataset, 1)
-
-    def of_rows(rows):
-        if cache is None:
-            return training.predict_logits(model, images.images, rows)
-        return training.features.logits(model, images, rows, cache)
-
-    def of_tiles(tiles):
-        return training.predict_logits(
-            model, data.resize(tiles, model.input_shape[1])[:, :, ::step]
-        )
-
+    of_unseen = {}
+    for generator, tiles in (unseen or {}).items():
+        resized = data.resize(tiles, model.input_shape[1])[:, :, ::step]
+        of_unseen[generator] = training.predict_logits(model, resized)
     return Logits(
-        val=of_rows(splits.val),
-        test=of_rows(splits.test),
-        unseen={generator: of_tiles(tiles) for generator, tiles in (unseen or {}).items()},
+        val=training.features.logits(model, images, splits.val, cache),
+        test=training.features.logits(model, images, splits.test, cache),
+        unseen=of_unseen,
     )
 
 
 def predict_each(fits, *arguments, **options):
-    """:func:`predict` for several trainings; one that has two names is predicted once.
-
-    Parameters
-    ----------
-    fits : dict of str to FitResult
-    *arguments, **options
-        As for :func:`predict`.
-
-    Returns
-    -------
-    dict of str to Logits
-        By the same names.
-    """
+    """:func:`predict` for a dict of FitResult, by name; one of two names is predicted once."""
     models = {id(fit): fit.model for fit in fits.values()}
     logits = {key: predict(model, *arguments, **options) for key, model in models.items()}
     return {name: logits[id(fit)] for name, fit in fits.items()}
@@ -254,20 +213,7 @@ def score(model, dataset, splits, unseen=None, seed=0):
 
 
 def score_logits(logits, dataset, splits, seed=0):
-    """:func:`score` for logits that are there already, e.g. those of an ensemble.
-
-    Parameters
-    ----------
-    logits : Logits
-    dataset : ImageDataset
-    splits : Splits
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    FinalScores
-    """
+    """:func:`score` for :class:`Logits` that are there already, e.g. those of an ensemble."""
     labels = np.asarray(dataset.labels)
     y_val, y_test = labels[splits.val], labels[splits.test]
     point = choose_operating_point(y_val, logits.val)
@@ -298,46 +244,36 @@ def over_seeds(results):
 
     Yields
     ------
-    prefix : str
-    items : list of (str, float, (float, float))
-        Measure, mean, and (lowest, highest) over the seeds; ready for ``run.metrics``.
-    n : int
-        Images that each seed was scored on.
+    (prefix, items, n)
+        As :meth:`FinalScores.parts`, with (lowest, highest) over the seeds in place of intervals.
     """
     for parts in zip(*(result.parts() for result in results), strict=True):
         prefix, _, n = parts[0]
-        seeds = pd.DataFrame([_values(items) for _, items, _ in parts])
+        listed = [items.items() if isinstance(items, dict) else items for _, items, _ in parts]
+        seeds = pd.DataFrame([{name: float(v) for name, v, *_ in items} for items in listed])
         spread = zip(seeds.mean(), seeds.min(), seeds.max(), strict=True)
         rows = zip(seeds.columns, spread, strict=True)
         yield prefix, [(name, mean, (low, high)) for name, (mean, low, high) in rows], n
 
 
-def _values(items):
-    """Measure to value, from what :meth:`FinalScores.parts` yields."""
-    pairs = items.items() if isinstance(items, dict) else items
-    return {name: float(value) for name, value, *_ in pairs}
-
-
 def _score_unseen(logits, p_of_reals, point):
-    p_fake = {generator: point.p_fake(found) for generator, found in logits.items()}
-    if p_fake:
-        p_fake["all"] = np.concatenate(list(p_fake.values()))
-    return {
-        name: _unseen_scores(found, p_of_reals, point.threshold) for name, found in p_fake.items()
-    }
-
-
-def _unseen_scores(p_of_fakes, p_of_reals, threshold):
-    y_true = np.repeat([FAKE, REAL], [len(p_of_fakes), len(p_of_reals)])
-    p_fake = np.concatenate([p_of_fakes, p_of_reals])
-    caught, n = int(np.sum(p_of_fakes >= threshold)), len(p_of_fakes)
-    return UnseenScores(
-        auroc=float(roc_auc_score(y_true == FAKE, p_fake)),
-        fake_recall=caught / n,
-        auroc_ci=metrics.auroc_interval(y_true, p_fake),
-        fake_recall_ci=metrics.wilson(caught, n),
-        n=n,
-    )
+    """:class:`UnseenScores` by generator, and of all of them together."""
+    p_fakes = {generator: point.p_fake(found) for generator, found in logits.items()}
+    if p_fakes:
+        p_fakes["all"] = np.concatenate(list(p_fakes.values()))
+    scores = {}
+    for name, p_of_fakes in p_fakes.items():
+        caught, n = int(np.sum(p_of_fakes >= point.threshold)), len(p_of_fakes)
+        y_true = np.repeat([FAKE, REAL], [n, len(p_of_reals)])
+        p_fake = np.concatenate([p_of_fakes, p_of_reals])
+        scores[name] = UnseenScores(
+            auroc=float(roc_auc_score(y_true == FAKE, p_fake)),
+            fake_recall=caught / n,
+            auroc_ci=metrics.auroc_interval(y_true, p_fake),
+            fake_recall_ci=metrics.wilson(caught, n),
+            n=n,
+        )
+    return scores
 
 
 UNSEEN = {
@@ -411,14 +347,10 @@ def headline_table(results):
             "recall": test.recall,
             "f1": test.f1,
             "tpr_at_fpr_05": test.tpr_at_fpr_05,
-            **dict(zip(_CELLS, test.confusion.ravel(), strict=True)),
         }
-        rows.append(row)
+        cells = ("true_positives", "false_negatives", "false_positives", "true_negatives")
+        rows.append(row | dict(zip(cells, test.confusion.ravel(), strict=True)))
     return pd.DataFrame(rows).set_index("model")
-
-
-_CELLS = ("true_positives", "false_negatives", "false_positives", "true_negatives")
-"""Of a confusion matrix, row by row, FAKE positive."""
 
 
 def metadata(result, per_object=None):
@@ -434,10 +366,9 @@ def metadata(result, per_object=None):
     Returns
     -------
     dict
-        JSON-able: ``temperature``, ``threshold``, ``uncertain_band``; ``test`` and ``test_dedup``
-        (measures by name, ``n``, and ``intervals``); ``false_positive_rate`` of REAL test images at
-        the threshold; ``per_object_class``, by name, where given; ``unseen``, by generator, with
-        ``auroc``, ``fake_recall`` and ``n``.
+        JSON-able: operating point; ``test`` and ``test_dedup`` (measures by name, ``n``, and
+        ``intervals``); ``false_positive_rate`` of REAL test images at the threshold;
+        ``per_object_class``, by name, where given; ``unseen``, by generator.
     """
 
     def plain(scores):
@@ -447,26 +378,19 @@ def metadata(result, per_object=None):
             "intervals": {name: [float(low), float(high)] for name, _, (low, high) in items},
         }
 
-    by_object = {} if per_object is None else {"per_object_class": _by_object(per_object)}
-    return (
-        result.point.meta()
-        | by_object
-        | {
-            "test": plain(result.test),
-            "test_dedup": plain(result.test_dedup),
-            "false_positive_rate": result.false_positive_rate,
-            "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
+    described = result.point.meta()
+    if per_object is not None:
+        described["per_object_class"] = {
+            row.group: {
+                "accuracy": float(row.accuracy),
+                "n": int(row.n),
+                "intervals": {"accuracy": [float(row.ci_low), float(row.ci_high)]},
+            }
+            for row in per_object.itertuples()
         }
-    )
-
-
-def _by_object(per_object):
-    """Accuracy of each kind of object with its interval, JSON-able."""
-    return {
-        row.group: {
-            "accuracy": float(row.accuracy),
-            "n": int(row.n),
-            "intervals": {"accuracy": [float(row.ci_low), float(row.ci_high)]},
-        }
-        for row in per_object.itertuples()
+    return described | {
+        "test": plain(result.test),
+        "test_dedup": plain(result.test_dedup),
+        "false_positive_rate": result.false_positive_rate,
+        "unseen": {name: plain(result.unseen[name]) for name in result.unseen_logits},
     }

@@ -2,20 +2,14 @@
 
 import numpy as np
 
-from realfake_lib.settings import FAKE, REAL
+from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
 HIGHEST_THRESHOLD = float(np.nextafter(1.0, 2.0))
 """Nothing is FAKE from here on; the lowest threshold that also spares an image with p_fake = 1."""
 
 
 def labels_of(y_true):
-    """Return ``y_true`` as an (n,) int8 array of FAKE = 0 and REAL = 1.
-
-    Raises
-    ------
-    ValueError
-        If it is empty, not one-dimensional, or holds anything else.
-    """
+    """``y_true`` as an (n,) int8 array of FAKE = 0 and REAL = 1, else ValueError."""
     given = np.asarray(y_true)
     if given.ndim != 1:
         raise ValueError(f"labels must be one-dimensional, not of shape {given.shape}")
@@ -27,13 +21,7 @@ def labels_of(y_true):
 
 
 def finite(values, name, n=None):
-    """Return ``values`` as an (n,) float64 array.
-
-    Raises
-    ------
-    ValueError
-        If it is not one-dimensional, has another length than ``n``, or holds NaN or infinity.
-    """
+    """``values`` as a finite (n,) float64 array, else ValueError."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
         # A column (n, 1) compared with labels (n,) would broadcast to n × n without a word.
@@ -45,14 +33,8 @@ def finite(values, name, n=None):
     return values
 
 
-def labels_and_scores(y_true, p_fake, name="p_fake"):
-    """Return labels (n,) int8 and probabilities (n,) float64 that belong together.
-
-    Raises
-    ------
-    ValueError
-        As :func:`labels_of` and :func:`finite`, or if a probability is outside [0, 1].
-    """
+def labels_and_scores(y_true, p_fake, name="p_fake", both_classes=False):
+    """Labels (n,) int8 and probabilities (n,) float64 that belong together, else ValueError."""
     y_true = labels_of(y_true)
     p_fake = finite(p_fake, name, len(y_true))
     if p_fake.min() < 0 or p_fake.max() > 1:
@@ -60,26 +42,20 @@ def labels_and_scores(y_true, p_fake, name="p_fake"):
             f"{name} must lie in [0, 1], found {p_fake.min():g} to {p_fake.max():g}; "
             "are these logits?"
         )
+    if both_classes:
+        need_both_classes(y_true)
     return y_true, p_fake
 
 
 def need_both_classes(y_true):
     """Raise ValueError unless both classes occur in ``y_true``."""
-    for label, name in ((FAKE, "FAKE"), (REAL, "REAL")):
+    for label in (FAKE, REAL):
         if not (y_true == label).any():
-            raise ValueError(f"both classes are needed, but there is no {name} image")
-
-
-def share(value, name):
-    """Return ``value`` as a float strictly between 0 and 1, or raise ValueError."""
-    value = float(value)
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value:g}")
-    return value
+            raise ValueError(f"both classes are needed, but there is no {CLASS_NAMES[label]} image")
 
 
 def threshold_of(value):
-    """Return a threshold on ``p_fake`` as float, or raise ValueError where it cannot be one."""
+    """A threshold on ``p_fake`` as float, or ValueError where it cannot be one."""
     value = float(value)
     if not 0 <= value <= HIGHEST_THRESHOLD:
         raise ValueError(f"the threshold on p_fake must lie in [0, 1], not {value:g}")

@@ -8,15 +8,9 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.proportion import proportion_confint
 
-from realfake_lib.evaluation.inputs import (
-    labels_and_scores,
-    labels_of,
-    need_both_classes,
-    share,
-    threshold_of,
-)
+from realfake_lib.evaluation.inputs import labels_and_scores, labels_of, threshold_of
 from realfake_lib.evaluation.resampling import BINS, Ranking, bin_index, bootstrap
-from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
+from realfake_lib.settings import FAKE, REAL
 
 LEVEL = 0.95
 """Confidence level of every interval in this project."""
@@ -28,12 +22,10 @@ class Scores:
 
     Attributes
     ----------
-    accuracy : float
-        Share of right verdicts.
-    precision, recall, f1 : float
-        For FAKE. Precision and F1 are 0 where nothing is predicted FAKE.
+    accuracy, precision, recall, f1 : float
+        At ``threshold``. Precision and F1 are 0 where nothing is predicted FAKE.
     auroc, average_precision : float
-        Of ``p_fake`` as a ranking, FAKE positive.
+        Of ``p_fake`` as a ranking.
     tpr_at_fpr_01, tpr_at_fpr_05 : float
         Recall of FAKE at a false-positive rate of at most 1 % or 5 %.
     ece : float
@@ -67,28 +59,6 @@ class Scores:
         for name, interval in self.intervals.items():
             yield name, getattr(self, name), interval
 
-    def frame(self):
-        """DataFrame indexed by ``measure`` with columns value, ci_low, ci_high."""
-        rows = [(name, value, low, high) for name, value, (low, high) in self.items()]
-        return pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high"]).set_index(
-            "measure"
-        )
-
-    def per_class(self):
-        """DataFrame indexed by class: precision, recall, f1 and n with either class as positive."""
-        hits = np.diag(self.confusion)
-        predicted, true = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
-        return pd.DataFrame(
-            {
-                # A class that is never predicted has a precision of 0, as in evaluate().
-                "precision": hits / np.maximum(predicted, 1),
-                "recall": hits / true,
-                "f1": 2 * hits / (predicted + true),
-                "n": true,
-            },
-            index=pd.Index(CLASS_NAMES, name="class"),
-        )
-
 
 def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     """Score a detector's probabilities against the truth.
@@ -119,8 +89,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     ValueError
         If lengths differ, a class is missing, or a value is NaN or out of range.
     """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed)
     confusion = confusion_matrix(y_true, predict_labels(p_fake, threshold))
     caught, missed, alarms, _ = confusion.ravel()
@@ -161,20 +130,13 @@ def predicted_fake(p_fake, threshold=0.5):
     Parameters
     ----------
     p_fake : (n,) float array in [0, 1]
-        Predicted probability of FAKE.
     threshold : float in [0, 1]
-        FAKE is predicted where ``p_fake >= threshold``.
 
     Returns
     -------
     value : float in [0, 1]
     (low, high) : floats in [0, 1]
         95 % Wilson interval.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, or a value is NaN or out of range.
     """
     p_fake = np.asarray(p_fake)
     _, p_fake = labels_and_scores(np.zeros(len(p_fake), np.int8), p_fake)
@@ -200,31 +162,14 @@ def confusion_matrix(y_true, y_pred):
     -------
     (2, 2) int64 array
         Rows: true FAKE, REAL; columns: predicted FAKE, REAL.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a label is neither FAKE nor REAL.
     """
-    y_true, y_pred = labels_of(y_true), labels_of(y_pred)
-    if len(y_true) != len(y_pred):
-        raise ValueError(f"{len(y_true)} labels but {len(y_pred)} predictions")
-    return sklearn_metrics.confusion_matrix(y_true, y_pred, labels=[FAKE, REAL]).astype(np.int64)
+    return sklearn_metrics.confusion_matrix(
+        labels_of(y_true), labels_of(y_pred), labels=[FAKE, REAL]
+    )
 
 
 def wilson(k, n):
-    """95 % Wilson interval of a proportion.
-
-    Parameters
-    ----------
-    k : int
-        Successes, 0 to ``n``.
-    n : int
-        Trials, at least 1.
-
-    Returns
-    -------
-    (low, high) : floats in [0, 1]
+    """95 % Wilson interval of a proportion, ``k`` of ``n``: (low, high) in [0, 1].
 
     Raises
     ------
@@ -238,58 +183,6 @@ def wilson(k, n):
     return (0.0 if k == 0 else float(low)), (1.0 if k == n else float(high))
 
 
-def roc_curve(y_true, p_fake):
-    """Points of the ROC curve, FAKE positive.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-
-    Returns
-    -------
-    DataFrame
-        Columns fpr, tpr, threshold, from (0, 0) to (1, 1), one row for each distinct score.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing, lengths differ, or a value is NaN or out of range.
-    """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
-    fpr, tpr, threshold = sklearn_metrics.roc_curve(y_true == FAKE, p_fake, drop_intermediate=False)
-    return pd.DataFrame({"fpr": fpr, "tpr": tpr, "threshold": threshold})
-
-
-def pr_curve(y_true, p_fake):
-    """Points of the precision-recall curve, FAKE positive.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-
-    Returns
-    -------
-    DataFrame
-        Columns recall, precision, threshold, by falling recall; the last row, (0, 1), belongs to
-        a threshold above every score.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing, lengths differ, or a value is NaN or out of range.
-    """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
-    precision, recall, threshold = sklearn_metrics.precision_recall_curve(y_true == FAKE, p_fake)
-    threshold = np.append(threshold, np.inf)
-    return pd.DataFrame({"recall": recall, "precision": precision, "threshold": threshold})
-
-
 def tpr_at_fpr(y_true, p_fake, fpr):
     """True-positive rate for FAKE at a given false-positive rate.
 
@@ -300,22 +193,16 @@ def tpr_at_fpr(y_true, p_fake, fpr):
     y_true : (n,) int array
         Class indices, FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
-        Predicted probability of FAKE.
     fpr : float in (0, 1)
         Share of REAL images that may be predicted FAKE.
 
     Returns
     -------
     float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If a class is missing, lengths differ, or ``fpr`` is outside (0, 1).
     """
-    fpr = share(fpr, "fpr")
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
+    if not 0 < fpr < 1:
+        raise ValueError(f"fpr must lie between 0 and 1, not {fpr:g}")
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     ranked = Ranking(y_true, p_fake)
     return ranked.tpr_at(fpr, *ranked.counts())
 
@@ -323,10 +210,13 @@ def tpr_at_fpr(y_true, p_fake, fpr):
 def expected_calibration_error(y_true, p_fake, bins=BINS):
     """Mean distance between the predicted and the observed share of FAKE, weighted by bin size.
 
+    Binned by ``p_fake`` rather than by the confidence in the verdict, since ``p_fake`` is what a
+    user is told. One class alone is allowed.
+
     Parameters
     ----------
     y_true : (n,) int array
-        FAKE = 0, REAL = 1; one class alone is allowed.
+        FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
     bins : int
         Bins of equal width over [0, 1].
@@ -336,15 +226,9 @@ def expected_calibration_error(y_true, p_fake, bins=BINS):
     float in [0, 1]
         Biased upwards for small n: noise within a bin counts as error.
 
-    Raises
-    ------
-    ValueError
-        If lengths differ or a value is NaN or out of range.
-
     References
     ----------
-    Naeini et al. (2015); Guo et al. (2017). Binned by ``p_fake`` rather than by the confidence in
-    the verdict, since ``p_fake`` is what a user is told.
+    Naeini et al. (2015); Guo et al. (2017).
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
     gap = np.bincount(bin_index(p_fake, bins), (y_true == FAKE) - p_fake, minlength=bins)
@@ -363,20 +247,13 @@ def per_group(y_true, p_fake, groups, names, threshold=0.5):
         Index into ``names``; −1 for unknown.
     names : sequence of str
     threshold : float in [0, 1]
-        FAKE from this ``p_fake`` on.
 
     Returns
     -------
     DataFrame
         A row for each group that occurs, in the order of ``names``, "unknown" last: group, n,
-        accuracy, ci_low, ci_high, and for FAKE and REAL images n_fake, fake_recall,
-        fake_ci_low, fake_ci_high, n_real, real_recall, real_ci_low, real_ci_high (Wilson, 95 %;
-        NaN where a class does not occur in the group).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a value is out of range, or a group has no name.
+        accuracy, ci_low, ci_high, and the same for its FAKE and REAL images: n_fake, fake_recall,
+        fake_ci_low, … (Wilson, 95 %; NaN where a class does not occur in the group).
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
     groups = np.asarray(groups)
@@ -391,10 +268,14 @@ def per_group(y_true, p_fake, groups, names, threshold=0.5):
         if not of_group.any():
             continue
         row = {"group": "unknown" if group == -1 else names[group]}
-        row |= _share_right(right[of_group], "n", "accuracy", "")
-        for label, name in enumerate(("fake", "real")):
-            chosen = right[of_group & (y_true == label)]
-            row |= _share_right(chosen, f"n_{name}", f"{name}_recall", f"{name}_")
+        parts = {("n", "accuracy", ""): of_group}
+        for label, name in ((FAKE, "fake"), (REAL, "real")):
+            parts[f"n_{name}", f"{name}_recall", f"{name}_"] = of_group & (y_true == label)
+        for (count, share, prefix), part in parts.items():
+            n = int(part.sum())
+            low, high = wilson(right[part].sum(), n) if n else (np.nan, np.nan)
+            row |= {count: n, share: right[part].mean() if n else np.nan}
+            row |= {f"{prefix}ci_low": low, f"{prefix}ci_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -402,29 +283,14 @@ def per_group(y_true, p_fake, groups, names, threshold=0.5):
 def auroc_interval(y_true, p_fake):
     """95 % interval of the AUROC by DeLong's variance, on the logit scale.
 
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-
-    Returns
-    -------
-    (low, high) : floats in [0, 1]
-        Where the variance vanishes (complete separation) Wilson's interval for as many pairs as
-        the smaller class has images, since an interval of width zero would be false.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing, lengths differ, or a value is NaN or out of range.
+    Where the variance vanishes (complete separation) it is Wilson's for as many pairs as the
+    smaller class has images, since an interval of width zero would be false.
 
     References
     ----------
     DeLong et al. (1988); Sun and Xu (2014) for the computation; Pepe (2003) for the logit scale.
     """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     values, covariance = delong_covariance(y_true, p_fake[None])
     value, variance = float(values[0]), float(covariance[0, 0])
     if variance < 1e-12 or not 0 < value < 1:
@@ -436,19 +302,9 @@ def auroc_interval(y_true, p_fake):
 
 
 def delong_covariance(y_true, scores):
-    """AUROC of each detector and DeLong's covariance between them.
+    """AUROC of m detectors and DeLong's covariance between them: (m,) and (m, m) float arrays.
 
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1, both present.
-    scores : (m, n) float array
-        ``p_fake`` of m detectors on the same images.
-
-    Returns
-    -------
-    values : (m,) float array
-    covariance : (m, m) float array
+    ``scores`` is (m, n): ``p_fake`` of the detectors on the same images, of both classes.
     """
     of_fake, of_real = placements(scores[:, y_true == FAKE], scores[:, y_true == REAL])
     covariance = np.zeros((len(scores), len(scores)))
@@ -463,10 +319,8 @@ def placements(fake, real):
 
     Parameters
     ----------
-    fake : (m, n_fake) float array
-        ``p_fake`` of m detectors on FAKE images, or anything that rises with it.
-    real : (m, n_real) float array
-        The same on REAL images.
+    fake, real : (m, n_fake) and (m, n_real) float array
+        ``p_fake`` of m detectors, or anything that rises with it, by class of the images.
 
     Returns
     -------
@@ -474,10 +328,6 @@ def placements(fake, real):
         Share of the REAL images that score lower; a tie counts one half.
     of_real : (m, n_real) float array
         Share of the FAKE images that score higher.
-
-    References
-    ----------
-    DeLong et al. (1988); Sun and Xu (2014) for the computation by ranks.
     """
     n_fake, n_real = fake.shape[1], real.shape[1]
     together = stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
@@ -505,14 +355,3 @@ def _calibration_interval(y_true, p_fake, value, resamples):
     noise = np.sqrt(2 / np.pi) * spread.sum() + z * np.sqrt((1 - 2 / np.pi) * (spread**2).sum())
     mirrored = 2 * value - np.quantile(resamples, (1 - LEVEL) / 2)
     return float(max(0.0, value - noise)), float(max(value, mirrored))
-
-
-def _share_right(right, n, share_name, prefix):
-    low, high = wilson(right.sum(), len(right)) if len(right) else (np.nan, np.nan)
-    share_right = right.mean() if len(right) else np.nan
-    return {
-        n: len(right),
-        share_name: share_right,
-        f"{prefix}ci_low": low,
-        f"{prefix}ci_high": high,
-    }

@@ -3,21 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from realfake_lib.evaluation.inputs import labels_and_scores, need_both_classes, threshold_of
+from realfake_lib.evaluation.inputs import labels_and_scores, threshold_of
 from realfake_lib.settings import FAKE, REAL
 
 BINS = 15
 """Bins of equal width for calibration, as in Guo et al. (2017)."""
-
-
-def measure(y_true, p_fake, threshold=0.5):
-    """Every number of :class:`~realfake_lib.evaluation.metrics.Scores`, by name.
-
-    Parameters and errors are those of :func:`bootstrap`.
-    """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
-    return Ranking(y_true, p_fake, threshold).measure()
 
 
 def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
@@ -25,17 +15,6 @@ def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
 
     Which images a resample draws depends on ``y_true`` and ``seed`` alone, so two detectors on the
     same images are resampled alike and the rows of their results are paired.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-    threshold : float in [0, 1]
-        FAKE from this ``p_fake`` on.
-    n_bootstrap : int
-        Resamples, at least 100.
-    seed : int
 
     Returns
     -------
@@ -46,11 +25,9 @@ def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     Raises
     ------
     ValueError
-        If lengths differ, a class is missing, a value is NaN or out of range, or there are fewer
-        than 100 resamples.
+        If there are fewer than 100 resamples.
     """
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     if n_bootstrap < 100:
         raise ValueError(f"a 95 % interval needs at least 100 resamples, not {n_bootstrap}")
     ranked = Ranking(y_true, p_fake, threshold)
@@ -67,10 +44,7 @@ def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
 class Ranking:
     """Images by falling ``p_fake``, sorted once so that many weightings of them are cheap.
 
-    Attributes
-    ----------
-    place : (n,) int array
-        Where each image stands in the ranking, by its position in the input.
+    ``place`` (n,) tells where each image of the input stands in the ranking.
     """
 
     def __init__(self, y_true, p_fake, threshold=0.5):

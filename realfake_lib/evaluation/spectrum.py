@@ -55,15 +55,13 @@ def radial_power(images, bins=16):
     return pd.DataFrame({"frequency": middles[filled], "power": total[filled] / count[filled]})
 
 
-def high_frequency_power(images, above=HIGH):
-    """Power of each image's brightness in fine detail.
+def high_frequency_power(images):
+    """Power of each image's brightness in fine detail, from :data:`HIGH` on.
 
     Parameters
     ----------
     images : (n, h, w, 3) array
         Pixels, 0 to 255.
-    above : float
-        Lowest frequency that counts, in cycles per pixel.
 
     Returns
     -------
@@ -71,4 +69,4 @@ def high_frequency_power(images, above=HIGH):
         Mean squared amplitude, grey levels squared.
     """
     powers, frequency = power(images)
-    return powers[:, frequency >= above].mean(axis=1)
+    return powers[:, frequency >= HIGH].mean(axis=1)

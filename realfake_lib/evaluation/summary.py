@@ -32,10 +32,6 @@ _OTHER_QUESTION = frozenset({"corruptions", "robust_augmentation"})
 def by_condition(*stages):
     """What each detector reaches under each condition, for ``plots.by_condition``.
 
-    Parameters
-    ----------
-    *stages : StageInput
-
     Returns
     -------
     pandas.DataFrame
@@ -62,14 +58,7 @@ def unseen_generators(training):
 def overview(*stages):
     """One row a detector: accuracy, calibration, unseen generators, size.
 
-    Parameters
-    ----------
-    *stages : StageInput
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``detector``; columns without any value are absent.
+    Index ``detector``; columns without any value are absent.
     """
     columns = {
         "accuracy": "test.accuracy",
@@ -118,17 +107,10 @@ def against_published(published, *stages):
     ]
     ours = DETECTORS | {"detector.seeds": "detector, mean of its seeds", "ensemble": "ensemble"}
     for name, title in ours.items():
-        accuracy = _first(stages, f"{name}.test.accuracy")
-        if accuracy is not None:
-            rows.append(
-                {
-                    "name": title,
-                    "accuracy": float(accuracy),
-                    "low": accuracy.low,
-                    "high": accuracy.high,
-                    "ours": True,
-                }
-            )
+        found = _first(stages, f"{name}.test.accuracy")
+        if found is not None:
+            row = {"name": title, "accuracy": float(found), "low": found.low, "high": found.high}
+            rows.append(row | {"ours": True})
     frame = pd.DataFrame(rows).sort_values("accuracy", ascending=False, kind="stable")
     return frame.reset_index(drop=True)
 

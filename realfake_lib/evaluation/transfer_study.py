@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,22 +11,19 @@ from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
 from realfake_lib.names import TRAININGS
-from realfake_lib.training import pretrained
 from realfake_lib.training.features import extract_cuts, fit_frozen, fit_head
 from realfake_lib.training.in_domain import transferred
 from realfake_lib.training.loop import fit, fresh_model, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
 
-def find_backbones(backbones, cut_layers=None, allow_download=True):
+def find_backbones(backbones, allow_download=True):
     """Look for the ImageNet weights of each backbone.
 
     Parameters
     ----------
     backbones : sequence of str
         Keys of ``models.transfer.BACKBONES``.
-    cut_layers : dict of str to str, optional
-        Backbone to the layer that its weights have to reach; by default the backbone's own.
     allow_download : bool
         Try Keras's server where no folder has the file.
 
@@ -42,111 +38,50 @@ def find_backbones(backbones, cut_layers=None, allow_download=True):
     Raises
     ------
     UserError
-        If a backbone or layer is unknown.
+        If a backbone is unknown.
     """
     found, rows = {}, []
     for backbone in backbones:
-        cut = (cut_layers or {}).get(backbone) or transfer.BACKBONES[backbone].cut_layer
         try:
-            file = transfer.find_weights(backbone, cut, allow_download)
+            found[backbone] = transfer.find_weights(backbone, allow_download=allow_download)
+            weights = found[backbone].name
         except transfer.MissingWeights as error:
             # The error lists every folder of this machine, which means nothing to a reader.
             tried = "the download failed" if "download" in str(error) else "downloads are off"
             weights = f"missing: no {transfer.BACKBONES[backbone].file} here, and {tried}"
             if "REALFAKE_WEIGHTS: " in str(error):
                 weights += "; REALFAKE_WEIGHTS names no folder or archive that can be read"
-        else:
-            found[backbone] = file.path
-            weights = file.path.name
-        rows.append(
-            {"backbone": backbone, "cut": cut, "weights": weights, "found": backbone in found}
-        )
-    return found, pd.DataFrame(rows)
+        cut = transfer.BACKBONES[backbone].cut_layer
+        rows.append((backbone, cut, weights, backbone in found))
+    return found, pd.DataFrame(rows, columns=["backbone", "cut", "weights", "found"])
 
 
 def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, seed=0):
     """The cut backbone with random, frozen weights: the control of frozen ImageNet features.
 
-    Parameters
-    ----------
-    backbone, cut_layer, image_size, input_size
-        As for :func:`realfake_lib.models.transfer.build`.
-    seed : int
-        Of the weights.
-
-    Returns
-    -------
-    keras.Model
+    Arguments as for :func:`realfake_lib.models.transfer.build`; ``seed`` is that of the weights.
     """
     set_seed(seed)
     return transfer.build(backbone, cut_layer, image_size, input_size, weights=None)
 
 
-def unfrozen_backbone(backbone, weights=None, cut_layer=None, input_size=None, stem_stride=None):
+def unfrozen_backbone(backbone, weights, cut_layer, stem_stride):
     """A builder ``network(image_size)`` of a backbone with all layers trainable, BatchNorm too.
 
-    Parameters
-    ----------
-    backbone, cut_layer, input_size, stem_stride
-        As for :func:`realfake_lib.models.transfer.build`.
-    weights : path-like, optional
-        ImageNet weights to start from. Without them the network can still be identified with a
-        pretrained checkpoint, whose weights replace the random ones.
-
-    Returns
-    -------
-    callable
+    The arguments are those of :func:`realfake_lib.models.transfer.build`. Without weights the
+    network can still be identified with a pretrained checkpoint, whose weights replace the random
+    ones.
     """
 
     def network(image_size):
-        model = transfer.build(backbone, cut_layer, image_size, input_size, weights, stem_stride)
+        model = transfer.build(backbone, cut_layer, image_size, None, weights, stem_stride)
         return prepared(model, norm="trained")
 
     return network
 
 
-def find_or_fit(
-    network, dataset, splits, recipe, label, seed=0, folder=None, checkpoint_dir=None, train=True
-):
-    """A pretrained checkpoint, or the training itself.
-
-    Parameters
-    ----------
-    network, dataset, splits, recipe, seed, checkpoint_dir
-        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
-    label : str
-        Names the pretrained checkpoint, and the checkpoint of the training.
-    folder : path-like, optional
-        Of pretrained checkpoints, see :mod:`realfake_lib.training.pretrained`.
-    train : bool
-        Whether to train where there is no pretrained checkpoint.
-
-    Returns
-    -------
-    FitResult or None
-        Its ``origin`` is empty if it was trained here. None: no checkpoint, and ``train`` is False.
-    """
-    folder = None if folder is None else Path(folder)
-    arguments = (network, dataset, splits, recipe, seed)
-    if train:
-        return pretrained.fit(*arguments, label, folder, checkpoint_dir=checkpoint_dir)
-    return None if folder is None else pretrained.find(*arguments, folder, label)
-
-
 def with_fewer_val(splits, n_val, seed=0):
-    """The same splits with fewer validation images, to compare many trainings on.
-
-    Parameters
-    ----------
-    splits : Splits
-    n_val : int or None
-        None: all of them.
-    seed : int
-
-    Returns
-    -------
-    Splits
-    """
+    """The same splits with at most ``n_val`` validation images, to compare many trainings on."""
     if n_val is None or n_val >= len(splits.val):
         return splits
     chosen = np.random.default_rng([seed, 8]).permutation(splits.val)[:n_val]
@@ -185,6 +120,8 @@ def by_cut_and_input(
         and ``n``.
     """
     rows = []
+    of_train, of_val = dataset.labels[splits.train], dataset.labels[splits.val]
+    kind = "random" if weights is None else "ImageNet"
     for side in input_sizes:
         model = _deepest(backbone, cuts, dataset.image_size, side, weights, seed)
         if model is None:
@@ -193,30 +130,20 @@ def by_cut_and_input(
         train = extract_cuts(model, reached, dataset, splits.train, cache=cache)
         val = extract_cuts(model, reached, dataset, splits.val, cache=cache)
         for cut in reached:
-            head = fit_head(
-                train[cut], dataset.labels[splits.train], val[cut], dataset.labels[splits.val]
-            )
+            accuracy = fit_head(train[cut], of_train, val[cut], of_val).val_accuracy
             maps = model.get_layer(cut).output
-            rows.append(
-                {
-                    "cut": cut,
-                    "input": side,
-                    "weights": "random" if weights is None else "ImageNet",
-                    "channels": maps.shape[-1],
-                    "map": maps.shape[1],
-                    "mflop": cost.flops(keras.Model(model.input, maps)) / 1e6,
-                    "val_accuracy": head.val_accuracy,
-                    "n": len(splits.val),
-                }
-            )
-    return pd.DataFrame(rows)
+            mflop = cost.flops(keras.Model(model.input, maps)) / 1e6
+            row = cut, side, kind, maps.shape[-1], maps.shape[1], mflop, accuracy, len(splits.val)
+            rows.append(row)
+    columns = ["cut", "input", "weights", "channels", "map", "mflop", "val_accuracy", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _deepest(backbone, cuts, image_size, input_size, weights, seed):
     """The backbone up to the last of ``cuts`` that its weights reach, or None."""
+    if weights is None:
+        return random_backbone(backbone, cuts[-1], image_size, input_size, seed)
     for cut in reversed(cuts):
-        if weights is None:
-            return random_backbone(backbone, cut, image_size, input_size, seed)
         try:
             return transfer.build(backbone, cut, image_size, input_size, weights)
         except transfer.MissingWeights:
@@ -238,12 +165,8 @@ class Start:
         None: only a logistic head is fitted, on frozen features.
     probe : keras.Model, optional
         The same network, frozen. The training starts from its logit, fitted on the same images: a
-        random one would distort the pretrained features.
-
-    References
-    ----------
-    Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution,
-    ICLR 2022, arXiv 2202.10054.
+        random one would distort the pretrained features (Kumar et al., ICLR 2022, arXiv
+        2202.10054).
     """
 
     network: str
@@ -257,20 +180,15 @@ class Start:
         """Name of the trained model."""
         return f"{self.network}_{self.end}"
 
-    @property
-    def training(self):
-        """How it is trained, in words."""
-        return TRAININGS[self.end]
-
 
 def starts(backbone, weights, small_network, by_objects, epochs, image_size, seed=0):
-    """Everything that :func:`by_size` compares.
+    """Everything that :func:`by_size` compares, a list of Start.
 
     Parameters
     ----------
     backbone : str
     weights : path-like or None
-        Its ImageNet weights.
+        Its ImageNet weights; without them, what needs them is left out.
     small_network : str
         A network of :func:`realfake_lib.models.available`.
     by_objects : FitResult or None
@@ -278,11 +196,6 @@ def starts(backbone, weights, small_network, by_objects, epochs, image_size, see
     epochs : dict of str to int
         Of ``"finetune"`` and ``"scratch"``.
     image_size, seed : int
-
-    Returns
-    -------
-    list of Start
-        Without ImageNet weights or pre-training, those that need them are left out.
     """
     recipe = get_recipe("comparison").replace(epochs=epochs["scratch"])
     random = random_backbone(backbone, image_size=image_size, seed=seed)
@@ -323,9 +236,8 @@ def by_size(
         Least number of steps of a training: small sets are repeated, in smaller batches.
     seed : int
         Of the choice of images and of the trainings.
-    checkpoint_dir : path-like, optional
-    cache : path-like, optional
-        Folder of the cached features.
+    checkpoint_dir, cache : path-like, optional
+        Folders of checkpoints and of cached features.
 
     Returns
     -------
@@ -348,7 +260,7 @@ def by_size(
                 result = _train(start, dataset, few, least_steps, seed, checkpoint_dir, cache)
             accuracy, n = float(result.history["val_accuracy"].iloc[-1]), len(splits.val)
             ci = wilson(round(accuracy * n), n)
-            rows.append((start.network, start.training, size, accuracy, *ci, n))
+            rows.append((start.network, TRAININGS[start.end], size, accuracy, *ci, n))
             largest[start.name] = result
     columns = ["network", "training", "n_train", "val_accuracy", "ci_low", "ci_high", "n"]
     return pd.DataFrame(rows, columns=columns), largest
@@ -378,14 +290,9 @@ def _train(start, dataset, splits, least_steps, seed, checkpoint_dir, cache):
 
 
 def size_metrics(table):
-    """The rows of :func:`by_size` as metrics, ready for ``run.metrics``.
+    """The rows of :func:`by_size` for ``run.metrics``: (name, value, interval).
 
-    Yields
-    ------
-    name : str
-        For example ``"mobilenet.fine_tuned.n_100.val_accuracy"``.
-    value : float
-    interval : (low, high)
+    A name is for example ``"mobilenet.fine_tuned.n_100.val_accuracy"``.
     """
     for row in table.itertuples():
         training = re.sub(r"\W+", "_", row.training)
@@ -406,9 +313,8 @@ def ahead_up_to(table, first, second):
     Returns
     -------
     int, or float NaN
-        The largest number of training images up to which ``first`` has the higher accuracy at
-        every size, with an interval that does not overlap that of ``second``; 0 if it has not at
-        the smallest. NaN if the table lacks one of them.
+        The largest number of images up to which ``first`` is ahead at every size; 0 if it is not
+        at the smallest. NaN if the table lacks one of them.
     """
     lines = dict(list(table.set_index("n_train").groupby(["network", "training"])))
     if first not in lines or second not in lines:
@@ -418,20 +324,10 @@ def ahead_up_to(table, first, second):
 
 
 def landmarks(by_cut):
-    """The rows of :func:`by_cut_and_input` that the text quotes, ready for ``run.metrics``.
+    """The rows of :func:`by_cut_and_input` that the text quotes, for ``run.metrics``.
 
-    Parameters
-    ----------
-    by_cut : DataFrame
-        With ImageNet weights, random ones, or both.
-
-    Yields
-    ------
-    name : str
-        ``best.*``; ``native.*``, the best at the smallest input; ``deepest.*``, the best of the
-        last cut; all of these with ImageNet weights. ``random.*``, the best with random ones.
-    value : float, int or str
-    interval : (low, high), for ``val_accuracy`` only
+    ``best.*``; ``native.*``, the best at the smallest input; ``deepest.*``, the best of the last
+    cut; all of these with ImageNet weights. ``random.*``, the best with random ones.
     """
     pretrained = by_cut[by_cut["weights"] == "ImageNet"]
     parts = {

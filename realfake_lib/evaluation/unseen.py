@@ -10,7 +10,7 @@ from realfake_lib.settings import FAKE, REAL
 
 
 def scores(result):
-    """Every cell on the FAKE images of all unseen generators together.
+    """Every cell of a grid on the FAKE images of all unseen generators together.
 
     Parameters
     ----------
@@ -40,40 +40,24 @@ def scores(result):
 
 
 def by_generator(result):
-    """AUROC of every setting on each generator alone.
+    """AUROC of every setting on each generator alone, a row a setting, means over the seeds.
 
-    Parameters
-    ----------
-    result : realfake_lib.training.grid.GridResult
-
-    Returns
-    -------
-    DataFrame
-        A row a setting, means over the seeds: ``setting``; ``training generator``, for the data
-        set's own FAKE images; and a column a generator.
+    ``setting``; ``training generator``, for the data set's own FAKE images; a column a generator.
     """
     _, reals = _logits(result)
+    table = {"setting": result.frame["setting"].to_numpy()}
     groups = {"training generator": result.logits[:, result.labels == FAKE]} | result.unseen_logits
-    columns = {
-        name: [_auroc(of_fakes, of_reals) for of_fakes, of_reals in zip(fakes, reals, strict=True)]
-        for name, fakes in groups.items()
-    }
-    table = pd.DataFrame(columns).assign(setting=result.frame["setting"].to_numpy())
-    return table.groupby("setting", sort=False).mean().reset_index()
+    for name, fakes in groups.items():
+        is_fake = np.repeat([True, False], [fakes.shape[1], reals.shape[1]])
+        together = -np.concatenate([fakes, reals], axis=1)
+        table[name] = [roc_auc_score(is_fake, scores) for scores in together]
+    return pd.DataFrame(table).groupby("setting", sort=False).mean().reset_index()
 
 
 def rank_correlation(settings):
-    """Spearman's rank correlation of accuracy and AUROC on unseen generators, over the settings.
+    """Spearman's correlation of ``accuracy`` and ``unseen_auroc`` over a DataFrame of settings.
 
-    Parameters
-    ----------
-    settings : DataFrame
-        A row a setting: accuracy, unseen_auroc.
-
-    Returns
-    -------
-    float in [-1, 1]
-        0 where one of them does not vary.
+    It is 0 where one of them does not vary.
     """
     both = settings[["accuracy", "unseen_auroc"]]
     if both.nunique().min() < 2:
@@ -82,21 +66,7 @@ def rank_correlation(settings):
 
 
 def compare(result, pairs, seed=0):
-    """Differences in AUROC on unseen generators: see ``comparison.compare_auroc``.
-
-    Parameters
-    ----------
-    result : realfake_lib.training.grid.GridResult
-        With unseen generators.
-    pairs : sequence of (str, str)
-        Settings.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        As that function's.
-    """
+    """Differences in AUROC on unseen generators: see ``comparison.compare_auroc``."""
     fakes, reals = (result.by_setting(-logits) for logits in _logits(result))
     return comparison.compare_auroc(fakes, reals, pairs, seed=seed)
 
@@ -107,8 +77,3 @@ def _logits(result):
     none = np.empty((len(result.frame), 0), np.float32)
     together = np.concatenate([none, *fakes], axis=1)
     return together, result.logits[:, result.labels == REAL]
-
-
-def _auroc(of_fakes, of_reals):
-    is_fake = np.repeat([True, False], [len(of_fakes), len(of_reals)])
-    return roc_auc_score(is_fake, -np.concatenate([of_fakes, of_reals]))

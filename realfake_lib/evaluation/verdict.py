@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from realfake_lib.evaluation.calibration import apply_temperature, fit_temperature
-from realfake_lib.evaluation.inputs import labels_and_scores, need_both_classes
+from realfake_lib.evaluation.inputs import labels_and_scores
 from realfake_lib.settings import FAKE, REAL
 
 
@@ -39,25 +39,10 @@ class OperatingPoint:
 def best_threshold(y_true, p_fake):
     """Threshold on ``p_fake`` with the highest balanced accuracy.
 
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-        Probability of FAKE.
-
-    Returns
-    -------
-    float in [0, 1]
-        Halfway between the two neighbouring scores; of several equally good thresholds the one
-        nearest to 0.5, since a calibrated detector's is there.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing.
+    Halfway between the two neighbouring scores; of several equally good thresholds the one nearest
+    to 0.5, since a calibrated detector's is there.
     """
-    y_true, p_fake = _both_classes(y_true, p_fake)
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     levels, inverse = np.unique(p_fake, return_inverse=True)
     fakes = np.bincount(inverse, y_true == FAKE)
     reals = np.bincount(inverse, y_true == REAL)
@@ -71,30 +56,12 @@ def best_threshold(y_true, p_fake):
 
 
 def uncertain_band(y_true, p_fake, threshold=0.5, max_wrong=0.01):
-    """Band of ``p_fake`` outside of which a verdict is rarely wrong.
+    """Band (low, high) of ``p_fake`` outside of which a verdict is rarely wrong.
 
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-        Probability of FAKE.
-    threshold : float
-        Always inside the band.
-    max_wrong : float
-        Largest share of FAKE images that may lie at or below ``low``, and of REAL images that may
-        lie at or above ``high``.
-
-    Returns
-    -------
-    (low, high) : floats in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If a class is missing.
+    At most ``max_wrong`` of the FAKE images lie at or below ``low``, and of the REAL images at or
+    above ``high``; the threshold is always inside.
     """
-    y_true, p_fake = _both_classes(y_true, p_fake)
+    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     fake = np.sort(p_fake[y_true == FAKE])
     real = np.sort(p_fake[y_true == REAL])[::-1]
     # The first score that is one too many to lie outside, so that it lies just inside.
@@ -118,6 +85,11 @@ def choose_operating_point(y_val, val_logits, max_wrong=0.01):
     Returns
     -------
     OperatingPoint
+
+    Raises
+    ------
+    ValueError
+        If a class is missing.
     """
     temperature = float(fit_temperature(val_logits, y_val))
     p_fake = apply_temperature(val_logits, temperature)
@@ -125,9 +97,3 @@ def choose_operating_point(y_val, val_logits, max_wrong=0.01):
     return OperatingPoint(
         temperature, threshold, uncertain_band(y_val, p_fake, threshold, max_wrong)
     )
-
-
-def _both_classes(y_true, p_fake):
-    y_true, p_fake = labels_and_scores(y_true, p_fake)
-    need_both_classes(y_true)
-    return y_true, p_fake

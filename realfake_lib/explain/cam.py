@@ -17,6 +17,9 @@ from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 MIN_SIZE = 7
 """Smallest height and width of a map that :func:`default_layer` is content with."""
 
+BATCH = 64
+"""Images in one pass."""
+
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
     keras.layers.DepthwiseConv2D,
@@ -38,7 +41,7 @@ _SAME_MAP = (
 )
 
 
-def grad_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
+def grad_cam(model, images, layer=None, target="FAKE"):
     """Gradient-weighted class activation maps.
 
     Parameters
@@ -50,7 +53,6 @@ def grad_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
         Layer whose output is explained; :func:`default_layer` unless given.
     target : {"FAKE", "REAL"} or (n,) int array
         The class to explain, for all images or for each.
-    batch_size : int
 
     Returns
     -------
@@ -67,62 +69,44 @@ def grad_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
     ----------
     Selvaraju et al.: Grad-CAM (2017).
     """
-    return _maps(model, images, layer, target, _grad_cam, batch_size)
+    return _maps(model, images, layer, target, _grad_cam)
 
 
-def grad_cam_pp(model, images, layer=None, target="FAKE", *, batch_size=64):
-    """Grad-CAM++, which does more justice to several places that speak for the same class.
-
-    Parameters, result and errors are those of :func:`grad_cam`.
-
-    References
-    ----------
-    Chattopadhyay et al.: Grad-CAM++ (2018).
+def grad_cam_pp(model, images, layer=None, target="FAKE"):
+    """Grad-CAM++ (Chattopadhyay et al., 2018), which does more justice to several places that speak
+    for the same class. As :func:`grad_cam`.
     """
-    return _maps(model, images, layer, target, _grad_cam_pp, batch_size)
+    return _maps(model, images, layer, target, _grad_cam_pp)
 
 
-def layer_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
-    """LayerCAM, which weighs each place by itself and so suits early, fine layers.
-
-    Parameters, result and errors are those of :func:`grad_cam`.
-
-    References
-    ----------
-    Jiang et al.: LayerCAM (2021).
+def layer_cam(model, images, layer=None, target="FAKE"):
+    """LayerCAM (Jiang et al., 2021), which weighs each place by itself and so suits early, fine
+    layers. As :func:`grad_cam`.
     """
-    return _maps(model, images, layer, target, _layer_cam, batch_size)
+    return _maps(model, images, layer, target, _layer_cam)
 
 
-def score_cam(model, images, layer=None, target="FAKE", *, batch_size=64):
-    """Score-CAM, which uses no gradient: what does the score do when only a channel's place shows?
+def score_cam(model, images, layer=None, target="FAKE"):
+    """Score-CAM (Wang et al., 2020): what does the score do when only a channel's place shows?
 
-    Takes as many forward passes an image as the layer has channels. Parameters, result and errors
-    are those of :func:`grad_cam`.
-
-    References
-    ----------
-    Wang et al.: Score-CAM (2020).
+    It uses no gradient, and as many forward passes an image as the layer has channels. As
+    :func:`grad_cam`.
     """
-    pixels, sign, layer = _prepared(model, images, layer, target)
-    size = pixels.shape[1:3]
-    maps = []
-    for first in range(0, len(pixels), batch_size):
-        part = slice(first, first + batch_size)
-        activations, _ = gather(model, pixels[part], layer, sign[part])
-        weights = []
-        for image, channels, s in zip(pixels[part], activations, sign[part], strict=True):
+
+    def combine(activations, _, pixels, sign):
+        weights, size = [], pixels.shape[1:3]
+        for image, channels, s in zip(pixels, activations, sign, strict=True):
             masks = resize(np.moveaxis(channels, -1, 0), size)
             low = masks.min(axis=(1, 2), keepdims=True)
             spread = masks.max(axis=(1, 2), keepdims=True) - low
             masks = np.divide(masks - low, spread, out=np.zeros_like(masks), where=spread > 0)
             shown = masks[..., None] * image
-            scores = s * detector.predict_logits(model, shown, batch_size).astype(np.float64)
+            scores = s * detector.predict_logits(model, shown, BATCH).astype(np.float64)
             softmax = np.exp(scores - scores.max())
             weights.append(softmax / softmax.sum())
-        weights = np.asarray(weights, np.float32)[:, None, None, :]
-        maps.append(_finished((weights * activations).sum(-1), size))
-    return np.concatenate(maps)
+        return (np.asarray(weights, np.float32)[:, None, None, :] * activations).sum(-1)
+
+    return _maps(model, images, layer, target, combine)
 
 
 METHODS = {
@@ -134,12 +118,12 @@ METHODS = {
 """Methods by name, all called alike."""
 
 
-def _grad_cam(activations, gradients):
+def _grad_cam(activations, gradients, *_):
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     return (weights * activations).sum(-1)
 
 
-def _grad_cam_pp(activations, gradients):
+def _grad_cam_pp(activations, gradients, *_):
     # The paper's class score is exp(S): its powers cancel in alpha, and what is left of them in
     # the weights is one factor an image, which goes when the map is scaled to 1.
     square = gradients**2
@@ -150,24 +134,15 @@ def _grad_cam_pp(activations, gradients):
     return (weights * activations).sum(-1)
 
 
-def _layer_cam(activations, gradients):
+def _layer_cam(activations, gradients, *_):
     return (np.maximum(gradients, 0) * activations).sum(-1)
 
 
 def gather(model, images, layer, sign):
     """Activations of a layer and the gradient of each image's score, from a single pass.
 
-    Parameters
-    ----------
-    model : keras.Model
-    images : (b, h, w, c) float32 array, 0..255
-    layer : str
-    sign : (b,) float32 array
-        +1 where the score is that of REAL, −1 where it is that of FAKE.
-
-    Returns
-    -------
-    activations, gradients : (b, map h, map w, channels) float32 arrays
+    ``sign`` (b,) is +1 where the score is that of REAL, −1 where it is that of FAKE. Both results
+    are (b, map h, map w, channels) float32 arrays.
     """
     both = keras.Model(model.inputs, [model.get_layer(layer).output, *model.outputs])
     images = tf.constant(images)
@@ -191,14 +166,6 @@ def default_layer(model):
     without an activation behind it on a map of the same size (a projection, or one that is pooled
     first) is taken only where there is nothing else.
 
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    str
-
     Raises
     ------
     UserError
@@ -207,7 +174,7 @@ def default_layer(model):
     _check_flat(model)
     kinds = (*_CONVOLUTIONS, *_ACTIVATIONS)
     ends = [_activated(model, item) for item in model.layers if isinstance(item, kinds)]
-    useful = [item for item in ends if _map_size(item) is not None and _side(item) > 1]
+    useful = [item for item in ends if _side(item) > 1]
     if not useful:
         raise UserError(
             f"model {model.name!r} has no convolution with a map larger than 1×1",
@@ -245,43 +212,18 @@ def _side(layer):
 
 def explainable_layers(model):
     """Names of all layers that give a rectified map larger than 1×1, from the pixels on."""
-    return [
-        layer.name
-        for layer in model.layers
-        if _is_rectified(layer) and _map_size(layer) is not None and _side(layer) > 1
-    ]
+    return [layer.name for layer in model.layers if _is_rectified(layer) and _side(layer) > 1]
 
 
 def empty(maps):
-    """Which maps are zero everywhere: nothing in the layer spoke for the class.
-
-    Parameters
-    ----------
-    maps : (n, h, w) array
-
-    Returns
-    -------
-    (n,) bool array
-    """
+    """Which (n,) maps are zero everywhere: nothing in the layer spoke for the class."""
     return ~np.any(np.asarray(maps) != 0, axis=(1, 2))
 
 
 def target_signs(target, n):
-    """+1 where REAL is explained and −1 where FAKE is.
+    """+1 where REAL is explained and −1 where FAKE is, (n,) float32, else UserError.
 
-    Parameters
-    ----------
-    target : {"FAKE", "REAL"} or (n,) int array
-    n : int
-
-    Returns
-    -------
-    (n,) float32 array
-
-    Raises
-    ------
-    UserError
-        If the name is not a class.
+    ``target`` is "FAKE", "REAL" or an (n,) int array.
     """
     if isinstance(target, str):
         if target not in CLASS_NAMES:
@@ -291,60 +233,40 @@ def target_signs(target, n):
 
 
 def resize(maps, size):
-    """Bring maps to an image's size, bilinearly.
-
-    Parameters
-    ----------
-    maps : (n, h, w) float array
-    size : (int, int)
-        Height and width.
-
-    Returns
-    -------
-    (n, height, width) float32 array
-    """
+    """Bring (n, h, w) maps to an image's size (height, width), bilinearly, float32."""
     return tf.image.resize(maps[..., None], size, method="bilinear").numpy()[..., 0]
 
 
-def _maps(model, images, layer, target, combine, batch_size):
-    pixels, sign, layer = _prepared(model, images, layer, target)
-    maps = []
-    for first in range(0, len(pixels), batch_size):
-        part = slice(first, first + batch_size)
-        activations, gradients = gather(model, pixels[part], layer, sign[part])
-        maps.append(_finished(combine(activations, gradients), pixels.shape[1:3]))
-    return np.concatenate(maps)
-
-
-def _prepared(model, images, layer, target):
+def _maps(model, images, layer, target, combine):
+    """Maps by what ``combine`` makes of a batch, brought to the images' size, their maximum 1."""
     detector.check_model(model)
     pixels = detector.as_pixels(images)
     layer = default_layer(model) if layer is None else layer
     _check_layer(model, layer)
-    return pixels, target_signs(target, len(pixels)), layer
-
-
-def _finished(maps, size):
-    """Rectified, brought to the image's size, and scaled to a maximum of 1 unless all zero."""
-    maps = resize(np.maximum(maps, 0), size)
-    peak = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+    sign = target_signs(target, len(pixels))
+    maps = []
+    for first in range(0, len(pixels), BATCH):
+        part = slice(first, first + BATCH)
+        found = combine(*gather(model, pixels[part], layer, sign[part]), pixels[part], sign[part])
+        found = resize(np.maximum(found, 0), pixels.shape[1:3])
+        peak = found.max(axis=(1, 2), keepdims=True)
+        maps.append(np.divide(found, peak, out=np.zeros_like(found), where=peak > 0))
+    return np.concatenate(maps)
 
 
 def _check_layer(model, name):
+    """Raise UserError unless the layer is there and has a map larger than 1×1."""
     _check_flat(model)
     known = {layer.name: _map_size(layer) for layer in model.layers}
-    maps = [f"{n} ({s[0]}×{s[1]})" for n, s in known.items() if s is not None and min(s) > 1]
+    if min(known.get(name, (0, 0))) > 1:
+        return
     if name not in known:
         problem = f"model {model.name!r} has no layer {name!r}"
-    elif known[name] is None:
+    elif known[name] == (0, 0):
         problem = f"layer {name!r} has no map: its output is not (height, width, channels)"
-    elif min(known[name]) <= 1:
-        problem = (
-            f"layer {name!r} has a map of {known[name][0]}×{known[name][1]}: it locates nothing"
-        )
     else:
-        return
+        problem = "layer {!r} has a map of {}×{}: it locates nothing".format(name, *known[name])
+    maps = [f"{name} ({h}×{w})" for name, (h, w) in known.items() if min(h, w) > 1]
     raise UserError(problem, hint=f"Layers with a map: {', '.join(maps)}.")
 
 
@@ -358,9 +280,6 @@ def _check_flat(model):
 
 
 def _map_size(layer):
-    """Height and width of a layer's output, or None where it has no such map."""
-    output = layer.output
-    shape = getattr(output, "shape", None)
-    if shape is None or len(shape) != 4 or None in shape[1:3]:
-        return None
-    return tuple(shape[1:3])
+    """Height and width of a layer's output, (0, 0) where it has no such map."""
+    shape = getattr(layer.output, "shape", ())
+    return (0, 0) if len(shape) != 4 or None in shape[1:3] else tuple(shape[1:3])

@@ -6,12 +6,13 @@ import numpy as np
 _LUMA = np.float32([0.299, 0.587, 0.114])
 
 
-def overlay(images, maps, alpha=0.5, colormap="inferno"):
-    """Images in grey with their maps in colour.
+def overlay(images, maps, alpha=0.5):
+    """Images in grey with their maps in colour, uint8, of the images' shape.
 
     The image loses its own colours, so that every colour seen is the map's. The colour map is one
     of even perceived steps whose lightness rises with the value: it reads the same with any colour
-    vision, and in print without colours.
+    vision, and in print without colours. An image whose map is all zero comes out grey, without a
+    tint that would look like a finding.
 
     Parameters
     ----------
@@ -19,14 +20,6 @@ def overlay(images, maps, alpha=0.5, colormap="inferno"):
     maps : (n, h, w) or (h, w) float array in [0, 1]
     alpha : float in [0, 1]
         Opacity of the map.
-    colormap : str
-        Of Matplotlib; "inferno", "cividis", "viridis" and "magma" keep the promise above.
-
-    Returns
-    -------
-    uint8 array of the images' shape
-        An image whose map is all zero comes out grey, without a tint that would look like a
-        finding.
 
     Raises
     ------
@@ -41,7 +34,7 @@ def overlay(images, maps, alpha=0.5, colormap="inferno"):
     if maps.size and not (maps.min() >= 0 and maps.max() <= 1):
         raise ValueError("maps must lie in [0, 1]")
     grey = np.repeat((images @ _LUMA)[..., None], 3, axis=-1)
-    colours = 255 * matplotlib.colormaps[colormap](maps)[..., :3]
+    colours = 255 * matplotlib.colormaps["inferno"](maps)[..., :3]
     found = np.any(maps != 0, axis=(-2, -1), keepdims=True)[..., None]
     blended = np.where(found, (1 - alpha) * grey + alpha * colours, grey)
     return np.rint(blended).astype(np.uint8)

@@ -16,10 +16,10 @@ from realfake_lib.explain import cam
 from realfake_lib.robustness import detector
 
 
-def randomisation_test(
-    model, images, method=cam.grad_cam, layer=None, target="FAKE", *, cascading=True, seed=0
-):
+def randomisation_test(model, images, method=cam.grad_cam, layer=None, target="FAKE", seed=0):
     """How alike maps stay while the weights are replaced by random ones, layer by layer.
+
+    It goes from the logit towards the pixels, each layer staying random once it is.
 
     Parameters
     ----------
@@ -28,12 +28,8 @@ def randomisation_test(
     images : (n, h, w, c) array, 0..255
     method : callable
         One of :data:`realfake_lib.explain.METHODS`.
-    layer : str, optional
-        Layer to explain; :func:`realfake_lib.explain.default_layer` unless given.
-    target : {"FAKE", "REAL"} or (n,) int array
-    cascading : bool
-        Go from the logit towards the pixels, each layer staying random once it is. False does the
-        complete randomisation only.
+    layer, target
+        As for :func:`realfake_lib.explain.grad_cam`.
     seed : int
         Of the random weights; sets the random state of Python, NumPy and TensorFlow.
 
@@ -60,14 +56,13 @@ def randomisation_test(
     rows = [{"layer": "none", **_likeness(trained, trained)}]
     for name in progress.track(weighted[::-1], "randomisation test", unit="layers"):
         changed.get_layer(name).set_weights(random.get_layer(name).get_weights())
-        last = name == weighted[0]
-        if cascading or last:
-            maps = method(changed, images, layer, target)
-            rows.append({"layer": "all" if last else name, **_likeness(trained, maps)})
+        maps = method(changed, images, layer, target)
+        name = "all" if name == weighted[0] else name
+        rows.append({"layer": name, **_likeness(trained, maps)})
     return pd.DataFrame(rows)
 
 
-def removal_curves(model, images, maps, target="FAKE", *, steps=16, seed=0, batch_size=512):
+def removal_curves(model, images, maps, target="FAKE", steps=16, seed=0):
     """The target's probability while the pixels that maps rank first go (deletion) or come back.
 
     In deletion the image's mean colour takes the place of a pixel; insertion starts from the image
@@ -85,7 +80,6 @@ def removal_curves(model, images, maps, target="FAKE", *, steps=16, seed=0, batc
         Number of equal portions of pixels.
     seed : int
         Of the random order and the ties.
-    batch_size : int
 
     Returns
     -------
@@ -115,7 +109,7 @@ def removal_curves(model, images, maps, target="FAKE", *, steps=16, seed=0, batc
         rank = np.argsort(ranked, axis=1).reshape(n, height, width, 1)
         for curve, start, end in zip(CURVES, (pixels, blurred), (mean, pixels), strict=True):
             steps_taken = (np.where(rank < count, end, start) for count in counts)
-            logits = [detector.predict_logits(model, x, batch_size) for x in steps_taken]
+            logits = [detector.predict_logits(model, x) for x in steps_taken]
             scores = special.expit(sign[:, None] * np.stack(logits, axis=1, dtype=np.float64))
             places = {
                 "image": np.repeat(np.arange(n), len(counts)),
@@ -132,14 +126,7 @@ RANDOM = "random order"
 
 
 def gains(curves, over=RANDOM):
-    """Areas between the curves of maps and those of another order, image by image.
-
-    Parameters
-    ----------
-    curves : pandas.DataFrame
-        From :func:`removal_curves`.
-    over : str
-        The order that the others are compared with.
+    """Areas between the curves of :func:`removal_curves` and those of the order ``over``, by image.
 
     Returns
     -------

@@ -23,28 +23,19 @@ METHOD_TITLES = {
 """How the methods are called in print."""
 
 
-def cases(labels, p_fake, per_case=None, threshold=0.5):
-    """Images of each case, the first ones in the given order.
+def cases(labels, p_fake):
+    """Positions of the images of each case, in their order, by the names of :data:`CASES`.
 
     Parameters
     ----------
     labels : (n,) int array
         FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
-    per_case : int, optional
-        At most so many of each; all unless given.
-    threshold : float
-        FAKE from this ``p_fake`` on.
-
-    Returns
-    -------
-    dict of str to (m,) int array
-        The images' positions for every name of :data:`CASES`; may be empty.
     """
     labels = np.asarray(labels)
-    verdicts = np.where(np.asarray(p_fake) >= threshold, FAKE, REAL)
+    verdicts = np.where(np.asarray(p_fake) >= 0.5, FAKE, REAL)
     return {
-        name: np.flatnonzero((labels == label) & (verdicts == verdict))[:per_case]
+        name: np.flatnonzero((labels == label) & (verdicts == verdict))
         for name, (label, verdict) in CASES.items()
     }
 
@@ -52,15 +43,7 @@ def cases(labels, p_fake, per_case=None, threshold=0.5):
 def of_another(maps, groups):
     """To each image the map of another image of its group: what a map must beat to locate anything.
 
-    Parameters
-    ----------
-    maps : (n, h, w) array
-    groups : (n,) int array
-        For example the class that each map explains. A group of one keeps its own map.
-
-    Returns
-    -------
-    (n, h, w) array
+    ``groups`` (n,) is for example the class that each map explains. A group of one keeps its map.
     """
     source = np.arange(len(maps))
     for group in np.unique(groups):
@@ -100,14 +83,7 @@ def layer_table(model, images, target, seed=0):
 def agreement(maps):
     """Rank correlation of several methods' maps with those of the first, mean over the images.
 
-    Parameters
-    ----------
-    maps : dict of str to (n, h, w) array
-
-    Returns
-    -------
-    dict of str to float
-        NaN where no image has a map by both methods.
+    It is NaN where no image has a map by both methods.
     """
     first = next(iter(maps.values()))
     found = {}

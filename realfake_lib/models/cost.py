@@ -11,19 +11,10 @@ def parameters(model):
 
 
 def flops(model):
-    """Floating-point operations for one image through ``model``, forward only.
+    """Floating-point operations for one image through a flat ``model``, forward only.
 
     A multiplication with its addition counts as two. Convolutions and dense layers are counted;
     pooling, normalisation and activations, a few per cent of the work, are not.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A functional model without nested models, as this library builds them.
-
-    Returns
-    -------
-    int
 
     Raises
     ------
@@ -43,10 +34,8 @@ def _multiplications(layer):
     if isinstance(layer, layers.SeparableConv2D):
         positions = prod(layer.output.shape[1:3])
         return positions * (prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape))
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return prod(layer.output.shape[1:3]) * prod(layer.kernel.shape)
-    if isinstance(layer, layers.Conv2D):
-        # The kernel's shape is (height, width, inputs per group, outputs).
+    if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D):
+        # A convolution kernel's shape is (height, width, inputs per group, outputs).
         return prod(layer.output.shape[1:3]) * prod(layer.kernel.shape)
     raise ValueError(
         f"cannot count the operations of layer {layer.name!r} ({type(layer).__name__})"

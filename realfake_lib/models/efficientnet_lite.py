@@ -37,22 +37,9 @@ _EPSILON = 1e-3  # of BatchNorm, as in TensorFlow; PyTorch's 1e-5 moves logits b
 
 
 def EfficientNetLite0(include_top=True, weights=None, input_tensor=None, input_shape=None):  # noqa: N802 - named and called as those of keras.applications are
-    """The network, its layers named as in Keras's EfficientNets.
+    """The network, its layers named as in Keras's; pixels enter as (pixels - 127) / 128.
 
-    Parameters
-    ----------
-    include_top : bool
-        Whether the 1,000 logits of ImageNet stand at its end, else the last maps.
-    weights : path-like or None
-        File to load, see :func:`load_weights`; None leaves them random.
-    input_tensor : keras.KerasTensor, optional
-        (n, h, w, 3), RGB in [-127/128, 1], that is (pixels - 127) / 128.
-    input_shape : (h, w, 3), optional
-        In place of `input_tensor`; 224×224 by default.
-
-    Returns
-    -------
-    keras.Model
+    ``weights`` is a file for :func:`load_weights`; None leaves them random.
     """
     if input_tensor is None:
         input_tensor = keras.Input(input_shape or (224, 224, 3))
@@ -105,14 +92,7 @@ def package_folder():
 
 
 def load_weights(model, path):
-    """Load ImageNet's weights into a network of :func:`EfficientNetLite0`, or a part of one.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Its layers that have weights follow the order of the file's from the start.
-    path : path-like
-        PyTorch ``state_dict`` in the layout of :data:`FILE`.
+    """Load ImageNet's weights into a network of :func:`EfficientNetLite0`, or the start of one.
 
     Raises
     ------
@@ -158,10 +138,6 @@ def read_state_dict(path):
 
     A pickle can run any program. This reader knows ordered dictionaries and tensors of float32 and
     int64, and refuses everything else.
-
-    Parameters
-    ----------
-    path : path-like
 
     Returns
     -------

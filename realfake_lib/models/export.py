@@ -1,5 +1,6 @@
 """A detector as an ONNX file, for people without TensorFlow, proved equal before it is kept."""
 
+import contextlib
 import hashlib
 import io
 import logging
@@ -37,7 +38,6 @@ def to_onnx(model, path, meta):
     Parameters
     ----------
     model : keras.Model
-        As :func:`realfake_lib.models.build` makes it and :func:`realfake_lib.models.load` loads it.
     path : path-like
         Ends in ``.onnx``. What lies there is replaced.
     meta : dict
@@ -46,9 +46,8 @@ def to_onnx(model, path, meta):
     Returns
     -------
     dict
-        What the JSON file beside it says: ``meta`` with ``onnx``, which holds ``sha256``,
-        ``bytes``, ``opset``, ``input``, ``output``, ``max_abs_difference`` to Keras's logits and
-        ``compared_on``, the number of images that this was measured on.
+        What the JSON file beside it says: ``meta``, and ``onnx``, which holds hash, size, opset,
+        input and output, the largest difference from Keras's logits, and on how many images.
 
     Raises
     ------
@@ -90,25 +89,15 @@ def to_onnx(model, path, meta):
 
 
 def to_bytes(model):
-    """A network as the content of an ONNX file; see :func:`to_onnx`.
-
-    Returns
-    -------
-    bytes
-    """
+    """A network as the content of an ONNX file; see :func:`to_onnx`."""
     import onnx
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)]
     with tempfile.TemporaryDirectory() as folder:
         draft = os.path.join(folder, "draft.onnx")
-        with _Quiet():
-            model.export(
-                draft,
-                format="onnx",
-                verbose=False,
-                input_signature=signature,
-                opset_version=OPSET,
-            )
+        with _quiet():
+            options = {"input_signature": signature, "opset_version": OPSET}
+            model.export(draft, format="onnx", verbose=False, **options)
         exported = onnx.load(draft)
     return _with_own_names(exported, model.name, onnx).SerializeToString(deterministic=True)
 
@@ -156,34 +145,21 @@ def _with_own_names(exported, title, onnx):
     )
 
 
-class _Quiet(warnings.catch_warnings):
+@contextlib.contextmanager
+def _quiet():
     """Keep what the converter tells its developers from the user."""
-
-    def __enter__(self):
-        super().__enter__()
-        warnings.simplefilter("ignore")
-        self._logger = logging.getLogger("tf2onnx")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *error):
-        self._logger.setLevel(self._level)
-        super().__exit__(*error)
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def largest_difference(model, network, images):
-    """Largest absolute difference between the logits of Keras and of an ONNX file.
-
-    Parameters
-    ----------
-    model : keras.Model
-    network : OnnxNetwork
-    images : (n, h, w, 3) uint8 array
-
-    Returns
-    -------
-    float
-    """
+    """Largest absolute difference between the logits of Keras and of an ONNX file."""
     expected = np.asarray(model(images.astype("float32"), training=False))[:, 0]
     # In two batches of different sizes, since a file may be asked for any.
     found = network.logits(images, batch_size=len(images) - 1)
@@ -191,19 +167,9 @@ def largest_difference(model, network, images):
 
 
 def probes(image_size, n=64):
-    """Images to compare two forms of a network on: noise, photographs, black and white.
+    """Images to compare two forms of a network on, the same in each call.
 
-    Parameters
-    ----------
-    image_size : int
-        Side in pixels.
-    n : int
-        Number of noise images, and of views of photographs.
-
-    Returns
-    -------
-    (2 n + 2, image_size, image_size, 3) uint8 array
-        The same in each call.
+    ``n`` of noise, ``n`` views of photographs, one black and one white: (2 n + 2, h, w, 3) uint8.
     """
     from sklearn.datasets import load_sample_images
 

@@ -27,7 +27,7 @@ def save(model, path, meta=None):
     ----------
     model : keras.Model
         As :func:`realfake_lib.models.build` makes it.
-    path : str or path-like
+    path : path-like
         Ends in ``.keras``; its metadata go to the file beside it that ends in ``.json``.
     meta : dict, optional
         JSON-able, e.g. ``threshold`` and ``temperature``.
@@ -35,8 +35,7 @@ def save(model, path, meta=None):
     Returns
     -------
     dict
-        The metadata: ``meta`` with ``schema``, ``library``, ``keras``, ``name``,
-        ``image_size``, ``classes``, ``output``, ``parameters`` and ``sha256``.
+        ``meta`` with what this function adds to it.
 
     Raises
     ------
@@ -96,21 +95,10 @@ def _settle(path):
 
 
 def load(path):
-    """Load a model that :func:`save` wrote.
+    """Load a model that :func:`save` wrote: the model and its metadata.
 
-    Before Keras reads the file, its hash is compared with that in the metadata and its layers with
-    :data:`LAYERS`, so that no file can bring code of its own.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The ``.keras`` file; its metadata must lie beside it, in ``.json``.
-
-    Returns
-    -------
-    keras.Model
-    dict
-        The metadata.
+    Before Keras reads the file, its hash is compared with that in the metadata beside it and
+    its layers with :data:`LAYERS`, so that no file can bring code of its own.
 
     Raises
     ------

@@ -3,18 +3,21 @@
 import inspect
 
 from realfake_lib.errors import UserError
-from realfake_lib.models import baseline, compact, small, stack
+from realfake_lib.models import networks
 
 _BUILDERS = {
-    "baseline_cnn": baseline.baseline_cnn,
-    "compact_cnn": compact.compact_cnn,
-    "tiny_cnn": small.tiny_cnn,
-    "resnet_small": small.resnet_small,
-    "depthwise_cnn": small.depthwise_cnn,
-    "deep_cnn": small.deep_cnn,
-    "folded_small": small.folded_small,
-    "wide_cnn": small.wide_cnn,
-    "stack": stack.stack,
+    builder.__name__: builder
+    for builder in (
+        networks.baseline_cnn,
+        networks.compact_cnn,
+        networks.tiny_cnn,
+        networks.resnet_small,
+        networks.depthwise_cnn,
+        networks.deep_cnn,
+        networks.folded_small,
+        networks.wide_cnn,
+        networks.stack,
+    )
 }
 
 

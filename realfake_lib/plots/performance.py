@@ -4,9 +4,9 @@ import textwrap
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter
+from sklearn import metrics
 
 from realfake_lib.evaluation.calibration import reliability as reliability_table
-from realfake_lib.evaluation.metrics import pr_curve, roc_curve
 from realfake_lib.formats import pct
 from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
@@ -24,7 +24,7 @@ from realfake_lib.plots.style import (
     series,
     styled,
 )
-from realfake_lib.settings import CLASS_NAMES
+from realfake_lib.settings import CLASS_NAMES, FAKE
 
 
 @styled
@@ -114,11 +114,12 @@ def roc_and_pr(detectors):
     entries, lowest_precision = {}, 1.0
     for i, (name, (y_true, p_fake)) in enumerate(detectors.items()):
         colour, _, line = series(i)
-        points = roc_curve(y_true, p_fake)
-        roc.step(points["fpr"], points["tpr"], where="post", color=colour, ls=line, lw=1.6)
-        points = pr_curve(y_true, p_fake)
-        pr.step(points["recall"], points["precision"], where="pre", color=colour, ls=line, lw=1.6)
-        lowest_precision = min(lowest_precision, float(points["precision"].iloc[0]))
+        is_fake = np.asarray(y_true) == FAKE
+        fpr, tpr, _ = metrics.roc_curve(is_fake, p_fake, drop_intermediate=False)
+        roc.step(fpr, tpr, where="post", color=colour, ls=line, lw=1.6)
+        precision, recall, _ = metrics.precision_recall_curve(is_fake, p_fake)
+        pr.step(recall, precision, where="pre", color=colour, ls=line, lw=1.6)
+        lowest_precision = min(lowest_precision, float(precision[0]))
         entries[name] = (colour, line)
     roc.set(xscale="log", xlim=(1e-3, 1), ylim=(0, 1.01))
     for fpr in (0.01, 0.05):

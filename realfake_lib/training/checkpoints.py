@@ -45,14 +45,8 @@ def _anonymous(config, names):
 class Checkpoint:
     """One training's state on disk: weights, the optimizer's variables, the history so far.
 
-    Parameters
-    ----------
-    folder : path-like or None
-        Where checkpoints live; None keeps nothing.
-    label : str
-        For the reader of a folder listing.
-    key : str
-        What the training depends on, as :func:`digest` gives it.
+    ``folder`` None keeps nothing; ``label`` is for the reader of a folder listing; ``key`` is the
+    :func:`digest` of what the training depends on.
     """
 
     def __init__(self, folder, label, key):
@@ -78,12 +72,8 @@ class Checkpoint:
     def restore(self, copy, optimizer, losses=None):
         """Put the saved state back, ``losses`` too, which is filled in place.
 
-        Returns
-        -------
-        history : list of dict
-            One an epoch; empty where nothing was saved.
-        best : list of arrays or None
-            The weights of the epoch that ranks first so far.
+        Gives the history, a list of dict, empty where nothing was saved; and the weights of the
+        epoch that ranks first so far, or None.
         """
         if self.path is None or not self.path.is_file():
             return [], None

@@ -46,16 +46,8 @@ def training_copy(model, precision="float32", any_size=False):
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic of all layers but the input scaling and the logit; weights stay float32.
     any_size : bool
-        Let the copy take images of any size, which a network that flattens its features cannot.
-
-    Returns
-    -------
-    keras.Model
-
-    Raises
-    ------
-    UserError
-        If the network cannot take images of any size.
+        Let the copy take images of any size, which a network that flattens its features cannot:
+        that is a UserError.
     """
     if any_size and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
         raise UserError(

@@ -24,28 +24,13 @@ BACKWARD = 2
 
 
 def of_networks(networks):
-    """Layers, parameters and operations of networks.
-
-    Parameters
-    ----------
-    networks : dict of str to keras.Model
-
-    Returns
-    -------
-    DataFrame
-        Index ``network``; ``layers`` (with weights), ``parameters`` (trainable) and ``mflop`` (of
-        one image, forward only).
-    """
-    rows = [
-        {
-            "network": name,
-            "layers": sum(bool(layer.trainable_weights) for layer in network.layers),
-            "parameters": cost.parameters(network),
-            "mflop": cost.flops(network) / 1e6,
-        }
-        for name, network in networks.items()
-    ]
-    return pd.DataFrame(rows).set_index("network")
+    """Layers (with weights), parameters (trainable) and mflop (one image, forward) by network."""
+    rows = []
+    for name, network in networks.items():
+        layers = sum(bool(layer.trainable_weights) for layer in network.layers)
+        rows.append((name, layers, cost.parameters(network), cost.flops(network) / 1e6))
+    columns = ["network", "layers", "parameters", "mflop"]
+    return pd.DataFrame(rows, columns=columns).set_index("network")
 
 
 def inference_speed(network, image_size=32, images=1024, rounds=3):
@@ -98,27 +83,15 @@ def of_fits(fits):
         # A crop of an image costs what its pixels cost.
         pixels = (fit.history["side"] / fit.model.input_shape[1]) ** 2
         whole_images = float((fit.history["images"] * pixels).sum())
-        rows.append(
-            {
-                "model": name,
-                "parameters": cost.parameters(fit.model),
-                "flops": flops,
-                "epochs": len(fit.history),  # epochs_run is 0 for a training that was loaded
-                "seconds": fit.seconds,
-                "images_per_second": fit.images_per_second,
-                "training_pflop": (1 + BACKWARD) * flops * whole_images / 1e15,
-            }
-        )
-    return pd.DataFrame(rows).set_index("model")
+        epochs = len(fit.history)  # epochs_run is 0 for a training that was loaded
+        time = fit.seconds, fit.images_per_second
+        pflop = (1 + BACKWARD) * flops * whole_images / 1e15
+        rows.append((name, cost.parameters(fit.model), flops, epochs, *time, pflop))
+    return pd.DataFrame(rows, columns=["model", *UNITS]).set_index("model")
 
 
 def curve(history):
-    """The course of a training in a few numbers.
-
-    Parameters
-    ----------
-    history : DataFrame
-        As in ``FitResult.history``.
+    """The course of a training, a ``FitResult.history``, in a few numbers.
 
     Returns
     -------
@@ -139,15 +112,5 @@ def curve(history):
 
 
 def lowest_val_loss(fits):
-    """Which of several trainings ended with the lowest loss on validation images.
-
-    Parameters
-    ----------
-    fits : dict of hashable to FitResult
-
-    Returns
-    -------
-    hashable
-        Its key; the first one of equals.
-    """
+    """Key of the training, of a dict of FitResult, that ended with the lowest validation loss."""
     return min(fits, key=lambda each: fits[each].history["val_loss"].iloc[-1])

@@ -14,24 +14,12 @@ class Curriculum:
     After a few passes most images are known and teach next to nothing. From the second epoch on, an
     image whose last loss was below the mean is left out with probability ``recipe.data_pruning``;
     those that stay count for ``1 / (1 - data_pruning)``, so that the expected gradient is that of
-    all images.
-    Nothing is left out where less than a batch would stay.
+    all images. Nothing is left out where less than a batch would stay.
     Early epochs may also see random windows (``recipe.crop_size``) in place of whole images: a
     fully-convolutional network pays by the pixel. The last epochs see everything, whole.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    rows : (n,) int array
-        The training images.
-    image_size : int
-        Side of the whole images, in pixels.
-    seed : int
-
-    Attributes
-    ----------
-    losses : (n,) float32 array
-        Each training image's loss when it was last seen; infinite before. It is all the state.
+    ``losses`` (float32, each training image's loss when it was last seen, infinite before) is all
+    the state.
 
     References
     ----------

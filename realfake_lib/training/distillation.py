@@ -10,7 +10,6 @@ from realfake_lib import probability
 from realfake_lib.data import ImageDataset, Splits
 from realfake_lib.training import features, pretrained
 from realfake_lib.training.checkpoints import digest, model_digest
-from realfake_lib.training.predict import predict_logits
 
 
 def soft_labels(logits, labels, share=0.9, temperature=1.0):
@@ -39,27 +38,11 @@ def soft_labels(logits, labels, share=0.9, temperature=1.0):
 
 
 def mean_logits(ensemble, dataset, rows, cache=None):
-    """Logits of an ensemble with test-time augmentation: mean over networks and horizontal flips.
-
-    Parameters
-    ----------
-    ensemble : sequence of keras.Model
-    dataset : ImageDataset
-    rows : (n,) int array
-    cache : path-like, optional
-        Folder from which logits that were computed before are read back.
-
-    Returns
-    -------
-    (n,) float64 array
-    """
+    """Logits (n,) of an ensemble with TTA: mean over networks and horizontal flips."""
     logits = np.zeros(len(rows))
     for network in ensemble:
         for images in (dataset, dataset.flipped()):
-            if cache is None:
-                logits += predict_logits(network, images.images, rows)
-            else:
-                logits += features.logits(network, images, rows, cache)
+            logits += features.logits(network, images, rows, cache)
     return logits / (2 * len(ensemble))
 
 
@@ -77,7 +60,7 @@ class SoftLabels:
     share, temperature : float
         As for :func:`soft_labels`.
     cache : Path, optional
-        As for :func:`mean_logits`.
+        Folder from which logits that were computed before are read back.
     """
 
     dataset: ImageDataset
@@ -113,19 +96,7 @@ def _weights_digest(model):
 
 
 def fit_seeds(network, soft, recipe, seeds, label, weights_dir=None, fallback=None, **options):
-    """:func:`.pretrained.fit_seeds` on soft labels.
-
-    Parameters
-    ----------
-    network, recipe, seeds, label, weights_dir, fallback, **options
-        As for :func:`realfake_lib.training.pretrained.fit_seeds`.
-    soft : SoftLabels
-
-    Returns
-    -------
-    dict of int to FitResult
-        By seed.
-    """
+    """:func:`.pretrained.fit_seeds` on ``soft``, a :class:`SoftLabels`."""
     return pretrained.fit_seeds(
         *(network, soft.named, soft.splits, recipe, seeds, label, weights_dir, fallback),
         relabelled=lambda: soft.relabelled,

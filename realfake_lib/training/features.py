@@ -20,6 +20,7 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths that the validation split chooses from."""
 
 
+_BATCH = 256
 _KEEP_EVERY = 16_384  # images: what a killed run loses at most
 
 
@@ -27,16 +28,8 @@ _KEEP_EVERY = 16_384  # images: what a killed run loses at most
 class Head:
     """A logistic regression on raw features: ``logit = features @ weights + bias``.
 
-    Attributes
-    ----------
-    weights : (d,) float32 array
-    bias : float
-    strength : float
-        The inverse regularisation that validation chose.
-    train_accuracy, val_accuracy : float in [0, 1]
-    train_loss, val_loss : float
-        Mean cross-entropy.
-    seconds : float
+    ``strength`` is the inverse regularisation that validation chose; losses are mean
+    cross-entropies.
     """
 
     weights: np.ndarray
@@ -49,8 +42,8 @@ class Head:
     seconds: float
 
 
-def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
-    """Outputs of one layer, computed once for each image with these weights, then cached.
+def extract(model, dataset, indices, cache=None):
+    """Averages over a network's last maps, its layer ``gap``, computed once for each image.
 
     Parameters
     ----------
@@ -60,9 +53,6 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
     indices : (m,) int array
         Rows, in the order of the result. Those that an earlier call asked for are not computed
         again, whatever else it asked for.
-    layer : str
-        A layer whose output is (n, d).
-    batch_size : int
     cache : path-like, optional
         Folder; by default ``features`` in the library's cache folder.
 
@@ -70,24 +60,16 @@ def extract(model, dataset, indices, layer="gap", batch_size=256, cache=None):
     -------
     (m, d) float32 array
     """
-    outputs = {model.name: model.get_layer(layer).output}
-    return _extract(model, outputs, dataset, indices, batch_size, cache)[model.name]
+    outputs = {model.name: model.get_layer("gap").output}
+    return _extract(model, outputs, dataset, indices, cache)[model.name]
 
 
-def logits(model, dataset, indices, cache):
-    """Logits for REAL, computed once for each image with these weights, then kept.
-
-    Parameters
-    ----------
-    model, dataset, indices
-        As for :func:`extract`.
-    cache : path-like
-        Folder.
-
-    Returns
-    -------
-    (m,) float32 array
+def logits(model, dataset, indices, cache=None):
+    """Logits for REAL (m,) of rows, computed once for each image with these weights, then kept in
+    the folder ``cache``, where there is one.
     """
+    if cache is None:
+        return predict_logits(model, dataset.images, indices)
     key = digest(model_digest(model), dataset.fingerprint)
     store = _Store(Path(cache) / f"logits-{key[:20]}.npz")
     missing = store.missing(indices)
@@ -96,16 +78,8 @@ def logits(model, dataset, indices, cache):
     return store.get(indices)[:, 0]
 
 
-def extract_cuts(model, cuts, dataset, indices, batch_size=256, cache=None):
-    """Averages over the maps of several layers, all from one pass through the network.
-
-    Parameters
-    ----------
-    model : keras.Model
-    cuts : sequence of str
-        Layers whose outputs are (n, h, w, d).
-    dataset, indices, batch_size, cache
-        As for :func:`extract`, which shares the cache.
+def extract_cuts(model, cuts, dataset, indices, cache=None):
+    """As :func:`extract`, for averages over the maps of the layers ``cuts``, all from one pass.
 
     Returns
     -------
@@ -118,10 +92,10 @@ def extract_cuts(model, cuts, dataset, indices, batch_size=256, cache=None):
         # Frozen like the rest, so that the key is that of the backbone that is cut here.
         average = keras.layers.GlobalAveragePooling2D(name=f"gap_{cut}", trainable=layer.trainable)
         outputs[cut] = average(layer.output)
-    return _extract(model, outputs, dataset, indices, batch_size, cache)
+    return _extract(model, outputs, dataset, indices, cache)
 
 
-def _extract(model, outputs, dataset, indices, batch_size, cache):
+def _extract(model, outputs, dataset, indices, cache):
     """Features by the name of the output, from the cache as far as they are in it."""
     indices = np.asarray(indices)
     folder = settings.cache_dir() / "features" if cache is None else Path(cache)
@@ -136,10 +110,9 @@ def _extract(model, outputs, dataset, indices, batch_size, cache):
     for begin in range(0, len(missing), _KEEP_EVERY):
         rows = missing[begin : begin + _KEEP_EVERY]
         parts = []
-        for i in progress.track(
-            range(0, len(rows), batch_size), f"{model.name} features", unit="batches"
-        ):
-            found = run(tf.cast(dataset.images[rows[i : i + batch_size]], tf.float32))
+        starts = range(0, len(rows), _BATCH)
+        for i in progress.track(starts, f"{model.name} features", unit="batches"):
+            found = run(tf.cast(dataset.images[rows[i : i + _BATCH]], tf.float32))
             parts.append([part.numpy() for part in (found if len(wanted) > 1 else [found])])
         for name, part in zip(wanted, zip(*parts, strict=True), strict=True):
             stores[name].add(rows, np.concatenate(part))

@@ -61,16 +61,8 @@ MEASURES = ("accuracy", "unseen_auroc", "unseen_recall", "false_positive_rate")
 class Cell:
     """One training of the grid.
 
-    Attributes
-    ----------
-    factor : str
-        What this cell changes, e.g. ``"optimiser"``; ``"baseline"`` where it changes nothing.
-    setting : str
-        What it changes that to, e.g. ``"sgd"``.
-    network : str
-        Name of the network, see ``models.available()``.
-    recipe : Recipe
-    seed : int
+    ``factor`` is what this cell changes (``"baseline"`` where nothing), ``setting`` what it changes
+    that to, e.g. ``"optimiser"`` and ``"sgd"``.
     """
 
     factor: str
@@ -91,7 +83,6 @@ class GridResult:
         seed, parameters, flops (forward, one image), images_seen, seconds (of training), accuracy
         (test), val_accuracy (last epoch).
     labels, val_labels : (n_test,) and (n_val,) int8 arrays
-        FAKE = 0, REAL = 1.
     logits, val_logits : (cells, n_test) and (cells, n_val) float32 arrays
         Logits for REAL.
     unseen_logits : dict of str to (cells, m) float32 array
@@ -111,24 +102,16 @@ class GridResult:
         return (self.logits > 0) == (self.labels == REAL)
 
     def by_setting(self, values=None):
-        """Rows of an array, by setting, each (seeds, …), as ``evaluation.comparison`` takes them.
+        """Rows of a (cells, …) array, :attr:`correct` by default, by setting, each (seeds, …).
 
-        Parameters
-        ----------
-        values : (cells, …) array, optional
-            By default :attr:`correct`.
+        ``evaluation.comparison`` takes them so.
         """
         values = self.correct if values is None else values
         groups = self.frame.groupby("setting", sort=False)
         return {setting: values[rows.sort_values("seed").index] for setting, rows in groups}
 
     def summary(self, frame=None):
-        """One row a setting.
-
-        Parameters
-        ----------
-        frame : DataFrame, optional
-            :attr:`frame`, with more measures of each cell.
+        """One row a setting of :attr:`frame`, or of a frame with more measures of each cell.
 
         Returns
         -------
@@ -153,13 +136,9 @@ class GridResult:
         return table.assign(key=keys)
 
     def rates(self):
-        """The cells of optimiser × learning rate, the baseline's among them.
+        """Rows of :attr:`frame` of optimiser × learning rate, the baseline's among them.
 
-        Returns
-        -------
-        DataFrame
-            Rows of :attr:`frame`, with the optimiser's name of :data:`OPTIMISERS` in the column
-            ``optimiser``.
+        The optimiser's name of :data:`OPTIMISERS` is in the column ``optimiser``.
         """
         chosen = self.frame[self.frame["factor"].isin([BASELINE, RATES])]
         names = {fields["optimizer"]: name for name, fields in OPTIMISERS.items()}
@@ -171,23 +150,28 @@ class GridResult:
         Returns
         -------
         DataFrame
-            A row an optimiser that was tried at several rates: optimiser, setting, learning_rate,
+            A row an optimiser that was tried at several rates: optimiser, learning_rate, setting,
             val_accuracy and accuracy (means over the seeds), at_the_edge (bool: it is the lowest
             or the highest rate tried, so a better one may lie beyond).
         """
-        found = self.rates().groupby(["optimiser", "learning_rate"], sort=False)
-        means = found.agg(
-            setting=("setting", "first"),
-            val_accuracy=("val_accuracy", "mean"),
-            accuracy=("accuracy", "mean"),
-        ).reset_index()
-        rows = []
-        for _, of_one in means.groupby("optimiser", sort=False):
-            if len(of_one) > 1:
-                best = of_one.loc[of_one["val_accuracy"].idxmax()]
-                edges = of_one["learning_rate"].min(), of_one["learning_rate"].max()
-                rows.append(best.to_dict() | {"at_the_edge": best["learning_rate"] in edges})
-        return pd.DataFrame(rows, columns=[*means.columns, "at_the_edge"])
+        means = (
+            self.rates()
+            .groupby(["optimiser", "learning_rate"], sort=False)
+            .agg(
+                setting=("setting", "first"),
+                val_accuracy=("val_accuracy", "mean"),
+                accuracy=("accuracy", "mean"),
+            )
+        )
+        means = means.reset_index()
+        rates = means.groupby("optimiser", sort=False)["learning_rate"]
+        lowest, highest = rates.transform("min"), rates.transform("max")
+        means["at_the_edge"] = (means["learning_rate"] == lowest) | (
+            means["learning_rate"] == highest
+        )
+        several = means[rates.transform("size") > 1]
+        best = several.groupby("optimiser", sort=False)["val_accuracy"].idxmax()
+        return means.loc[best].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -310,8 +294,7 @@ def run(
     n_val, n_test : int, optional
         Take only so many validation and test images, the same for every cell; None takes all.
     unseen : dict of str to (m, h, w, 3) uint8 array, optional
-        FAKE images of other generators, e.g. ``load_unseen().tiles``; resized to the data set's
-        size.
+        FAKE images of other generators; resized to the data set's size.
     cluster : str, optional
         Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``; its workers then train, one
         cell at a time each. By default that in ``REALFAKE_CLUSTER``; without it, this machine does.
@@ -328,7 +311,12 @@ def run(
     images = _only_what_is_used(dataset, splits, n_val, n_test, unseen or {})
     # Measured here, once: several processes measuring at the same time would mislead each other.
     precision = training.best_precision()
-    cells = [_with_precision(cell, precision) for cell in cells]
+    cells = [
+        replace(cell, recipe=cell.recipe.replace(precision=precision))
+        if cell.recipe.precision == "auto"
+        else cell
+        for cell in cells
+    ]
     fixed = _identity(images)
     files = [_outcome_file(cell, dataset.image_size, fixed, checkpoint_dir) for cell in cells]
     outcomes = [_read_outcome(file) for file in files]
@@ -337,7 +325,7 @@ def run(
     waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
     waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
     tasks = [
-        (cells[i], _fresh(cells[i].network, cells[i].seed, dataset.image_size)[1], files[i])
+        (cells[i], _fresh(cells[i].network, cells[i].seed, dataset.image_size)[1], files[i].parent)
         for i in waiting
     ]
     cluster = cluster or settings.env(clusters.VARIABLE)
@@ -348,8 +336,9 @@ def run(
     found = progress.track(found, "comparison", len(waiting), "trainings", every=0)
     for i, outcome in zip(waiting, found, strict=True):
         outcomes[i] = outcome
-        if not files[i].is_file():  # a worker's folder is not this one
-            _write_outcome(files[i], outcome)
+        measured, logits = outcome
+        with settings.atomic_file(files[i]) as temporary:
+            np.savez(temporary, measured=np.array(json.dumps(measured)), **logits)
     rows = []
     for cell, price, (measured, _) in zip(cells, costs, outcomes, strict=True):
         named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
@@ -436,24 +425,12 @@ def _cost(network, image_size):
     return {"parameters": cost.parameters(model), "flops": cost.flops(model)}
 
 
-def _with_precision(cell, precision):
-    if cell.recipe.precision != "auto":
-        return cell
-    return replace(cell, recipe=cell.recipe.replace(precision=precision))
-
-
 @functools.cache
 def _fresh(network, seed, image_size):
     """Digest of a network with the weights that a training starts from, and these weights."""
     training.set_seed(seed)
     model = models.build(network, image_size)
     return model_digest(model), model.get_weights()
-
-
-def _with_weights(network, weights, image_size):
-    model = models.build(network, image_size)
-    model.set_weights(weights)
-    return model
 
 
 def _identity(images):
@@ -482,13 +459,7 @@ def _read_outcome(file):
         return json.loads(str(saved["measured"])), logits
 
 
-def _write_outcome(file, outcome):
-    measured, logits = outcome
-    with settings.atomic_file(file) as temporary:
-        np.savez(temporary, measured=np.array(json.dumps(measured)), **logits)
-
-
-def _train_and_test(cell, weights, file, images, threads):
+def _train_and_test(cell, weights, checkpoint_dir, images, threads):
     """Measured values of one cell, and its logits for the images of each kind by name.
 
     The weights to start from are handed over: drawn here they could differ, since Dask's own
@@ -498,13 +469,19 @@ def _train_and_test(cell, weights, file, images, threads):
         _use_threads(threads)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
         tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
+
+    def network(image_size):
+        model = models.build(cell.network, image_size)
+        model.set_weights(weights)
+        return model
+
     fit = training.fit(
-        functools.partial(_with_weights, cell.network, weights),
+        network,
         images.known,
         images.splits,
         cell.recipe,
         seed=cell.seed,
-        checkpoint_dir=file.parent,
+        checkpoint_dir=checkpoint_dir,
         label=f"grid_{cell.network}",
     )
     logits = {
@@ -519,7 +496,6 @@ def _train_and_test(cell, weights, file, images, threads):
         "accuracy": float(np.mean((logits["test"] > 0) == (images.test.labels == REAL))),
         "val_accuracy": float(fit.history["val_accuracy"].iloc[-1]),
     }
-    _write_outcome(file, (measured, logits))
     return measured, logits
 
 

@@ -21,14 +21,7 @@ LEAST_CLASSES = 2
 def object_classes(dataset):
     """Number of object classes that the data set knows; 0 where fewer than two.
 
-    Parameters
-    ----------
-    dataset : ImageDataset
-
-    Returns
-    -------
-    int
-        CIFAKE has CIFAR-10's ten, the demo set eight, a folder of one's own none.
+    CIFAKE has CIFAR-10's ten, the demo set eight, a folder of one's own none.
     """
     known = dataset.index["object_class"].to_numpy()
     count = len(np.unique(known[known >= 0]))
@@ -93,21 +86,7 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
 
 
 def transferred(fit, frozen=False, seed=0):
-    """The pre-trained network under a fresh logit for REAL.
-
-    Parameters
-    ----------
-    fit : FitResult
-        From :func:`pretrain`.
-    frozen : bool
-        Whether all but the logit is frozen.
-    seed : int
-        Of the logit's weights.
-
-    Returns
-    -------
-    keras.Model
-    """
+    """The network of :func:`pretrain` under a fresh logit for REAL, all else frozen or not."""
     set_seed(seed)
     model = with_head(fit.model, 1)
     for layer in model.layers[:-1]:

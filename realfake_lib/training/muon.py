@@ -12,16 +12,9 @@ class Muon(keras.optimizers.Muon):
     Keras's own takes matrices only and leaves convolution kernels to AdamW. Here a kernel of shape
     (height, width, inputs, outputs) is treated as the matrix (height·width·inputs, outputs), as in
     airbench. Biases, BatchNorm, dense layers and kernels with few inputs (the first
-    convolution, whose three channels leave nothing to orthogonalise) go to AdamW.
-
-    Parameters
-    ----------
-    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-        For both; Muon's updates are scaled to the size of AdamW's (`rms_rate`).
-    weight_decay : float
-        Decoupled; of convolution kernels only.
-    **options
-        As for :class:`keras.optimizers.Muon`.
+    convolution, whose three channels leave nothing to orthogonalise) go to AdamW. Muon's updates
+    are scaled to the size of AdamW's (`rms_rate`), so that one learning rate serves both; weight
+    decay is decoupled, of convolution kernels only.
 
     References
     ----------

@@ -17,14 +17,10 @@ _GAIN = 1.15
 
 
 def best_precision():
-    """The faster of the two arithmetics for training a small CNN here.
+    """The faster arithmetic for training a small CNN here: ``"float32"`` or ``"mixed_bfloat16"``.
 
     A processor without bfloat16 instructions emulates them, several times slower than float32, so
     a few training steps are timed (about 3 s); the answer is cached for this machine.
-
-    Returns
-    -------
-    {"float32", "mixed_bfloat16"}
     """
     identity = f"{_processor()}|{tf.__version__}|{keras.__version__}"
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -22,14 +22,7 @@ def forward(model):
 
 
 def predict_logits(model, images, indices=None, batch_size=512):
-    """Logits for REAL, in the order of ``images`` or of ``indices``.
-
-    Parameters and errors as for :func:`predict_outputs`, of a model with one logit.
-
-    Returns
-    -------
-    (n,) or (m,) float32 array
-    """
+    """Logits for REAL, (n,) float32: :func:`predict_outputs` of a model with one logit."""
     return predict_outputs(model, images, indices, batch_size)[:, 0]
 
 

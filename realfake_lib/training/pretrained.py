@@ -21,14 +21,7 @@ from realfake_lib.training.recipes import Recipe, get_recipe
 def identity(network, dataset, splits, recipe, seed):
     """SHA-256 over all that a training depends on, but for machine and versions.
 
-    Parameters
-    ----------
-    network, dataset, splits, recipe, seed
-        As for :func:`realfake_lib.training.fit`; the network by name or as a builder.
-
-    Returns
-    -------
-    str
+    The arguments are those of :func:`realfake_lib.training.fit`.
     """
     model = loop.fresh_model(network, dataset.image_size)
     fields = dataclasses.fields(Recipe)
@@ -47,7 +40,16 @@ def folder():
 
 
 def fit(
-    network, dataset, splits, recipe, seed, label, weights_dir=None, relabelled=None, **options
+    network,
+    dataset,
+    splits,
+    recipe,
+    seed,
+    label,
+    weights_dir=None,
+    relabelled=None,
+    train=True,
+    **options,
 ):
     """The training that a checkpoint holds, or else a training of one's own.
 
@@ -59,15 +61,19 @@ def fit(
         Folder of pretrained checkpoints; None trains.
     relabelled : callable, optional
         Gives the data set to train on in place of ``dataset``, which then only names it.
+    train : bool
+        Whether to train where there is no checkpoint; else the result is None.
 
     Returns
     -------
-    FitResult
+    FitResult or None
     """
     if weights_dir is not None:
         found = find(network, dataset, splits, recipe, seed, weights_dir, label)
         if found is not None:
             return found
+    if not train:
+        return None
     data = relabelled() if relabelled else dataset
     return loop.fit(network, data, splits, recipe, seed=seed, label=label, **options)
 
@@ -105,7 +111,7 @@ def fit_seeds(
 
 
 def notices(trainings, n):
-    """What a reader must know of where trainings come from.
+    """What a reader must know of where trainings come from, yielded as str.
 
     Parameters
     ----------
@@ -114,10 +120,6 @@ def notices(trainings, n):
         ``fallback``.
     n : int
         Images that they trained on.
-
-    Yields
-    ------
-    str
     """
     loaded = sum(bool(fit.origin) for fits, _ in trainings.values() for fit in fits.values())
     if loaded:
@@ -156,10 +158,6 @@ def save(fit, folder, label, seed, key, **origin):
         From :func:`identity`.
     **origin
         JSON-able: commit, machine and the like.
-
-    Returns
-    -------
-    Path
     """
     meta = {
         "key": key,
@@ -184,10 +182,7 @@ def _halved(array):
 def find(network, dataset, splits, recipe, seed, folder, label):
     """The checkpoint of exactly these arguments, or None.
 
-    Returns
-    -------
-    FitResult or None
-        Its ``origin`` says where and when it was trained, and ``epochs_run`` is 0.
+    The result's ``origin`` says where and when it was trained, and ``epochs_run`` is 0.
 
     Raises
     ------

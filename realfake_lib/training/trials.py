@@ -17,17 +17,8 @@ from realfake_lib.training import costs, pretrained
 class Trial:
     """One training that answers one question.
 
-    Attributes
-    ----------
-    name, question : str
-    plan : str
-        Layers, as :func:`realfake_lib.models.stack.stack` reads them.
-    recipe : Recipe
-    against : str or None
-        Name of the trial that this one is compared with.
-    seed : int
-    n_train : int or None
-        Training images, for trials that must be cheap; None: all of them.
+    ``plan`` is what :func:`realfake_lib.models.networks.stack` reads; ``against`` names the trial
+    that this one is compared with; ``n_train`` images make a trial cheap, None takes all.
     """
 
     name: str
@@ -144,12 +135,7 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
 
 
 def table(trials, results):
-    """What was tried, what it gave and what it cost.
-
-    Parameters
-    ----------
-    trials : list of Trial
-    results : Path
+    """What was tried, what it gave and what it cost, from the file ``results`` of :func:`run`.
 
     Returns
     -------

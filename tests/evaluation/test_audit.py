@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from realfake_lib import evaluation
-from realfake_lib.evaluation import audit
+from realfake_lib.evaluation import audit, metrics
 from realfake_lib.settings import FAKE, REAL
 
 Y = np.repeat([FAKE, REAL], 10_000)
@@ -19,7 +18,7 @@ def p_real():
 
 
 def test_without_mistakes_it_agrees_with_the_rest_of_the_library(p_real):
-    expected = evaluation.evaluate(Y, 1 - p_real, n_bootstrap=100)
+    expected = metrics.evaluate(Y, 1 - p_real, n_bootstrap=100)
     for seed in (0, 1):
         correct = audit.mistakes(Y, p_real, seed).loc["neither"]
         assert (correct["confusion"] == expected.confusion).all()

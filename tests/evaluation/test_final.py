@@ -163,7 +163,8 @@ def test_an_ensemble_is_the_mean_of_its_logits(brightness_detector, pictures):
     dataset, splits = pictures
     dark = {"dark": np.full((10, 16, 16, 3), 60, "uint8")}
     one = final.predict(brightness_detector, dataset, splits, dark)
-    two = final.average([one, one + one])
+    doubled = final.Logits(2 * one.val, 2 * one.test, {"dark": 2 * one.unseen["dark"]})
+    two = final.average([one, doubled])
     for part in ("val", "test"):
         np.testing.assert_allclose(getattr(two, part), 1.5 * getattr(one, part), rtol=1e-6)
     np.testing.assert_allclose(two.unseen["dark"], 1.5 * one.unseen["dark"], rtol=1e-6)

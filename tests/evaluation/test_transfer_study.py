@@ -60,9 +60,9 @@ def test_a_backbone_without_weights_is_named_with_the_reason_and_not_built(
 ):
     shutil.copy(weights_file, tmp_path)
     monkeypatch.setenv("REALFAKE_WEIGHTS", str(tmp_path))
-    found, table = transfer_study.find_backbones(
-        ["mobilenet", "vgg16"], {"mobilenet": CUT}, allow_download=False
-    )
+    cut_there = replace(transfer.BACKBONES["mobilenet"], cut_layer=CUT)
+    monkeypatch.setitem(transfer.BACKBONES, "mobilenet", cut_there)
+    found, table = transfer_study.find_backbones(["mobilenet", "vgg16"], allow_download=False)
     assert list(found) == ["mobilenet"]
     missing = table.set_index("backbone").loc["vgg16"]
     assert not missing["found"]
@@ -231,13 +231,13 @@ def test_a_long_training_is_a_pretrained_checkpoint_or_is_done_here_or_left_out(
     recipe = transfer_study.get_recipe("fine_tune_full").replace(
         epochs=1, batch_size=16, auxiliary_class_loss=0.0
     )
-    arguments = (network, *noisy, recipe, "tuned", 0)
-    assert transfer_study.find_or_fit(*arguments, tmp_path, train=False) is None
-    done = transfer_study.find_or_fit(*arguments, tmp_path)
+    arguments = (network, *noisy, recipe, 0, "tuned", tmp_path)
+    assert pretrained.fit(*arguments, train=False) is None
+    done = pretrained.fit(*arguments)
     assert not done.origin
     key = pretrained.identity(network, *noisy, recipe, 0)
     pretrained.save(done, tmp_path, "tuned", 0, key, machine="another")
-    found = transfer_study.find_or_fit(*arguments, tmp_path, train=False)
+    found = pretrained.fit(*arguments, train=False)
     assert found.origin == {"machine": "another"} and found.epochs_run == 0
     for one, other in zip(done.model.get_weights(), found.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one.astype("float16"), other)  # half precision in the file

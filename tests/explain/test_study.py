@@ -37,9 +37,9 @@ def images():
 def test_cases_are_told_apart_by_class_and_verdict():
     labels = np.array([FAKE, REAL, FAKE, REAL, FAKE, FAKE])
     p_fake = np.array([0.9, 0.1, 0.2, 0.8, 0.7, 0.95])
-    found = study.cases(labels, p_fake, per_case=2)
+    found = study.cases(labels, p_fake)
     assert {name: list(where) for name, where in found.items()} == {
-        "true_positives": [0, 4],
+        "true_positives": [0, 4, 5],
         "true_negatives": [1],
         "false_negatives": [2],
         "false_positives": [3],

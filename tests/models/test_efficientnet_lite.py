@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from realfake_lib.data import fetch
 from realfake_lib.errors import UserError
 from realfake_lib.models import efficientnet_lite, transfer
 
@@ -43,8 +44,8 @@ def test_its_weights_are_found_without_network_or_any_folder(monkeypatch, tmp_pa
     for name in ("REALFAKE_WEIGHTS", "REALFAKE_DATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(transfer, "_download", lambda known: pytest.fail("asked"))
-    assert transfer.find_weights("efficientnet_lite0").path.name == efficientnet_lite.FILE
+    monkeypatch.setattr(fetch, "download", lambda *arguments: pytest.fail("asked"))
+    assert transfer.find_weights("efficientnet_lite0").name == efficientnet_lite.FILE
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path):

@@ -368,4 +368,4 @@ def test_the_notebook_of_the_data_reaches_no_network():
     code = keys.notebook_code(root / "notebooks" / "01_preprocessing.ipynb")
     reached = keys.Library(root / "realfake_lib").reached(code)
     assert "realfake_lib/data/decoding.py: decode" in reached
-    assert not [name for name in reached if "models/compact" in name or "training/loop" in name]
+    assert not [name for name in reached if "models/networks" in name or "training/loop" in name]

@@ -41,10 +41,10 @@ def test_the_fused_batchnorm_trains_as_keras_own():
 
 def test_frozen_batchnorm_stays_keras_own():
     model = models.build("tiny_cnn")
-    model.get_layer("block1_bn").trainable = False
+    model.get_layer("layer1_bn").trainable = False
     copy = training_copy(model)
-    assert type(copy.get_layer("block1_bn")) is keras.layers.BatchNormalization
-    assert not copy.get_layer("block1_bn").trainable
-    assert type(copy.get_layer("block2_bn")) is FusedBatchNormalization
+    assert type(copy.get_layer("layer1_bn")) is keras.layers.BatchNormalization
+    assert not copy.get_layer("layer1_bn").trainable
+    assert type(copy.get_layer("layer2_bn")) is FusedBatchNormalization
     copy(PIXELS, training=True)
-    assert np.array_equal(copy.get_layer("block1_bn").moving_mean, np.zeros(16))
+    assert np.array_equal(copy.get_layer("layer1_bn").moving_mean, np.zeros(16))

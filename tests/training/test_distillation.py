@@ -54,7 +54,7 @@ def test_a_checkpoint_is_found_before_the_ensemble_sees_an_image(
     first = distillation.fit_seeds("tiny_cnn", soft, recipe, [4], "fast", **options)[4]
     key = pretrained.identity("tiny_cnn", soft.named, soft.splits, recipe, 4)
     pretrained.save(first, tmp_path, "fast", 4, key)
-    monkeypatch.setattr(distillation, "predict_logits", None)
+    monkeypatch.setattr(features, "predict_logits", None)
     soft = distillation.SoftLabels(*task, (teacher,))
     several = distillation.fit_seeds(
         "tiny_cnn", soft, recipe, [3, 4], "fast", tmp_path, (recipe, [5])
@@ -73,7 +73,7 @@ def test_soft_labels_are_computed_once_for_all_seeds(task, recipe, teacher, monk
         predicted.append(arguments)
         return training.predict_logits(*arguments)
 
-    monkeypatch.setattr(distillation, "predict_logits", predict)
+    monkeypatch.setattr(features, "predict_logits", predict)
     soft = distillation.SoftLabels(*task, (teacher,))
     short = recipe.replace(epochs=1)
     fits = distillation.fit_seeds("tiny_cnn", soft, short, [1, 2], "distilled")

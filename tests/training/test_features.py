@@ -20,7 +20,7 @@ def model():
 def test_features_are_those_of_the_layer_in_the_order_asked_for(model, task, tmp_path):
     dataset, _ = task
     rows = np.array([7, 3, 11])
-    found = features.extract(model, dataset, rows, batch_size=2, cache=tmp_path)
+    found = features.extract(model, dataset, rows, cache=tmp_path)
     body = keras.Model(model.input, model.get_layer("gap").output)
     np.testing.assert_allclose(found, body(dataset.images[rows].astype("float32")), atol=1e-5)
 
