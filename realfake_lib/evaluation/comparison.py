@@ -64,11 +64,6 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
         seeds), ``difference_low`` and ``difference_high`` (95 % interval), ``p`` and ``p_holm``,
         ``significant`` (bool).
 
-    Raises
-    ------
-    ValueError
-        If the arrays' shapes differ.
-
     References
     ----------
     Owen (2007), The pigeonhole bootstrap; Berger (1982), Multiparameter hypothesis testing and

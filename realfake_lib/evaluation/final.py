@@ -65,7 +65,6 @@ class FinalScores:
     unseen : dict of str to UnseenScores
         By generator, and ``"all"`` of them together.
     unseen_logits : dict of str to (m,) float32 array
-        By generator.
     """
 
     point: OperatingPoint
@@ -324,33 +323,24 @@ def headline_table(results):
         threshold and ``unseen_auroc``, where there are any.
     """
     rows = []
+    cells = ("true_positives", "false_negatives", "false_positives", "true_negatives")
     for name, result in results.items():
-        test = result.test
-        low, high = test.intervals["accuracy"]
-        row = {
-            "model": name,
-            "accuracy": test.accuracy,
-            "accuracy_low": low,
-            "accuracy_high": high,
-            "accuracy_dedup": result.test_dedup.accuracy,
-            "auroc": test.auroc,
-            "tpr_at_fpr_01": test.tpr_at_fpr_01,
-            "ece": test.ece,
-        }
+        row = {measure: value for measure, value, _ in result.test.items()} | {"model": name}
+        row["accuracy_low"], row["accuracy_high"] = result.test.intervals["accuracy"]
+        row["accuracy_dedup"] = result.test_dedup.accuracy
+        row["accuracy_at_threshold"] = result.accuracy_at_threshold
+        row["false_positive_rate"] = result.false_positive_rate
         if result.unseen:
             row["unseen_recall"] = result.unseen["all"].fake_recall
             row["unseen_auroc"] = result.unseen["all"].auroc
-        row |= {
-            "accuracy_at_threshold": result.accuracy_at_threshold,
-            "false_positive_rate": result.false_positive_rate,
-            "precision": test.precision,
-            "recall": test.recall,
-            "f1": test.f1,
-            "tpr_at_fpr_05": test.tpr_at_fpr_05,
-        }
-        cells = ("true_positives", "false_negatives", "false_positives", "true_negatives")
-        rows.append(row | dict(zip(cells, test.confusion.ravel(), strict=True)))
-    return pd.DataFrame(rows).set_index("model")
+        rows.append(row | dict(zip(cells, result.test.confusion.ravel(), strict=True)))
+    columns = (
+        *("accuracy", "accuracy_low", "accuracy_high", "accuracy_dedup", "auroc", "tpr_at_fpr_01"),
+        *("ece", "unseen_recall", "unseen_auroc", "accuracy_at_threshold", "false_positive_rate"),
+        *("precision", "recall", "f1", "tpr_at_fpr_05", *cells),
+    )
+    frame = pd.DataFrame(rows).set_index("model")
+    return frame[[column for column in columns if column in frame]]
 
 
 def metadata(result, per_object=None):

@@ -184,21 +184,9 @@ def wilson(k, n):
 
 
 def tpr_at_fpr(y_true, p_fake, fpr):
-    """True-positive rate for FAKE at a given false-positive rate.
+    """True-positive rate for FAKE at a false-positive rate of at most ``fpr``, in (0, 1).
 
     The best operating point that exists, not one interpolated between two.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        Class indices, FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-    fpr : float in (0, 1)
-        Share of REAL images that may be predicted FAKE.
-
-    Returns
-    -------
-    float in [0, 1]
     """
     if not 0 < fpr < 1:
         raise ValueError(f"fpr must lie between 0 and 1, not {fpr:g}")
@@ -211,20 +199,8 @@ def expected_calibration_error(y_true, p_fake, bins=BINS):
     """Mean distance between the predicted and the observed share of FAKE, weighted by bin size.
 
     Binned by ``p_fake`` rather than by the confidence in the verdict, since ``p_fake`` is what a
-    user is told. One class alone is allowed.
-
-    Parameters
-    ----------
-    y_true : (n,) int array
-        FAKE = 0, REAL = 1.
-    p_fake : (n,) float array in [0, 1]
-    bins : int
-        Bins of equal width over [0, 1].
-
-    Returns
-    -------
-    float in [0, 1]
-        Biased upwards for small n: noise within a bin counts as error.
+    user is told. Biased upwards for small n: noise within a bin counts as error. One class alone is
+    allowed.
 
     References
     ----------
@@ -235,7 +211,7 @@ def expected_calibration_error(y_true, p_fake, bins=BINS):
     return float(np.abs(gap).sum() / len(y_true))
 
 
-def per_group(y_true, p_fake, groups, names, threshold=0.5):
+def per_group(y_true, p_fake, groups, names):
     """Accuracy and recall of each class within groups of images, such as object classes.
 
     Parameters
@@ -243,10 +219,10 @@ def per_group(y_true, p_fake, groups, names, threshold=0.5):
     y_true : (n,) int array
         FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
+        FAKE from 0.5 on.
     groups : (n,) int array
         Index into ``names``; −1 for unknown.
     names : sequence of str
-    threshold : float in [0, 1]
 
     Returns
     -------
@@ -261,7 +237,7 @@ def per_group(y_true, p_fake, groups, names, threshold=0.5):
         raise ValueError(f"{len(y_true)} labels but groups of shape {groups.shape}")
     if groups.min() < -1 or groups.max() >= len(names):
         raise ValueError(f"groups must be -1 or index the {len(names)} names")
-    right = predict_labels(p_fake, threshold) == y_true
+    right = predict_labels(p_fake) == y_true
     rows = []
     for group in (*range(len(names)), -1):
         of_group = groups == group

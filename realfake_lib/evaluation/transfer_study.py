@@ -102,13 +102,10 @@ def by_cut_and_input(
         Cut layers, the lowest first; those that the weights do not reach are left out.
     input_sizes : sequence of int
         Sides in pixels to which the model enlarges the images.
-    dataset : ImageDataset
-    splits : Splits
+    dataset, splits : ImageDataset, Splits
         ``train`` fits the heads; accuracy is that on ``val``.
     weights : path-like, optional
-        ImageNet weights of the backbone; random ones by default.
-    seed : int
-        Of the random weights.
+        ImageNet weights of the backbone; random ones by default, drawn by ``seed``.
     cache : path-like, optional
         Folder of the cached features.
 
@@ -155,18 +152,10 @@ def _deepest(backbone, cuts, image_size, input_size, weights, seed):
 class Start:
     """What a training starts from.
 
-    Attributes
-    ----------
-    network : str
-    end : str
-        A key of :data:`~realfake_lib.names.TRAININGS`.
-    model : keras.Model
-    recipe : Recipe or None
-        None: only a logistic head is fitted, on frozen features.
-    probe : keras.Model, optional
-        The same network, frozen. The training starts from its logit, fitted on the same images: a
-        random one would distort the pretrained features (Kumar et al., ICLR 2022, arXiv
-        2202.10054).
+    ``end`` is a key of :data:`~realfake_lib.names.TRAININGS`. Without a recipe only a logistic head
+    is fitted, on frozen features. With a ``probe``, the same network frozen, the training starts
+    from its logit, fitted on the same images: a random one would distort the pretrained features
+    (Kumar et al., ICLR 2022, arXiv 2202.10054).
     """
 
     network: str
@@ -230,8 +219,7 @@ def by_size(
         A model without a recipe gets the head of the largest size; others are left as they are.
     sizes : sequence of int
         Numbers of training images; each subset contains the smaller ones.
-    dataset : ImageDataset
-    splits : Splits
+    dataset, splits : ImageDataset, Splits
     least_steps : int
         Least number of steps of a training: small sets are repeated, in smaller batches.
     seed : int

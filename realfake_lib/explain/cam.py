@@ -9,6 +9,7 @@ before any sigmoid, whose gradient would be zero wherever the detector is sure.
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import layers
 
 from realfake_lib.errors import UserError
 from realfake_lib.robustness import detector
@@ -20,25 +21,10 @@ MIN_SIZE = 7
 BATCH = 64
 """Images in one pass."""
 
-_CONVOLUTIONS = (
-    keras.layers.Conv2D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv2D,
-)
-_ACTIVATIONS = (
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-)
-_SAME_MAP = (
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.Add,
-    *_ACTIVATIONS,
-)
+_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+_ACTIVATIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU)
+_NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
+_SAME_MAP = (layers.Add, *_NORMALISATIONS, *_ACTIVATIONS)
 
 
 def grad_cam(model, images, layer=None, target="FAKE"):
@@ -199,7 +185,7 @@ def _activated(model, layer):
 
 
 def _is_rectified(layer):
-    if isinstance(layer, keras.layers.Add):  # a sum of rectified features is one
+    if isinstance(layer, layers.Add):  # a sum of rectified features is one
         return all(_is_rectified(part._keras_history.operation) for part in layer.input)
     activation = getattr(layer, "activation", None)
     own = activation not in (None, keras.activations.linear)

@@ -53,12 +53,12 @@ def randomisation_test(model, images, method=cam.grad_cam, layer=None, target="F
     changed.set_weights(model.get_weights())
 
     weighted = [item.name for item in model.layers if _is_learned(item)]
-    rows = [{"layer": "none", **_likeness(trained, trained)}]
+    rows = [{"layer": "none", **likeness(trained, trained)}]
     for name in progress.track(weighted[::-1], "randomisation test", unit="layers"):
         changed.get_layer(name).set_weights(random.get_layer(name).get_weights())
         maps = method(changed, images, layer, target)
         name = "all" if name == weighted[0] else name
-        rows.append({"layer": name, **_likeness(trained, maps)})
+        rows.append({"layer": name, **likeness(trained, maps)})
     return pd.DataFrame(rows)
 
 
@@ -165,7 +165,7 @@ def _is_learned(layer):
     return bool(layer.get_weights()) and not isinstance(layer, keras.layers.Normalization)
 
 
-def _likeness(trained, maps):
+def likeness(trained, maps):
     """Mean rank correlation and SSIM of two sets of maps, where neither map is empty."""
     compared = ~(cam.empty(trained) | cam.empty(maps))
     pairs = list(zip(trained[compared], maps[compared], strict=True))

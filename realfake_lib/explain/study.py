@@ -1,7 +1,6 @@
 """What the report measures of a detector's maps: by layer, by method, and on which images."""
 
 import numpy as np
-from scipy import stats
 
 from realfake_lib.explain import cam, sanity
 from realfake_lib.settings import FAKE, REAL
@@ -86,10 +85,4 @@ def agreement(maps):
     It is NaN where no image has a map by both methods.
     """
     first = next(iter(maps.values()))
-    found = {}
-    for name, values in maps.items():
-        both = ~(cam.empty(first) | cam.empty(values))
-        pairs = zip(first[both], values[both], strict=True)
-        each = [stats.spearmanr(a, b, axis=None).statistic for a, b in pairs]
-        found[name] = float(np.mean(each)) if each else float("nan")
-    return found
+    return {name: sanity.likeness(first, found)["rank_correlation"] for name, found in maps.items()}

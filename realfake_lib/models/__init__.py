@@ -7,6 +7,6 @@ ends in one float32 logit for REAL, from a layer named ``"logit"``.
 from realfake_lib import keras_setup  # before any import of Keras
 from realfake_lib.models.cost import flops, parameters
 from realfake_lib.models.files import load, save
-from realfake_lib.models.registry import available, build
+from realfake_lib.models.networks import available, build
 
 __all__ = ["available", "build", "flops", "load", "parameters", "save"]

@@ -21,21 +21,10 @@ them runs code that comes with the file."""
 
 
 def save(model, path, meta=None):
-    """Save a model in float32, with what a reader must know about it beside it.
+    """Save a model in float32 as a ``.keras`` file, and its metadata as ``.json`` beside it.
 
-    Parameters
-    ----------
-    model : keras.Model
-        As :func:`realfake_lib.models.build` makes it.
-    path : path-like
-        Ends in ``.keras``; its metadata go to the file beside it that ends in ``.json``.
-    meta : dict, optional
-        JSON-able, e.g. ``threshold`` and ``temperature``.
-
-    Returns
-    -------
-    dict
-        ``meta`` with what this function adds to it.
+    ``meta`` is JSON-able, e.g. ``threshold`` and ``temperature``. The result is that dict with what
+    this function adds to it.
 
     Raises
     ------

@@ -14,27 +14,18 @@ from realfake_lib.models import efficientnet_lite
 
 _SITE = "https://storage.googleapis.com/tensorflow/keras-applications"
 _PARTIAL = "_imagenet_to_"  # in the name of a file that ends before the backbone's last layer
-_CAFFE_OFFSETS = (-123.68, -116.779, -103.939)  # ImageNet's means of R, G and B
+_CAFFE = (1.0, [-123.68, -116.779, -103.939])  # less ImageNet's means of R, G and B
 
 
 @dataclass(frozen=True)
 class Backbone:
     """One network with ImageNet weights.
 
-    Attributes
-    ----------
-    application : callable
-        One of ``keras.applications``, or with the same arguments.
-    cut_layer : str
-        Where it is cut by default: at 32 pixels later maps are too small to hold fine detail.
-    file : str
-        Keras's own name of its weights without the ImageNet classes.
-    folder, md5 : str or None
-        Where that file lies on Keras's server (None: a package brings it), its hash there.
-    preprocessing : {"caffe", "tf", "lite", "inside"}
-        How pixels are scaled, in the words of Keras; ``"inside"`` leaves it to the network.
-    first_conv : str
-        The convolution that sees the pixels.
+    ``application`` is one of ``keras.applications``, or takes the same arguments; ``cut_layer`` is
+    where it is cut by default: at 32 pixels later maps are too small to hold fine detail. ``file``
+    is Keras's own name of its weights without the ImageNet classes, ``folder`` and ``md5`` where it
+    lies on Keras's server (None: a package brings it) and its hash there. ``rescaling`` is how
+    pixels are scaled before (None: the network does it), ``first_conv`` what sees them.
     """
 
     application: object
@@ -42,7 +33,7 @@ class Backbone:
     file: str
     folder: str | None
     md5: str | None
-    preprocessing: str
+    rescaling: tuple | None
     first_conv: str
 
 
@@ -55,7 +46,7 @@ BACKBONES = {
         efficientnet_lite.FILE,
         None,
         None,
-        "lite",
+        (1 / 128, -127 / 128),
         "stem_conv",
     ),
     "vgg16": Backbone(
@@ -64,7 +55,7 @@ BACKBONES = {
         f"vgg16_{_TF_KERNELS}",
         "vgg16",
         "6d6bbae143d832006294945121d1f1fc",
-        "caffe",
+        _CAFFE,
         "block1_conv1",
     ),
     "resnet50": Backbone(
@@ -73,7 +64,7 @@ BACKBONES = {
         f"resnet50_{_TF_KERNELS}",
         "resnet",
         "4d473c1dd8becc155b73f8504c6f6626",
-        "caffe",
+        _CAFFE,
         "conv1_conv",
     ),
     "efficientnetv2b0": Backbone(
@@ -82,7 +73,7 @@ BACKBONES = {
         "efficientnetv2-b0_notop.h5",
         "efficientnet_v2",
         "893217f2bb855e2983157299931e43ff",
-        "inside",
+        None,
         "stem_conv",
     ),
     "mobilenet": Backbone(
@@ -91,7 +82,7 @@ BACKBONES = {
         "mobilenet_1_0_224_tf_no_top.h5",
         "mobilenet",
         None,
-        "tf",
+        (1 / 127.5, -1.0),
         "conv1",
     ),
 }
@@ -161,12 +152,9 @@ def build(
     x = inputs
     if side != image_size:
         x = layers.Resizing(side, side, interpolation="bicubic", name="resize")(x)
-    if known.preprocessing == "tf":
-        x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(x)
-    elif known.preprocessing == "lite":
-        x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(x)
-    elif known.preprocessing == "caffe":
-        x = layers.Rescaling(1.0, offset=list(_CAFFE_OFFSETS), name="rescale")(x)
+    if known.rescaling is not None:
+        scale, offset = known.rescaling
+        x = layers.Rescaling(scale, offset=offset, name="rescale")(x)
     body = known.application(include_top=False, weights=None, input_tensor=x)
     names = [layer.name for layer in body.layers]
     if cut not in names:
@@ -339,7 +327,7 @@ def _copy_weights(model, backbone, cut, path):
         if layer.name not in known or not layer.weights:
             continue
         values = known[layer.name].get_weights()
-        if layer.name == first and BACKBONES[backbone].preprocessing == "caffe":
+        if layer.name == first and BACKBONES[backbone].rescaling is _CAFFE:
             # Those weights expect blue first. Turning the kernel spares turning every image.
             values[0] = values[0][:, :, ::-1]
         layer.set_weights(values)

@@ -34,23 +34,10 @@ def of_networks(networks):
 
 
 def inference_speed(network, image_size=32, images=1024, rounds=3):
-    """Images a second through a network in float32, on all cores that this process may use.
+    """Images a second through a named network in float32, on all cores of this process.
 
-    Parameters
-    ----------
-    network : str
-        Name of the network; the weights do not matter.
-    image_size : int
-        Side in pixels.
-    images : int
-        Images in each round, in batches as :func:`predict_logits` takes them.
-    rounds : int
-        The fastest one counts: what else the machine does can only slow a round down.
-
-    Returns
-    -------
-    float
-        Images/s, with the images in memory as uint8.
+    The weights do not matter; the images (uint8) are in memory; the fastest of ``rounds`` counts:
+    what else the machine does can only slow a round down.
     """
     model = models.build(network, image_size)
     pixels = np.random.default_rng(0).integers(0, 256, (images, image_size, image_size, 3), "uint8")

@@ -13,7 +13,7 @@ from realfake_lib.training.checkpoints import digest, model_digest
 
 
 def soft_labels(logits, labels, share=0.9, temperature=1.0):
-    """Targets between the teacher ensemble's probability of REAL and the label.
+    """Targets (n,) in [0, 1] between the teacher ensemble's probability of REAL and the label.
 
     Parameters
     ----------
@@ -25,10 +25,6 @@ def soft_labels(logits, labels, share=0.9, temperature=1.0):
         Weight of the ensemble's probability; the rest goes to the label.
     temperature : float above 0
         Divides the logits: above 1 makes the ensemble less certain.
-
-    Returns
-    -------
-    (n,) float64 array in [0, 1]
 
     References
     ----------

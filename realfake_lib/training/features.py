@@ -39,7 +39,6 @@ class Head:
     val_accuracy: float
     train_loss: float
     val_loss: float
-    seconds: float
 
 
 def extract(model, dataset, indices, cache=None):
@@ -163,7 +162,6 @@ def fit_head(train_features, train_labels, val_features, val_labels, strengths=S
     Head
         Standardisation is folded into its weights.
     """
-    started = time.perf_counter()
     scaler = StandardScaler().fit(train_features)
     # In double precision: a Hessian of features that hang together is near to singular.
     train = scaler.transform(np.asarray(train_features, np.float64))
@@ -186,7 +184,6 @@ def fit_head(train_features, train_labels, val_features, val_labels, strengths=S
         val_accuracy=val_accuracy,
         train_loss=train_loss,
         val_loss=val_loss,
-        seconds=time.perf_counter() - started,
     )
 
 
@@ -197,8 +194,7 @@ def fit_frozen(model, dataset, splits, cache=None):
     ----------
     model : keras.Model
         From :func:`realfake_lib.models.transfer.build`; its ``logit`` layer is overwritten.
-    dataset : ImageDataset
-    splits : Splits
+    dataset, splits : ImageDataset, Splits
         ``train`` fits the head, ``val`` chooses its regularisation.
     cache : path-like, optional
         As for :func:`extract`.

@@ -5,6 +5,7 @@ the same order of images, so settings are compared in pairs. Cells run through j
 of this machine; or they run on the workers of a Dask cluster.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -466,7 +467,10 @@ def _train_and_test(cell, weights, checkpoint_dir, images, threads):
     threads in a worker draw from the same generator of random numbers.
     """
     if threads is not None:  # in a process of its own
-        _use_threads(threads)
+        # The other cores are for the other processes. Once TensorFlow has started it is too late.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
         os.environ.pop(progress.VARIABLE, None)  # many trainings' epochs on one line say nothing
         tf.get_logger().setLevel("ERROR")  # it warns that every cell compiles a network of its own
 
@@ -497,12 +501,3 @@ def _train_and_test(cell, weights, checkpoint_dir, images, threads):
         "val_accuracy": float(fit.history["val_accuracy"].iloc[-1]),
     }
     return measured, logits
-
-
-def _use_threads(threads):
-    """Leave the other cores to the other processes; without effect once TensorFlow has started."""
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        pass

@@ -42,14 +42,10 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
     ----------
     network : str
         A name of :func:`realfake_lib.models.available`, ending in global average pooling.
-    dataset : ImageDataset
-    splits : Splits
-        Photographs of ``train`` are trained on, those of ``val`` are the validation images.
-    recipe : str or Recipe
+    dataset, splits, recipe, seed, checkpoint_dir
+        As for :func:`realfake_lib.training.fit`; of ``train`` and ``val`` the photographs are used.
     n_train : int, optional
         So many photographs, drawn by ``seed``; all by default.
-    seed : int
-    checkpoint_dir : path-like, optional
 
     Returns
     -------

@@ -28,24 +28,16 @@ def best_precision():
     path.parent.mkdir(parents=True, exist_ok=True)
     # Trainings side by side must agree, so the second waits for the first one's answer.
     with FileLock(path.with_suffix(".lock")):
-        return _remembered(path) or _decide(path, identity)
-
-
-def _remembered(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["precision"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _decide(path, identity):
-    seconds = _measure() if _has_bfloat16() else {}
-    faster = seconds and seconds["float32"] > _GAIN * seconds["mixed_bfloat16"]
-    precision = "mixed_bfloat16" if faster else "float32"
-    with settings.atomic_file(path) as temporary:
-        written = {"precision": precision, "seconds": seconds, "machine": identity}
-        temporary.write_text(json.dumps(written), encoding="utf-8")
-    return precision
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))["precision"]
+        except (OSError, ValueError, KeyError):
+            seconds = _measure() if _has_bfloat16() else {}
+        faster = seconds and seconds["float32"] > _GAIN * seconds["mixed_bfloat16"]
+        precision = "mixed_bfloat16" if faster else "float32"
+        with settings.atomic_file(path) as temporary:
+            written = {"precision": precision, "seconds": seconds, "machine": identity}
+            temporary.write_text(json.dumps(written), encoding="utf-8")
+        return precision
 
 
 def _measure(rounds=3):

@@ -63,10 +63,6 @@ def fit(
         Gives the data set to train on in place of ``dataset``, which then only names it.
     train : bool
         Whether to train where there is no checkpoint; else the result is None.
-
-    Returns
-    -------
-    FitResult or None
     """
     if weights_dir is not None:
         found = find(network, dataset, splits, recipe, seed, weights_dir, label)
@@ -111,7 +107,7 @@ def fit_seeds(
 
 
 def notices(trainings, n):
-    """What a reader must know of where trainings come from, yielded as str.
+    """Sentences on where trainings come from.
 
     Parameters
     ----------
@@ -145,19 +141,8 @@ def path_of(folder, label, seed):
 def save(fit, folder, label, seed, key, **origin):
     """Write a finished training to ``folder``, its weights in half precision.
 
-    Half precision keeps the repository small and moves logits by a few thousandths.
-
-    Parameters
-    ----------
-    fit : FitResult
-    folder : Path
-    label : str
-        Name of the detector.
-    seed : int
-    key : str
-        From :func:`identity`.
-    **origin
-        JSON-able: commit, machine and the like.
+    Half precision keeps the repository small and moves logits by a few thousandths. ``key`` is what
+    :func:`identity` gives; ``origin`` is JSON-able: commit, machine and the like.
     """
     meta = {
         "key": key,

@@ -61,22 +61,9 @@ def read(path):
 def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
     """Run the trials whose outcome is not known yet, and write each outcome when it is there.
 
-    Parameters
-    ----------
-    trials : list of Trial
-    dataset : ImageDataset
-    splits : Splits
-        Trained on ``train``, judged on ``val``.
-    results : Path
-        JSON file of outcomes; those of other trials stay in it.
-    checkpoint_dir : path-like, optional
-    **origin
-        JSON-able, e.g. the commit; written with each outcome.
-
-    Returns
-    -------
-    list of str
-        Names of the trials that ran.
+    Trained on ``splits.train``, judged on ``splits.val``. ``results`` is the JSON file of outcomes;
+    those of other trials stay in it. ``origin``, JSON-able, e.g. the commit, is written with each
+    outcome. The result is the names of the trials that ran.
     """
     known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     ran = []
@@ -85,10 +72,8 @@ def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
         key = pretrained.identity(trial.network, dataset, part, trial.recipe, trial.seed)
         if known.get(trial.name, {}).get("key") == key:
             continue
-        known[trial.name] = {
-            "key": key,
-            **_outcome(trial, dataset, part, checkpoint_dir),
-        } | origin
+        outcome = _outcome(trial, dataset, part, checkpoint_dir)
+        known[trial.name] = {"key": key} | outcome | origin
         with settings.atomic_file(results) as temporary:
             temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         ran.append(trial.name)
@@ -105,13 +90,7 @@ def _part(splits, n_train):
 
 def _outcome(trial, dataset, splits, checkpoint_dir):
     fit = training.fit(
-        trial.network,
-        dataset,
-        splits,
-        trial.recipe,
-        seed=trial.seed,
-        checkpoint_dir=checkpoint_dir,
-        label="trial",
+        *(trial.network, dataset, splits, trial.recipe, trial.seed, checkpoint_dir), label="trial"
     )
     images = np.asarray(dataset.images)
     logits = training.predict_logits(fit.model, images, splits.val)

@@ -136,7 +136,6 @@ def test_every_interval_holds_its_value_and_items_have_them_all():
         assert isinstance(value, float), name
         assert 0 <= low <= value <= high <= 1, name
         assert high - low > 0.001, name
-    assert scores.frame().loc["auroc", "value"] == scores.auroc
 
 
 def test_same_seed_same_intervals_and_another_seed_others():
