@@ -95,7 +95,7 @@ def tiny_cnn(image_size=32):
 
 
 def deep_cnn(image_size=32):
-    """Deep residual CNN: three stages of three convolutions, the second and third residual.
+    """The detector's network: three stages of three convolutions, the second and third residual.
 
     The first pooling comes after three convolutions: pooling loses where a trace lies to within a
     pixel.
