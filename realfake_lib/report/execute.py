@@ -1,19 +1,22 @@
 """Execute one notebook through papermill; runs as a process of its own, started by the runner.
 
-``python -m realfake_lib.report.execute JOB`` reads a job (see :func:`execute`) from a JSON file,
-so that papermill's working directory, the kernel and its memory end with the stage.
+``python -m realfake_lib.report.execute`` takes what to do from the environment variable
+``REALFAKE_RUN``, so that papermill's working directory, the kernel and its memory end with the
+stage.
 """
 
 import json
-import sys
+import os
+import threading
+import time
 from pathlib import Path
 
 import nbformat
 import papermill
 from papermill.execute import ERROR_MARKER_TAG
 
-from realfake_lib.report.processes import end_with
-from realfake_lib.report.stage import write_json
+from realfake_lib.report.kernels import end_family
+from realfake_lib.report.stage import VARIABLE, write_json
 
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds, here also its id
 
@@ -21,14 +24,8 @@ KERNEL_STARTS = 3
 _NEVER_STARTED = "Kernel died before replying to kernel_info"
 
 
-def execute(job):
+def execute(source, output, parameters):
     """Execute a notebook so that two runs leave the same bytes.
-
-    Parameters
-    ----------
-    job : dict
-        ``notebook``: the source; ``output``: where the executed notebook goes; ``parameters``:
-        values for its parameters cell.
 
     Returns
     -------
@@ -36,39 +33,33 @@ def execute(job):
         For a failure its ``error``, a short text, and the ``cell`` in which it happened, counted
         from 1 as in JupyterLab, or None.
     """
-    source, output = Path(job["notebook"]), Path(job["output"])
     notebook = nbformat.read(source, as_version=4)
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")  # nbformat would draw random ones
-    for attempt in range(1, KERNEL_STARTS + 1):
-        failure = _run(notebook, source, output, job["parameters"])
+    for _ in range(KERNEL_STARTS):
+        error = None
+        try:
+            papermill.execute_notebook(
+                notebook,
+                str(output),
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                cwd=str(source.parent),
+                progress_bar=False,
+                record_timing=False,
+                coalesce_streams=True,
+            )
+        except papermill.PapermillExecutionError as raised:
+            error = f"{raised.ename}: {raised.evalue}"
+        except Exception as raised:  # a kernel that died, a full disk: told like an error in a cell
+            error = f"{type(raised).__name__}: {raised}"
         # A kernel is told its ports before it opens them; another kernel that starts at the same
         # moment may take one. Then nothing was executed yet, and the next start gets other ports.
-        if failure is None or _NEVER_STARTED not in failure or attempt == KERNEL_STARTS:
+        if _NEVER_STARTED not in (error or ""):
             break
     cell = _settle(output) if output.is_file() else None
-    return failure and {"error": failure, "cell": cell}
-
-
-def _run(notebook, source, output, parameters):
-    """Execute once; what went wrong in a short text, or None."""
-    try:
-        papermill.execute_notebook(
-            notebook,
-            str(output),
-            parameters=parameters,
-            kernel_name="python3",
-            language="python",
-            cwd=str(source.parent),
-            progress_bar=False,
-            record_timing=False,
-            coalesce_streams=True,
-        )
-    except papermill.PapermillExecutionError as error:
-        return f"{error.ename}: {error.evalue}"
-    except Exception as error:  # a kernel that died, a full disk: told like an error in a cell
-        return f"{type(error).__name__}: {error}"
-    return None
+    return error and {"error": error, "cell": cell}
 
 
 def _settle(path):
@@ -89,7 +80,23 @@ def _settle(path):
     return failed
 
 
+def end_with(parent, every=0.5):
+    """End this process and what it started as soon as the process ``parent`` is gone.
+
+    A runner that is killed cannot stop its stages, and a forgotten one would train on for hours.
+    """
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(every)
+        end_family(os.getpid())
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 if __name__ == "__main__":
-    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    end_with(job["parent"])
-    write_json(job["result"], execute(job))
+    told = json.loads(os.environ[VARIABLE])
+    end_with(told["parent"])
+    output = Path(told["folder"], "notebook.ipynb")
+    write_json(told["result"], execute(Path(told["notebook"]), output, told["parameters"]))

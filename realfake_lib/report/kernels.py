@@ -3,7 +3,10 @@
 "python3" of another installation must not run these notebooks.
 """
 
+import contextlib
 import sys
+
+import psutil
 
 from realfake_lib.report.stage import write_json
 
@@ -38,3 +41,11 @@ def environment(folder):
         "IPYTHONDIR": str(folder / "ipython"),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+
+
+def end_family(process_id):
+    """Kill everything that a process has started, kernels and their workers included."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process_id).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()

@@ -22,19 +22,7 @@ from realfake_lib.errors import UserError
 from realfake_lib.report import columns, leave_out, values
 
 VARIABLE = "REALFAKE_RUN"
-RESULT_FILES = (
-    "metrics.json",
-    "figures",
-    "tables",
-    "models",
-    "arrays",
-    "notes.json",
-    "claims.json",
-    "missing.json",
-)
-PROFILES = ("standard", "full", "smoke")
-
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+SUFFIXES = {"figures": ".png", "tables": ".csv", "models": ".keras", "arrays": ".npz"}
 
 
 def stage(name, output_dir=None):
@@ -53,23 +41,25 @@ def stage(name, output_dir=None):
     StageRun
     """
     _check_name(name, "stage name")
-    told = _told_by_runner(name)
-    if told is not None:
+    if text := os.environ.get(VARIABLE):
+        told = json.loads(text)
+        if told["stage"] != name:
+            raise UserError(
+                f"the notebook of stage {told['stage']!r} begins stage {name!r}",
+                "Use the name that report.yml gives it: stage(name, output_dir).",
+            )
         run = StageRun(name, told["folder"], told["checkpoints"], inputs=told["inputs"])
-        shown = told["shown"]
-    elif output_dir is not None:
+        print(f"{name}: results go to {told['shown']}")
+        return run
+    if output_dir is not None:
         folder = settings.user_path(output_dir).resolve()
-        run = StageRun(name, folder, folder / "checkpoints")
-        shown = folder
+        checkpoints = folder / "checkpoints"
     else:
         build = _root() / "build" / "interactive"
-        folder = build / "stages" / name
-        for file in RESULT_FILES:
-            _remove(folder / file)
-        run = StageRun(name, folder, build / "checkpoints" / name)
-        shown = folder
-    print(f"{name}: results go to {shown}")
-    return run
+        folder, checkpoints = build / "stages" / name, build / "checkpoints" / name
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{name}: results go to {folder}")
+    return StageRun(name, folder, checkpoints)
 
 
 class StageRun:
@@ -139,10 +129,9 @@ class StageRun:
             return values.MISSING
         entry = {"value": _plain(value, name)}
         if ci is not None and not any(map(_undefined, ci)):
-            low, high = (_plain(bound, f"{name}, ci") for bound in ci)
+            low, high = entry["ci"] = [_plain(bound, f"{name}, ci") for bound in ci]
             if low > high:
                 raise ValueError(f"metric {name!r}: the interval ({low}, {high}) is upside down")
-            entry["ci"] = [low, high]
         if n is not None:
             entry["n"] = _plain(n, f"{name}, n")
         if seed is not None:
@@ -380,21 +369,18 @@ class StageRun:
                     f"stage {self.name!r} reads stage {name!r}, which report.yml does not declare",
                     f"Add it to the inputs of {self.name!r} in report.yml.",
                 )
-            return StageInput(name, Path(self._inputs[name]), missing=self._missing)
+            return StageInput(name, self._inputs[name], missing=self._missing)
         if dataset is not None:
             self._fingerprint = dataset.fingerprint
-        root = _root()
-        builds = [root / "build" / profile / "stages" for profile in ("interactive", *PROFILES)]
-        places = [place / name for place in (self.folder.parent, *builds)]
-        places.append(root / "reports")
+        builds = [_root() / "build" / one for one in ("interactive", "standard", "full", "smoke")]
+        places = [self.folder.parent / name, *(build / "stages" / name for build in builds)]
         others = []
-        for place in places:
+        for place in (*places, _root() / "reports"):
             if not (place / "metrics.json").is_file():
                 continue
-            found = StageInput(name, place, place == places[-1], self._missing)
-            if None not in (self._fingerprint, found.fingerprint) and (
-                self._fingerprint != found.fingerprint
-            ):
+            found = StageInput(name, place, place not in places, self._missing)
+            known = {self._fingerprint, found.fingerprint} - {None}
+            if len(known) > 1:
                 others.append(str(place))
                 continue
             self._fingerprint = self._fingerprint or found.fingerprint
@@ -444,30 +430,17 @@ class StageInput:
         self.name = name
         self._asked_in_vain = missing
         self.folder = Path(folder)
-        metrics = _read(self.folder / "metrics.json")
-        self.fingerprint = metrics.get("data", {}).get("fingerprint") if merged else self._data()
-        if merged:
-            prefix = f"{name}."
-            metrics = {
-                key.removeprefix(prefix): entry
-                for key, entry in metrics["metrics"].items()
-                if key.startswith(prefix)
-            }
-        self.metrics = metrics
-
-    def _data(self):
-        """Fingerprint of the data by the runner's record, else by the side of a model."""
-        record = self.folder / "stage.json"
-        if record.is_file():
-            return _read(record)["parts"]["data"]
-        sides = sorted(self.folder.glob("models/*.json"))
-        return _read(sides[0]).get("fingerprint") if sides else None
-
-    def metric(self, name):
-        """Everything known of a metric: dict with ``value`` and, where given, ci, n, seed, unit."""
-        if name not in self.metrics:
-            raise self._missing("metric", name, sorted(self.metrics))
-        return self.metrics[name]
+        self.metrics = _read(self.folder / "metrics.json")
+        if merged:  # those of a whole report
+            self.fingerprint = self.metrics.get("data", {}).get("fingerprint")
+            entries = self.metrics["metrics"].items()
+            stages = [(key.partition("."), entry) for key, entry in entries]
+            self.metrics = {key: entry for (stage, _, key), entry in stages if stage == name}
+        else:  # by the runner's record, else by the side of a model
+            record = read_json(self.folder / "stage.json")
+            sides = sorted(self.folder.glob("models/*.json"))
+            side = _read(sides[0]) if sides else {}
+            self.fingerprint = record["parts"]["data"] if record else side.get("fingerprint")
 
     def value(self, name):
         """Value of a metric as :class:`values.Number`, bool or str.
@@ -483,7 +456,7 @@ class StageInput:
         """A table as pandas DataFrame."""
         import pandas as pd
 
-        path = self._file("table", name)
+        path = self._file("tables", name)
         levels = json.loads(path.with_name("tables.json").read_text("utf-8"))[name]["index"]
         return pd.read_csv(path, index_col=list(range(levels)) or None)
 
@@ -491,7 +464,7 @@ class StageInput:
         """A model and what is known of it: ``(keras.Model, dict)``."""
         from realfake_lib import models
 
-        return models.load(self._file("model", name))
+        return models.load(self._file("models", name))
 
     def arrays(self, name):
         """Arrays by name: dict of str to numpy array."""
@@ -502,32 +475,21 @@ class StageInput:
 
     def has(self, name):
         """Whether the stage left a metric, table, model or arrays of that name."""
-        return name in self.metrics or any(self._at(kind, name).is_file() for kind in _SUFFIXES)
+        return name in self.metrics or any(self._at(kind, name).is_file() for kind in SUFFIXES)
 
     def _at(self, kind, name):
-        folder, suffix = _SUFFIXES[kind]
-        return self.folder / folder / f"{name}{suffix}"
+        return self.folder / kind / f"{name}{SUFFIXES[kind]}"
 
     def _file(self, kind, name):
         path = self._at(kind, name)
         if not path.is_file():
             known = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
-            raise self._missing(kind, name, known)
+            raise UserError(
+                f"stage {self.name!r} left no {kind.removesuffix('s')} {name!r} in {self.folder}",
+                f"It has: {', '.join(known) or 'none'}. "
+                f"If it should be there, {_how_to_make(self.name)}.",
+            )
         return path
-
-    def _missing(self, kind, name, known):
-        return UserError(
-            f"stage {self.name!r} left no {kind} {name!r} in {self.folder}",
-            f"It has: {', '.join(known) or 'none'}. "
-            f"If it should be there, {_how_to_make(self.name)}.",
-        )
-
-
-_SUFFIXES = {
-    "table": ("tables", ".csv"),
-    "model": ("models", ".keras"),
-    "arrays": ("arrays", ".npz"),
-}
 
 
 def write_json(path, content):
@@ -538,22 +500,16 @@ def write_json(path, content):
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
+def read_json(path):
+    """Content of a JSON file, or None where there is none or it is damaged."""
+    try:
+        return _read(path)
+    except (OSError, ValueError):
+        return None
+
+
 def _read(path):
     return json.loads(path.read_text("utf-8"))
-
-
-def _told_by_runner(name):
-    """What the runner said about this stage, or None outside of a run."""
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return None
-    told = json.loads(text)
-    if told["stage"] != name:
-        raise UserError(
-            f"the notebook of stage {told['stage']!r} begins stage {name!r}",
-            "Use the name that report.yml gives it: stage(name, output_dir).",
-        )
-    return told
 
 
 def _root():
@@ -568,21 +524,12 @@ def _how_to_make(name):
     return f"run {notebook} first, or make report STAGE={name}"
 
 
-def _remove(path):
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _check_name(name, kind, dots=True):
     """Refuse names that are not plain words, joined by dots where ``dots``."""
-    words = name.split(".") if dots else [name]
-    if not all(_WORD.fullmatch(word) for word in words):
-        raise ValueError(
-            f"{kind} {name!r}: use letters, digits and underscores"
-            + (", in words joined by dots" if dots else "")
-        )
+    word = "[A-Za-z][A-Za-z0-9_]*"
+    if not re.fullmatch(rf"{word}(\.{word})*" if dots else word, name):
+        how = ", in words joined by dots" if dots else ""
+        raise ValueError(f"{kind} {name!r}: use letters, digits and underscores{how}")
 
 
 def _plain(value, name):

@@ -24,9 +24,8 @@ class Terminal:
 
     def __init__(self, output=None):
         self.console = output or Console(highlight=False)
-        self._progress = None
-        self._tasks, self._started, self._last_line = {}, {}, {}
-        self._left = None
+        self._bars = None
+        self._tasks, self._last_line = {}, {}
 
     def say(self, text, style=None):
         self.console.print(escape(console.printable(text)), style=style, soft_wrap=True)
@@ -34,125 +33,82 @@ class Terminal:
     def data(self, identity, asked):
         """Say which data are used; loudly if the demo set stands in for the real one."""
         if identity.is_demo and asked != "demo":
-            self.console.print(
-                Panel(
-                    escape(
-                        "THIS RUN DOES NOT USE CIFAKE. The data are not available, so the small "
-                        "embedded demo set takes its place, and no number of this report says "
-                        "anything about CIFAKE.\n\n"
-                        + "".join(f"{notice}\n" for notice in identity.notices)
-                        + "\nSet REALFAKE_DATA to the archive or a folder, or allow the download; "
-                        "DATA=cifake never falls back."
-                    ),
-                    title="DEMO DATA",
-                    style="bold white on red",
-                )
+            words = (
+                "THIS RUN DOES NOT USE CIFAKE. The data are not available, so the small embedded "
+                "demo set takes its place, and no number of this report says anything about CIFAKE."
+                "\n\n" + "".join(f"{notice}\n" for notice in identity.notices) + "\n"
+                "Set REALFAKE_DATA to the archive or a folder, or allow the download; DATA=cifake "
+                "never falls back."
             )
+            style = "bold white on red"
+            self.console.print(Panel(escape(words), title="DEMO DATA", style=style))
             return
         self.say(f"data: {identity.name}, {identity.n:,} images, {identity.source}")
         for notice in identity.notices:
             self.say(f"data: {notice}", "yellow")
 
-    def skipped(self, state, place):
-        self.say(f"{place} {state.name}: unchanged since {state.since}: skipped", "dim")
-
     def started(self, state, place, left):
-        reason = "; ".join(state.reasons)
-        self.say(
-            f"{place} {state.name}: runs, {reason} (about {duration(state.estimate)}; "
-            f"{duration(left)} in all)"
-        )
-        self._started[state.name] = self._last_line[state.name] = time.monotonic()
+        """Say why a stage runs; ``left`` are seconds until the end of the run."""
+        times = f"(about {duration(state.estimate)}; {duration(left)} in all)"
+        self.say(f"{place} {state.name}: runs, {'; '.join(state.reasons)} {times}")
+        self._last_line[state.name] = time.monotonic()
         if self.console.is_terminal:
-            if self._progress is None:
-                self._progress = Progress(
-                    TextColumn("{task.fields[place]} {task.fields[stage]}"),
-                    TextColumn("{task.description}"),
+            if self._bars is None:
+                columns = (
+                    TextColumn(f"{place} {{task.fields[stage]}}: {{task.description}}"),
                     BarColumn(bar_width=20),
                     TimeElapsedColumn(),
                     TimeRemainingColumn(),
                     TextColumn("{task.fields[left]}"),
-                    console=self.console,
-                    transient=True,
                 )
-                self._progress.start()
-            self._tasks[state.name] = self._progress.add_task(
-                "starting", total=None, place=place, stage=state.name, left=""
-            )
+                self._bars = Progress(*columns, console=self.console, transient=True)
+                self._bars.start()
+            task = self._bars.add_task("starting", total=None, stage=state.name, left="")
+            self._tasks[state.name] = task
 
-    def progress(self, name, line, left, late=False):
-        """Show the newest line of a stage's progress file, or None where there is none yet.
-
-        ``left`` are seconds until the end of the run; ``late`` says that a stage takes longer than
-        it was estimated to, so that nobody knows how much longer.
-        """
+    def progress(self, name, line, left):
+        """Show the newest line of a stage's progress file, or None where there is none yet."""
         line = line or {"message": "starting", "done": None, "total": None, "unit": ""}
         amount = f" {line['done']:g}/{line['total']:g} {line['unit']}" if line["total"] else ""
+        text, left = line["message"] + amount, f"{duration(left)} left in all"
         if name in self._tasks:
-            self._progress.update(
+            self._bars.update(
                 self._tasks[name],
-                description=escape(line["message"] + amount),
+                description=escape(text),
                 completed=line["done"] or 0,
                 total=line["total"],
-                left=f"{'more than ' if late else ''}{duration(left)} left in all",
+                left=left,
             )
         elif time.monotonic() - self._last_line[name] >= PLAIN_EVERY:
             self._last_line[name] = time.monotonic()
-            elapsed = duration(time.monotonic() - self._started[name])
-            text = f"  {name}: {line['message']}{amount}, {elapsed} so far"
-            self.say(f"{text}, {'more than' if late else 'about'} {duration(left)} left in all")
+            self.say(f"  {name}: {text}, about {left}")
 
-    def finished(self, state, place, seconds):
-        self._end(state.name)
-        self.say(f"{place} {state.name}: done in {duration(seconds)}", "green")
-
-    def failed(self, failure):
-        self._end(failure.stage)
-        self.say(str(failure), "bold red")
-
-    def waits(self, place, name, inputs):
-        self.say(f"{place} {name}: not run, it reads {', '.join(inputs)}", "bold red")
-
-    def incomplete(self, stages):
-        names = ", ".join(dict.fromkeys(stages))
-        self.say(
-            f"NOT COMPLETE: {names} failed, see above. The same command carries on from here.",
-            "bold red",
-        )
+    def end(self, name):
+        """Take a stage that has ended out of the live display."""
+        if name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
 
     def close(self):
         """End the live display, also after an error."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress, self._tasks = None, {}
-
-    def _end(self, name):
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks.pop(name))
-        if self._progress is not None and not self._tasks:
-            self.close()
+        if self._bars is not None:
+            self._bars.stop()
 
     def status(self, plan, states):
         """Table of what a run would do."""
         title = f"profile {plan.profile}, data {plan.data}, seed {plan.seed}"
         table = Table(title=escape(console.printable(title)))
-        for heading, justify in (
-            ("stage", "left"),
-            ("would run", "left"),
-            ("why", "left"),
-            ("estimate", "right"),
-            ("last time", "right"),
-        ):
-            table.add_column(heading, justify=justify, overflow="fold")
+        for heading in ("stage", "would run", "why"):
+            table.add_column(heading, overflow="fold")
+        for heading in ("estimate", "last time"):
+            table.add_column(heading, justify="right", overflow="fold")
         for state in states:
+            why = "; ".join(state.reasons) or f"unchanged since {state.since}"
             table.add_row(
                 state.name,
                 "yes" if state.reasons else "no",
-                escape(
-                    console.printable("; ".join(state.reasons)) or f"unchanged since {state.since}"
-                ),
+                escape(console.printable(why)),
                 duration(state.estimate) if state.reasons else "–",
-                duration(state.last_seconds) if state.last_seconds is not None else "–",
+                duration(state.record["seconds"]) if state.record else "–",
             )
         self.console.print(table)
         total = sum(state.estimate for state in states if state.reasons)

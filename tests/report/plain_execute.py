@@ -1,10 +1,10 @@
 """Stands in for ``realfake_lib.report.execute``: runs the cells without papermill and a kernel."""
 
 import json
-import sys
+import os
 from pathlib import Path
 
-job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+job = json.loads(os.environ["REALFAKE_RUN"])
 notebook = json.loads(Path(job["notebook"]).read_text("utf-8"))
 names, failure = {}, None
 for number, cell in enumerate(notebook["cells"], start=1):
@@ -17,5 +17,5 @@ for number, cell in enumerate(notebook["cells"], start=1):
         break
     if "parameters" in cell["metadata"].get("tags", ()):
         names.update(job["parameters"])
-Path(job["output"]).write_text(json.dumps(notebook), encoding="utf-8")
+Path(job["folder"], "notebook.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 Path(job["result"]).write_text(json.dumps(failure), encoding="utf-8")

@@ -320,7 +320,7 @@ def test_a_stage_that_failed_without_a_notebook_has_a_chapter(build, stages):
 
 def test_a_stage_that_waits_for_one_that_failed_is_named_and_shows_no_older_results(build, stages):
     failures.keep(build, "training", "x")
-    failures.keep_waiting(build, "summary", ["training"])
+    failures.keep(build, "summary", waits_for=["training"])
     text = Page(rendered(build, stages)).text
     assert "“Findings” did not run: it needs the results of training." in text
     assert "Half of it" not in text

@@ -20,7 +20,8 @@ from rich.console import Console
 from tiny_project import TinyProject, identity
 
 from realfake_lib.errors import StageFailed, UserError
-from realfake_lib.report import execute, failures, html, processes, run
+from realfake_lib.report import execute, failures, html, run
+from realfake_lib.report import kernels as jupyter
 from realfake_lib.report.terminal import Terminal, duration
 
 HERE = Path(__file__).parent
@@ -193,19 +194,14 @@ def test_stages_that_do_not_wait_for_each_other_run_side_by_side(report):
         report.run(jobs=0)
 
 
-def test_estimates_come_from_past_times_and_scale_what_never_ran(report):
+def test_estimates_come_from_past_times(report):
     assert report.states()["first"].estimate == pytest.approx(6)
     report.run(stages=["first"])
-    (report.build / "timings.json").write_text('{"first": 12.0}', encoding="utf-8")
+    record = report.build / "stages/first/stage.json"
+    content = json.loads(record.read_text("utf-8")) | {"seconds": 12.5}
+    record.write_text(json.dumps(content), encoding="utf-8")
     states = report.states()
-    assert states["first"].last_seconds == 12 and states["second"].estimate == pytest.approx(12)
-
-
-@pytest.mark.parametrize("kept", ["[1]", '{"first": "x"}', "{"])
-def test_damaged_times_are_no_times(report, kept):
-    report.build.mkdir(parents=True, exist_ok=True)
-    (report.build / "timings.json").write_text(kept, encoding="utf-8")
-    assert report.states()["first"].last_seconds is None
+    assert states["first"].estimate == 12.5 and states["second"].estimate == pytest.approx(6)
 
 
 def test_the_status_tells_what_would_run(report):
@@ -395,16 +391,6 @@ def test_progress_comes_as_lines_where_there_is_no_terminal(report, monkeypatch)
     assert "first: cnn epoch 1/2 1/2 epochs" in report.run()
 
 
-def test_a_stage_that_takes_longer_than_estimated_is_said_to(monkeypatch):
-    monkeypatch.setattr("realfake_lib.report.terminal.PLAIN_EVERY", 0)
-    stream = io.StringIO()
-    terminal = Terminal(Console(file=stream, width=200))
-    terminal.started(SimpleNamespace(name="first", reasons=["it is new"], estimate=60), "[1/2]", 90)
-    terminal.progress("first", None, 40)
-    terminal.progress("first", None, 30, late=True)
-    assert "about 40 s left" in stream.getvalue() and "more than 30 s left" in stream.getvalue()
-
-
 def test_progress_is_drawn_live_on_a_terminal(report):
     report.add("first", SLOW)
     report.add("second", "run.metric('c', 1)", inputs=["first"])
@@ -511,12 +497,8 @@ def test_an_error_in_a_kernel_is_told_with_its_cell_and_kept_in_the_notebook(ker
     cells = "print(k)", "raise RuntimeError('not so')", "print('never')"
     kernels.add("first", *cells, defines="k = 1\n", begin=False)
     output = tmp_path / "executed.ipynb"
-    job = {
-        "notebook": str(kernels.root / "notebooks" / "first.ipynb"),
-        "output": str(output),
-        "parameters": {"k": 7},
-    }
-    assert execute.execute(job) == {"error": "RuntimeError: not so", "cell": 4}
+    source = kernels.root / "notebooks" / "first.ipynb"
+    assert execute.execute(source, output, {"k": 7}) == {"error": "RuntimeError: not so", "cell": 4}
     notebook = nbformat.read(output, as_version=4)
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
     assert [out.output_type for out in outputs] == ["stream", "error"]
@@ -528,10 +510,10 @@ def test_what_a_process_started_ends_with_it(monkeypatch):
     ended = threading.Event()
     family = [psutil.Process(child.pid)]
     me = SimpleNamespace(children=lambda recursive: family)
-    stub = SimpleNamespace(Process=lambda: me, NoSuchProcess=psutil.NoSuchProcess)
-    monkeypatch.setattr(processes, "psutil", stub)
-    monkeypatch.setattr(processes.os, "_exit", lambda code: ended.set())
-    processes.end_with(parent=-1, every=0.01)  # no longer the parent
+    stub = SimpleNamespace(Process=lambda process_id: me, NoSuchProcess=psutil.NoSuchProcess)
+    monkeypatch.setattr(jupyter, "psutil", stub)
+    monkeypatch.setattr(execute.os, "_exit", lambda code: ended.set())
+    execute.end_with(parent=-1, every=0.01)  # no longer the parent
     assert ended.wait(10) and child.wait(10) == -signal.SIGKILL
 
 
@@ -590,8 +572,8 @@ def test_a_kernel_that_lost_its_port_is_started_again(tmp_path, monkeypatch):
             raise RuntimeError("Kernel died before replying to kernel_info")
 
     monkeypatch.setattr(execute.papermill, "execute_notebook", start)
-    job = {"notebook": notebook, "output": tmp_path / "out.ipynb", "parameters": {}}
-    assert execute.execute(job) is None and len(starts) == 3
+    job = notebook, tmp_path / "out.ipynb", {}
+    assert execute.execute(*job) is None and len(starts) == 3
 
     def never(*_, **__):
         starts.append(1)
@@ -599,7 +581,7 @@ def test_a_kernel_that_lost_its_port_is_started_again(tmp_path, monkeypatch):
 
     starts.clear()
     monkeypatch.setattr(execute.papermill, "execute_notebook", never)
-    assert "Kernel died" in execute.execute(job)["error"] and len(starts) == 3
+    assert "Kernel died" in execute.execute(*job)["error"] and len(starts) == 3
 
 
 # --- a cluster ----------------------------------------------------------------------------------

@@ -321,7 +321,7 @@ def leave(folder):
 def test_results_come_back_as_they_were_left(checkout, capsys):
     frame = leave(checkout / "build/standard/stages/first")
     first = stage("second").input("first")
-    assert first.value("a.b") == 3 and first.metric("a.b")["n"] == 5
+    assert first.value("a.b") == 3 and first.value("a.b").n == 5
     pd.testing.assert_frame_equal(first.table("indexed"), frame)
     pd.testing.assert_frame_equal(first.table("plain"), frame.reset_index(drop=True))
     assert first.arrays("scores")["logits"].tolist() == [0, 1, 2]
@@ -426,8 +426,6 @@ def test_a_result_that_is_missing_is_named_with_those_there_are(checkout):
     assert run.value("c").missing and run.input("first").value("b").missing
     asked = json.loads((run.folder / "missing.json").read_text("utf-8"))
     assert asked == ["third.c", "first.b"]
-    with pytest.raises(UserError, match=r"no metric 'b'(.|\n)*a\.b"):
-        first.metric("b")
     with pytest.raises(UserError, match=r"no table 'b'(.|\n)*indexed, plain"):
         first.table("b")
     with pytest.raises(UserError, match=r"no model 'b'(.|\n)*none"):
