@@ -1,9 +1,8 @@
 """The stages of the report, as ``report.yml`` declares them, checked before anything runs."""
 
 import ast
-import graphlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -17,8 +16,15 @@ COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
 FILES = ("weights", "generators", "experiments")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
-_TOP_KEYS = {"data", "stages"}
 _STAGE_KEYS = {"title", "notebook", "inputs", "files", "minutes", "parameters", "outputs"}
+_KINDS = {
+    int: "a positive whole number",
+    float: "a positive number",
+    bool: "true or false",
+    str: "a word",
+    list: "a list",
+    dict: "a mapping",
+}
 
 
 @dataclass(frozen=True)
@@ -36,41 +42,30 @@ class Stage:
     minutes : float
         Estimated time on two CPU cores, for a run that has no past timing.
     outputs : dict of str to tuple of str
-        Names that must be among its results, by kind: metrics, figures, tables, models, arrays.
-    files : tuple of {"weights", "generators", "experiments"}
-        What it reads beside the data: folders of the user's own, ``REALFAKE_WEIGHTS`` and
-        ``REALFAKE_GENERATORS``, and the project's own ``experiments/``.
+        Names that must be among its results, by kind of :data:`PROMISED`.
+    files : tuple of str
+        What it reads beside the data, of :data:`FILES`.
     """
 
     name: str
     title: str
     notebook: Path
-    inputs: tuple = ()
-    parameters: dict = field(default_factory=dict)
-    minutes: float = 1.0
-    outputs: dict = field(default_factory=dict)
-    files: tuple = ()
+    inputs: tuple
+    parameters: dict
+    minutes: float
+    outputs: dict
+    files: tuple
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of one profile, in their order.
-
-    Attributes
-    ----------
-    root : Path
-        Folder that holds ``report.yml``.
-    profile, data : str
-    seed : int
-    stages : dict of str to Stage
-        Every stage comes after its inputs.
-    """
+    """The stages of one profile; ``root`` is the folder that holds ``report.yml``."""
 
     root: Path
     profile: str
     data: str
     seed: int
-    stages: dict
+    stages: dict  # name to Stage, each after its inputs
 
     @property
     def build(self):
@@ -82,22 +77,12 @@ class Plan:
         return self.build / "stages" / name
 
     def needed_for(self, names):
-        """The stages ``names`` and all that they read, in order; all of them for no names.
-
-        Raises
-        ------
-        UserError
-            For a name that is no stage.
-        """
-        wanted = set()
-        queue = list(names or self.stages)
-        while queue:
-            name = queue.pop()
+        """The stages ``names`` and all that they read, in order; all of them for no names."""
+        wanted = list(names or self.stages)
+        for name in wanted:
             if name not in self.stages:
                 raise _unknown("stage", name, self.stages, "--stage")
-            if name not in wanted:
-                wanted.add(name)
-                queue.extend(self.stages[name].inputs)
+            wanted += [one for one in self.stages[name].inputs if one not in wanted]
         return [name for name in self.stages if name in wanted]
 
 
@@ -139,7 +124,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
         content = yaml.safe_load((root / "report.yml").read_text("utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"report.yml is not valid YAML: {error}") from error
-    _check_keys(content, _TOP_KEYS, "report.yml", needed={"stages"})
+    _check_keys(content, {"data", "stages"}, "report.yml", needed={"stages"})
     _check_keys(content["stages"], content["stages"] or (), "report.yml: stages")
 
     if data in (None, "auto"):
@@ -165,8 +150,14 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
     }
     for change in changes:
         _change(stages, change, content["stages"])
-    _check_inputs(stages)
+    seen = set()
     for stage in stages.values():
+        for name in stage.inputs:
+            if name not in stages:
+                raise _unknown("input", name, stages, f"report.yml: {stage.name}")
+            if name not in seen:
+                raise UserError(f"report.yml: {stage.name} comes before its input {name}")
+        seen.add(stage.name)
         _check_notebook(stage, root)
     return Plan(root=root, profile=profile, data=data, seed=seed, stages=stages)
 
@@ -250,51 +241,19 @@ def _check_kind(change, value, given):
 
     null there stands for "all" or "as it is" of a positive whole number.
     """
-    kinds = [type(one) for one in (given.values() if _per_profile(given) else [given])]
-    allowed = {int if kind is type(None) else kind for kind in kinds}
-    allowed |= {type(None)} if type(None) in kinds else set()
-    allowed |= {int} if float in allowed else set()
-    positive = isinstance(value, bool) or not isinstance(value, int | float) or value > 0
-    if type(value) not in allowed or not (positive or 0 in _numbers(given)):
-        names = " or ".join(sorted(_KINDS[kind] for kind in allowed))
-        raise UserError(f"--set {change}: the value has to be {names}")
-
-
-_KINDS = {
-    int: "a positive whole number",
-    float: "a positive number",
-    bool: "true or false",
-    str: "a word",
-    list: "a list",
-    dict: "a mapping",
-    type(None): "null",
-}
-
-
-def _numbers(given):
-    return given.values() if _per_profile(given) else [given]
-
-
-def _per_profile(value):
-    return isinstance(value, dict) and set(value) == set(PROFILES)
-
-
-def _check_inputs(stages):
-    for stage in stages.values():
-        for name in stage.inputs:
-            if name not in stages:
-                raise _unknown("input", name, stages, f"report.yml: {stage.name}")
-    try:
-        graphlib.TopologicalSorter({s.name: s.inputs for s in stages.values()}).prepare()
-    except graphlib.CycleError as error:
-        circle = " → ".join(error.args[1])
-        raise UserError(f"report.yml: stages read each other: {circle}") from None
-    seen = set()
-    for stage in stages.values():
-        late = [name for name in stage.inputs if name not in seen]
-        if late:
-            raise UserError(f"report.yml: {stage.name} comes before its input {late[0]}")
-        seen.add(stage.name)
+    per_profile = isinstance(given, dict) and set(given) == set(PROFILES)
+    options = list(given.values()) if per_profile else [given]
+    kinds = {int if one is None else type(one) for one in options}
+    if value is None:
+        fits = None in options
+    elif type(value) in (int, float):
+        fits = type(value) in kinds or (type(value) is int and float in kinds)
+        fits = fits and (value > 0 or 0 in options)
+    else:
+        fits = type(value) in kinds
+    if not fits:
+        names = sorted(_KINDS[kind] for kind in kinds) + ["null"] * (None in options)
+        raise UserError(f"--set {change}: the value has to be {' or '.join(names)}")
 
 
 def _check_notebook(stage, root):
@@ -302,23 +261,18 @@ def _check_notebook(stage, root):
     shown = stage.notebook.relative_to(root)
     if not stage.notebook.is_file():
         raise UserError(f"report.yml: {stage.name}: the notebook {shown} does not exist")
-    notebook = read_notebook(stage.notebook)
     cells = [
         cell["source"]
-        for cell in notebook["cells"]
+        for cell in read_notebook(stage.notebook)["cells"]
         if "parameters" in cell.get("metadata", {}).get("tags", ())
     ]
     if len(cells) != 1:
         raise UserError(f"{shown} has {len(cells)} cells tagged 'parameters', it needs one")
     try:
-        tree = ast.parse(cells[0])
+        nodes = list(ast.walk(ast.parse(cells[0])))
     except SyntaxError as error:
         raise UserError(f"{shown}: the parameters cell is not valid Python: {error}") from error
-    defined = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    defined = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for parameter in (*stage.parameters, "output_dir"):
         if parameter not in defined:
             raise UserError(

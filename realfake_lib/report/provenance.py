@@ -2,13 +2,14 @@
 
 import functools
 import hashlib
-import os
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+
+from realfake_lib import parallel
 
 PACKAGES = (
     "realfake-lib",
@@ -27,13 +28,7 @@ PACKAGES = (
 
 
 def git_state(root):
-    """Commit of a checkout and whether nothing in it differs from that commit.
-
-    Returns
-    -------
-    dict
-        ``commit``: 40 hexadecimal digits, and ``clean``: bool; both None outside of git.
-    """
+    """``commit`` of a checkout and whether it is ``clean``; both None outside of git."""
     # --no-optional-locks: a status must not disturb a git command that runs beside it.
     status = _git(root, "--no-optional-locks", "status", "--porcelain")
     commit = _git(root, "rev-parse", "HEAD")
@@ -43,12 +38,7 @@ def git_state(root):
 
 
 def environment(root):
-    """Python, versions of the packages that matter, lock and machine.
-
-    Returns
-    -------
-    dict
-    """
+    """Python, versions of the packages that matter, lock and machine, as dict."""
     lock = Path(root) / "requirements.lock"
     return {
         "python": platform.python_version(),
@@ -62,28 +52,17 @@ def environment(root):
 @functools.cache
 def hardware():
     """Processor, cores that this process may use, and memory in GiB, as dict."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     return {
         "processor": _processor(),
-        "cores": len(usable) or os.cpu_count(),
+        "cores": parallel.cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
 
 
 def collect(plan, records):
-    """Provenance of a whole report, for ``metrics.json``.
+    """Provenance of a whole report, from ``stage.json`` of the finished stages by name.
 
-    Parameters
-    ----------
-    plan : realfake_lib.report.plan.Plan
-    records : dict of str to dict
-        ``stage.json`` of the finished stages.
-
-    Returns
-    -------
-    dict
-        A function of the records and the checkout alone, so that it stays as it is while nothing
-        runs and nothing is committed.
+    It stays as it is while nothing runs and nothing is committed.
     """
     newest = max(records.values(), key=lambda record: record["finished"], default=None)
     return {

@@ -152,7 +152,7 @@ def test_a_mistake_is_named(project, edit, words):
 def test_stages_that_read_each_other_are_named(project):
     project.content["stages"]["first"]["inputs"] = ["second"]
     project.save()
-    refused(project, "read each other", "first", "second")
+    refused(project, "first comes before its input second")
 
 
 def test_a_file_that_is_not_yaml_is_refused(project):
