@@ -27,11 +27,8 @@ _NEVER_STARTED = "Kernel died before replying to kernel_info"
 def execute(source, output, parameters):
     """Execute a notebook so that two runs leave the same bytes.
 
-    Returns
-    -------
-    dict or None
-        For a failure its ``error``, a short text, and the ``cell`` in which it happened, counted
-        from 1 as in JupyterLab, or None.
+    For a failure a dict with its ``error``, a short text, and the ``cell`` in which it happened,
+    counted from 1 as in JupyterLab, or None.
     """
     notebook = nbformat.read(source, as_version=4)
     for number, cell in enumerate(notebook.cells):

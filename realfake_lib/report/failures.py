@@ -11,20 +11,9 @@ from realfake_lib.report.stage import read_json, write_json
 
 
 def keep(build, stage, error=None, cell=None, waits_for=(), executed=None):
-    """Note that a stage failed, or did not run.
+    """Note that a stage failed, in which cell (counted from 1), or for which stages it waits.
 
-    Parameters
-    ----------
-    build : path
-        Folder of one profile.
-    stage : str
-    error : str, optional
-    cell : int, optional
-        The cell that failed, counted from 1.
-    waits_for : sequence of str
-        Stages that it reads and that have no results.
-    executed : Path, optional
-        The notebook as far as it ran, if it began.
+    ``build`` is the folder of a profile, ``executed`` the path of the notebook as far as it ran.
     """
     clear(build, stage)
     record = {"error": error, "cell": cell, "waits_for": list(waits_for)}

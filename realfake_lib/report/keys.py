@@ -26,19 +26,7 @@ def key(parts):
 
 
 def all_parts(plan, data_fingerprint):
-    """What each stage's key is made of, but for the results that it reads.
-
-    Parameters
-    ----------
-    plan : realfake_lib.report.plan.Plan
-    data_fingerprint : str
-
-    Returns
-    -------
-    dict of str to dict
-        ``code``, ``data``, ``lock``: hashes; ``parameters``: values; ``library``: hash of each
-        reached module; ``files``: hash of each folder of the user's own that the stage declares.
-    """
+    """What each stage's key is made of, but for the results that it reads, by name."""
     package = plan.root / PACKAGE
     if not package.is_dir():
         package = Path(__file__).resolve().parent.parent
@@ -92,11 +80,10 @@ def reasons(old, new):
 
 def _changes(old, new):
     """Name, old and new value of what differs between two dicts."""
-    names = sorted(old.keys() | new.keys())
-    found = [(name, old.get(name), new.get(name)) for name in names]
+    both = [(name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys())]
     return [
         (name, before, now)
-        for name, before, now in found
+        for name, before, now in both
         if before != now or (name in old) != (name in new)
     ]
 
@@ -137,19 +124,7 @@ def _files_hash(kind):
 
 
 def reached(code, package):
-    """Hash of each module of a package that a Python text reaches.
-
-    Parameters
-    ----------
-    code : str
-    package : Path
-        The package's folder; its name is the package's name.
-
-    Returns
-    -------
-    dict of str to str
-        By path, e.g. ``"realfake_lib/plots/style.py"``, sorted.
-    """
+    """Hash of each module of the package in a folder that a Python text reaches, by path."""
     found, seen = {}, set()
     _, used, unused = _names(code, package.name)
     waiting = [*used, *unused]

@@ -29,32 +29,16 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: a notebook, what it reads, and what it outputs.
-
-    Attributes
-    ----------
-    name, title : str
-    notebook : Path
-    inputs : tuple of str
-        Stages whose results it reads.
-    parameters : dict
-        Everything injected into the notebook's parameters cell except ``output_dir``.
-    minutes : float
-        Estimated time on two CPU cores, for a run that has no past timing.
-    outputs : dict of str to tuple of str
-        Names that must be among its results, by kind of :data:`PROMISED`.
-    files : tuple of str
-        What it reads beside the data, of :data:`FILES`.
-    """
+    """One stage: a notebook, what it reads, and what it outputs."""
 
     name: str
     title: str
     notebook: Path
-    inputs: tuple
-    parameters: dict
-    minutes: float
-    outputs: dict
-    files: tuple
+    inputs: tuple  # names of the stages whose results it reads
+    parameters: dict  # all that is injected into the notebook but ``output_dir``
+    minutes: float  # estimated on two CPU cores, for a run that has no past timing
+    outputs: dict  # by kind of PROMISED: names that must be among its results
+    files: tuple  # what it reads beside the data, of FILES
 
 
 @dataclass(frozen=True)

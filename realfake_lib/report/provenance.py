@@ -12,19 +12,9 @@ import psutil
 from realfake_lib import parallel
 
 PACKAGES = (
-    "realfake-lib",
-    "tensorflow",
-    "keras",
-    "numpy",
-    "pandas",
-    "scipy",
-    "scikit-learn",
-    "statsmodels",
-    "matplotlib",
-    "pillow",
-    "papermill",
-    "nbconvert",
-)
+    "realfake-lib tensorflow keras numpy pandas scipy scikit-learn statsmodels matplotlib pillow "
+    "papermill nbconvert"
+).split()
 
 
 def git_state(root):

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import errno
 import graphlib
 import hashlib
 import json
@@ -27,34 +26,19 @@ from realfake_lib.report.terminal import Terminal, duration
 
 SCHEMA = 2
 EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
-LEAST = {"train": 12, "val": 1, "test": 3}
-"""Different images of each class that every chapter can work with."""
 
 _POLL = 0.1  # seconds
 
 
 @dataclass(frozen=True)
 class State:
-    """What a run would do with a stage.
-
-    Attributes
-    ----------
-    name : str
-    parts : dict
-        What its key is made of, see :mod:`.keys`.
-    reasons : tuple of str
-        Why it would run; empty for a stage that is skipped.
-    record : dict or None
-        ``stage.json`` of the results that it has.
-    estimate : float
-        Seconds that a run is expected to take: those of the last one, else as ``report.yml`` says.
-    """
+    """What a run would do with a stage."""
 
     name: str
-    parts: dict
-    reasons: tuple
-    record: dict | None
-    estimate: float
+    parts: dict  # what its key is made of, see keys
+    reasons: tuple  # why it would run, in words; empty for a stage that is skipped
+    record: dict | None  # stage.json of the results that it has
+    estimate: float  # seconds, those of the last run, else as report.yml says
 
     @property
     def since(self):
@@ -81,7 +65,7 @@ def run(
     root, profile, data, seed, changes
         As in :func:`realfake_lib.report.plan.load`.
     jobs : int
-        Stages that may run at once.
+        Stages that may run at once, at least 1.
     stages : iterable of str
         Only these and what they read; by default all.
     force : bool
@@ -101,12 +85,9 @@ def run(
     UserError
         For a mistake in the settings, and if another run uses the same folder.
     StageFailed
-        For a stage that failed, or a cell that cannot be shown. The stages that do not read it
-        have run, and the report is there without it.
+        For a stage that failed, or a cell that cannot be shown; the report is there without it.
     """
     terminal = terminal or Terminal()
-    if jobs < 1:
-        raise UserError(f"--jobs {jobs}: at least one stage must run at a time")
     plan = planning.load(root, profile, data, seed, changes)
     if cluster := cluster or settings.env(clusters.VARIABLE):
         clusters.connect(cluster).close()  # a mistake is told before anything runs
@@ -195,10 +176,7 @@ def identify(data, allow_download=True):
 
 
 def _check_data(plan, chosen, identity):
-    """Decode the data as the stages will read them; UserError where these could not work with them.
-
-    What is decoded here is what the first stage would decode.
-    """
+    """Decode the data as the first stage would; UserError where the stages can't work with them."""
     from realfake_lib import data
 
     given = (plan.stages[name].parameters for name in chosen)
@@ -207,7 +185,7 @@ def _check_data(plan, chosen, identity):
         data.check_enough(
             dataset,
             data.make_splits(dataset),
-            LEAST,
+            {"train": 12, "val": 1, "test": 3},  # images that every chapter can work with
             "the report needs at least 20 different ones of each class, of which a test folder, "
             "where there is one, holds 4",
         )
@@ -255,7 +233,7 @@ def _record(folder):
 def _results(folder):
     """Hash of the results that another stage can read; a notebook's text is not one."""
     files = (_record(folder) or {"files": {}})["files"]
-    read = ("metrics.json", "claims.json", "tables/", "models/", "arrays/")
+    read = ("metrics.json", "claims.json", "models/", "arrays/")
     return keys.key({name: digest for name, digest in files.items() if name.startswith(read)})
 
 
@@ -300,21 +278,25 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
     they had is skipped after all.
     """
     todo = {state.name: state for state in states if state.reasons or state.name in forced}
-    places = {state.name: f"[{k}/{len(states)}]" for k, state in enumerate(states, start=1)}
+    places = {s.name: f"[{k}/{len(states)}] {s.name}" for k, s in enumerate(states, start=1)}
 
     def skip(state):
         failures.clear(plan.build, state.name)
-        text = f"{places[state.name]} {state.name}: unchanged since {state.since}: skipped"
-        terminal.say(text, "dim")
+        terminal.say(f"{places[state.name]}: unchanged since {state.since}: skipped", "dim")
+
+    def left():
+        """Seconds until the end."""
+        begun = {name: job.seconds for name, job in running.items()}
+        seconds = (max(0, todo[name].estimate - begun.get(name, 0)) for name in todo)
+        return duration(sum(seconds) / jobs)
 
     for state in states:
         if state.name not in todo:
             skip(state)
-    sorter = graphlib.TopologicalSorter(
-        {name: [i for i in plan.stages[name].inputs if i in todo] for name in todo}
-    )
+    inputs = {name: [i for i in plan.stages[name].inputs if i in todo] for name in todo}
+    sorter = graphlib.TopologicalSorter(inputs)
     sorter.prepare()
-    ready, running, failed = [], {}, []
+    ready, running, failed, lost = [], {}, [], set()
     if todo:
         kernels.prepare(plan.build / "jupyter")
     try:
@@ -323,10 +305,10 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
             if ready and len(running) < jobs:
                 name = ready.pop(0)
                 state = _now(plan, todo[name])
-                if name in forced and not state.reasons:
-                    state = replace(state, reasons=("asked for with --force",))
-                if state.reasons:
-                    terminal.started(state, places[name], _left(todo, running) / jobs)
+                if state.reasons or name in forced:
+                    why = "; ".join(state.reasons) or "asked for with --force"
+                    times = f"(about {duration(state.estimate)}; {left()} in all)"
+                    terminal.say(f"{places[name]}: runs, {why} {times}")
                     running[name] = _Job(plan, identity, state, cluster)
                 else:
                     skip(todo.pop(name))
@@ -335,38 +317,29 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
             if not running:
                 break
             time.sleep(_POLL)
+            terminal.progress({name: job.newest_line() for name, job in running.items()}, left())
             for name, job in list(running.items()):
-                terminal.progress(name, job.newest_line(), _left(todo, running) / jobs)
                 if job.process.poll() is None:
                     continue
                 del running[name], todo[name]
-                terminal.end(name)
                 try:
                     seconds = job.keep()
                 except StageFailed as failure:
                     failed.append(failure)
+                    lost.add(name)
                     terminal.say(str(failure), "bold red")  # those that do not read it go on
                 else:
-                    terminal.say(f"{places[name]} {name}: done in {duration(seconds)}", "green")
+                    terminal.say(f"{places[name]}: done in {duration(seconds)}", "green")
                     sorter.done(name)
     finally:
         for job in running.values():
             job.kill()
-    lost = {failure.stage for failure in failed}
     for name in todo:  # in the order of the plan: what waits for a stage comes after it
-        if missing := [one for one in plan.stages[name].inputs if one in lost]:
-            lost.add(name)
-            failures.keep(plan.build, name, waits_for=missing)
-            terminal.say(
-                f"{places[name]} {name}: not run, it reads {', '.join(missing)}", "bold red"
-            )
+        missing = [one for one in inputs[name] if one in lost]
+        lost.add(name)
+        failures.keep(plan.build, name, waits_for=missing)
+        terminal.say(f"{places[name]}: not run, it reads {', '.join(missing)}", "bold red")
     return failed
-
-
-def _left(todo, running):
-    """Seconds that the stages still take, one after the other."""
-    begun = {name: job.seconds for name, job in running.items()}
-    return sum(max(0, state.estimate - begun.get(name, 0)) for name, state in todo.items())
 
 
 class _Job:
@@ -381,7 +354,8 @@ class _Job:
         self.log, self.lines, self.result = (
             build / "logs" / f"{name}.{suffix}" for suffix in ("log", "progress.jsonl", "json")
         )
-        for folder in (self.folder, self.log.parent, build / "checkpoints" / name):
+        checkpoints = build / "checkpoints" / name
+        for folder in (self.folder, self.log.parent, checkpoints):
             folder.mkdir(parents=True, exist_ok=True)
         for file in (self.result, self.lines):
             file.unlink(missing_ok=True)
@@ -394,7 +368,7 @@ class _Job:
             "stage": name,
             "folder": str(self.folder),
             "shown": shown,
-            "checkpoints": str(build / "checkpoints" / name),
+            "checkpoints": str(checkpoints),
             "inputs": {one: str(plan.folder(one)) for one in self.stage.inputs},
         }
         own = {
@@ -444,12 +418,17 @@ class _Job:
             self._fail(f"the data changed while it ran: {error.message}")
         if now != self.identity.fingerprint:  # it may have read others than its key says
             self._fail("the data changed while it ran")
+        data = {
+            name: getattr(self.identity, name) for name in ("name", "n", "fingerprint", "is_demo")
+        }
+        source = self.identity.source  # a report names a file, not where its maker keeps it
+        source = source if "://" in source else Path(source).name
         record = {
             "schema": SCHEMA,
             "stage": self.state.name,
             "key": keys.key(self.state.parts),
             "parts": self.state.parts,
-            "data": _facts(self.identity),
+            "data": data | {"source": source, "notices": list(self.identity.notices)},
             "seconds": seconds,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "git": provenance.git_state(self.plan.root),
@@ -488,24 +467,14 @@ class _Job:
 @contextlib.contextmanager
 def _locked(build):
     build.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(build / ".lock")
     try:
-        lock.acquire(timeout=0)
+        with filelock.FileLock(build / ".lock", timeout=0):
+            yield
     except filelock.Timeout:
         raise UserError(
             f"another run is writing to {build}",
             "Wait until it has finished, or use another profile: each has a folder of its own.",
         ) from None
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"no space is left for {build}", "Free some and run the same command again."
-            ) from error
-        raise
-    finally:
-        lock.release()
 
 
 # --- the report ---------------------------------------------------------------------------------
@@ -543,18 +512,18 @@ def merged_metrics(plan):
     }
 
 
-def _facts(identity):
-    """What a report says of its data; it names a file, not where its maker keeps it."""
-    source = identity.source if "://" in identity.source else Path(identity.source).name
-    facts = {name: getattr(identity, name) for name in ("name", "n", "fingerprint", "is_demo")}
-    return facts | {"source": source, "notices": list(identity.notices)}
-
-
 def _render(plan, terminal):
     """Write ``metrics.json`` and the page where anything in them changed; what can't be shown."""
     metrics = merged_metrics(plan)
     out, mark = plan.build / "report.html", plan.build / "render.json"
-    key = _render_key(plan, metrics)
+    # All that the page shows, and the code that makes it.
+    files = [stage.notebook for stage in plan.stages.values()]
+    for name in plan.stages:
+        files += [plan.folder(name) / "notebook.ipynb", plan.folder(name) / "notes.json"]
+    files += (plan.build / "failed").glob("*")
+    files += [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc"]
+    shown = sorted((str(path), _file_hash(path)) for path in files if path.is_file())
+    key = keys.key([metrics, [stage.title for stage in plan.stages.values()], shown])
     if out.is_file() and read_json(mark) == {"key": key}:
         terminal.say("report: unchanged", "dim")
         return out, []
@@ -569,18 +538,3 @@ def _render(plan, terminal):
     if not unshown:
         write_json(mark, {"key": key})
     return out, unshown
-
-
-def _render_key(plan, metrics):
-    """Hash of all that the page shows and of the code that makes it."""
-    digest = hashlib.sha256(json.dumps(metrics).encode())
-    digest.update(json.dumps([stage.title for stage in plan.stages.values()]).encode())
-    files = [stage.notebook for stage in plan.stages.values()]
-    shown = ("notebook.ipynb", "notes.json")
-    files += [plan.folder(name) / file for name in plan.stages for file in shown]
-    files += sorted((plan.build / "failed").glob("*.[ij]*"))  # notebooks and records
-    own = Path(__file__).parent.rglob("*")
-    files += sorted(path for path in own if path.suffix != ".pyc")
-    for path in files:
-        digest.update(path.read_bytes() if path.is_file() else b"none")
-    return digest.hexdigest()

@@ -83,8 +83,7 @@ class StageRun:
         # In a run of the report a second value under one name is a mistake; by hand, it is a cell
         # that was run again.
         self._strict = inputs is not None
-        self._metrics, self._figures, self._tables, self._notes = {}, {}, {}, []
-        self._claims, self._asked_in_vain = {}, []
+        self._metrics, self._claims, self._notes, self._asked_in_vain = {}, {}, [], []
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
@@ -92,9 +91,7 @@ class StageRun:
     def metric(self, name, value, *, n=None, ci=None, seed=None, unit=None):
         """Keep one number, under ``<stage>.<name>`` in ``metrics.json``.
 
-        A number that the data don't define (NaN: a share of no images, a correlation of
-        constants) is not kept, nor is an interval with such a bound; like every number that is
-        not there, it is a dash in a table, and a sentence that quotes it is left out.
+        A number that the data don't define (NaN) is not kept, nor an interval with such a bound.
 
         Parameters
         ----------
@@ -103,7 +100,7 @@ class StageRun:
         value : int, float, bool or str
             A number; bool and str for facts such as ``"mixed_bfloat16"``.
         n : int, optional
-            Number of images (or other units) that the value rests on.
+            Number of images, or other units, that it rests on.
         ci : (low, high), optional
             95 % interval, or the lowest and highest over seeds, in the unit of ``value``.
         seed : int or sequence of int, optional
@@ -117,10 +114,8 @@ class StageRun:
 
         Raises
         ------
-        ValueError
-            For a name that is taken or malformed, and for infinity.
-        TypeError
-            For a value of another type.
+        ValueError, TypeError
+            For a name that is taken or malformed, infinity, or a value of another type.
         """
         _check_name(name, "metric")
         if self._strict and name in self._metrics:
@@ -172,12 +167,7 @@ class StageRun:
         """Say a result, as Markdown below the cell.
 
         A sentence that quotes a number which this run does not have is left out, and the sentences
-        after it that lean on it ("This …").
-
-        Parameters
-        ----------
-        *paragraphs : str
-            Markdown; numbers in it format themselves, see :class:`values.Number`.
+        after it that lean on it ("This …"). Numbers format themselves, see :class:`values.Number`.
         """
         whole = "\n\n".join(inspect.cleandoc(paragraph) for paragraph in paragraphs if paragraph)
         text = leave_out.without_gaps(whole)
@@ -236,35 +226,23 @@ class StageRun:
             What it shows and what to take from it.
         alt : str
             The same for someone who cannot see it.
-
-        Raises
-        ------
-        ValueError
-            Without a caption or an alternative text, or for a name that is taken.
         """
         from PIL import Image
 
-        _check_name(name, "figure", dots=False)
         caption = _needed(caption, f"figure {name!r} needs a caption")
         alt = _needed(alt, f"figure {name!r} needs an alternative text: alt=…")
-        path = self._path("figures", f"{name}.png")
+        path = self._path("figures", name)
         drawn = io.BytesIO()
         figure.savefig(drawn, dpi=figure.dpi, bbox_inches="tight", metadata={"Software": None})
         with Image.open(drawn) as image:  # 256 colours: a third of the size, and nobody sees it
             # Median cut would turn the class colours of a few titles into those of the images.
             image = image.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
             image.save(path, "PNG", optimize=True)
-        self._figures[name] = {"caption": caption, "alt": alt}
-        self._write("figures/figures.json", self._figures)
         if "matplotlib.pyplot" in sys.modules:  # or the inline backend shows it a second time
             sys.modules["matplotlib.pyplot"].close(figure)
-        self._show(
-            {
-                "image/png": base64.b64encode(path.read_bytes()).decode(),
-                "text/plain": f"Figure {name}: {alt}",
-            },
-            {"kind": "figure", "name": name, "caption": caption, "alt": alt},
-        )
+        image = base64.b64encode(path.read_bytes()).decode()
+        facts = {"kind": "figure", "name": name, "caption": caption, "alt": alt}
+        self._show({"image/png": image, "text/plain": f"Figure {name}: {alt}"}, facts)
         # Seen in JupyterLab; the report sets captions itself.
         self._show({"text/markdown": f"**Figure.** {caption}"}, {"kind": "caption"})
 
@@ -283,51 +261,36 @@ class StageRun:
         appendix : bool, optional
             Whether the report shows it in the chapter's appendix; by default, if it has more than
             12 rows or 8 columns.
-
-        Raises
-        ------
-        ValueError
-            Without a caption, for a name that is taken, or a format of an unknown column.
         """
         import pandas as pd
 
-        _check_name(name, "table", dots=False)
         caption = _needed(caption, f"table {name!r} needs a caption")
         unknown = sorted(set(formats or {}) - set(frame.columns))
         if unknown:
             raise ValueError(f"table {name!r} has no column {', '.join(map(repr, unknown))}")
-        bare = frame.index.names == [None] and pd.api.types.is_integer_dtype(frame.index)
-        keep_index = not bare
-        frame.to_csv(self._path("tables", f"{name}.csv"), index=keep_index)
-        self._tables[name] = {"caption": caption, "index": frame.index.nlevels * keep_index}
-        self._write("tables/tables.json", self._tables)
+        keep_index = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
+        frame.to_csv(self._path("tables", name), index=keep_index)
         table = columns.shown(frame, formats)
         if keep_index:
             names = [name or "" for name in table.index.names]
             table = table.reset_index(names=names, allow_duplicates=True)
         if appendix is None:
             appendix = len(table) > 12 or table.shape[1] > 8
-        self._show(
-            {
-                "text/html": f"<p>{escape(caption)}</p>" + table.to_html(index=False, border=0),
-                "text/plain": table.to_string(index=False),
-            },
-            {"kind": "table", "name": name, "caption": caption, "appendix": bool(appendix)},
-        )
+        html = f"<p>{escape(caption)}</p>" + table.to_html(index=False, border=0)
+        facts = {"kind": "table", "name": name, "caption": caption, "appendix": bool(appendix)}
+        self._show({"text/html": html, "text/plain": table.to_string(index=False)}, facts)
 
     def model(self, model, name, **meta):
         """Save a Keras model, with what must be known of it, as ``models/<name>.keras``."""
         from realfake_lib import models
 
-        _check_name(name, "model", dots=False)
-        models.save(model, self._path("models", f"{name}.keras"), meta)
+        models.save(model, self._path("models", name), meta)
 
     def arrays(self, name, **arrays):
         """Save arrays, e.g. predictions, for later stages as ``arrays/<name>.npz``."""
         import numpy as np
 
-        _check_name(name, "arrays", dots=False)
-        with settings.atomic_file(self._path("arrays", f"{name}.npz")) as path:
+        with settings.atomic_file(self._path("arrays", name)) as path:
             np.savez(path, **arrays)
 
     def note(self, text):
@@ -359,8 +322,7 @@ class StageRun:
         Raises
         ------
         UserError
-            If the stage has no results from these data, or ``report.yml`` does not declare the
-            input.
+            If there are none from these data, or ``report.yml`` does not declare the input.
         """
         _check_name(name, "input")
         if self._inputs is not None:
@@ -392,11 +354,12 @@ class StageRun:
             f"On the data in use, {_how_to_make(name)}.",
         )
 
-    def _path(self, kind, file):
-        """Where a new result goes, for example ``("figures", "curves.png")``."""
-        path = self.folder / kind / file
+    def _path(self, kind, name):
+        """Where a new result of a kind of :data:`SUFFIXES` goes."""
+        _check_name(name, kind, dots=False)
+        path = self.folder / kind / f"{name}{SUFFIXES[kind]}"
         if self._strict and path.exists():
-            raise ValueError(f"{kind}: {file} is given twice")
+            raise ValueError(f"{kind}: {path.name} is given twice")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -416,14 +379,7 @@ class StageRun:
 class StageInput:
     """The results of a finished stage, read only. Made by :meth:`StageRun.input`.
 
-    Attributes
-    ----------
-    name : str
-    folder : Path
-    metrics : dict
-        Name to record.
-    fingerprint : str or None
-        Of the data that the results come from, where it was kept.
+    ``metrics`` are its records by name, ``fingerprint`` that of its data where it was kept.
     """
 
     def __init__(self, name, folder, merged=False, missing=lambda name: values.MISSING):
@@ -443,22 +399,10 @@ class StageInput:
             self.fingerprint = record["parts"]["data"] if record else side.get("fingerprint")
 
     def value(self, name):
-        """Value of a metric as :class:`values.Number`, bool or str.
-
-        It is :data:`values.MISSING` where the stage left none of that name: a run may lack weights
-        or generators.
-        """
+        """A metric as :class:`values.Number`, bool or str, else :data:`values.MISSING`."""
         if name in self.metrics:
             return values.read(self.metrics[name])
         return self._asked_in_vain(f"{self.name}.{name}")
-
-    def table(self, name):
-        """A table as pandas DataFrame."""
-        import pandas as pd
-
-        path = self._file("tables", name)
-        levels = json.loads(path.with_name("tables.json").read_text("utf-8"))[name]["index"]
-        return pd.read_csv(path, index_col=list(range(levels)) or None)
 
     def model(self, name):
         """A model and what is known of it: ``(keras.Model, dict)``."""
@@ -474,14 +418,11 @@ class StageInput:
             return dict(archive)
 
     def has(self, name):
-        """Whether the stage left a metric, table, model or arrays of that name."""
-        return name in self.metrics or any(self._at(kind, name).is_file() for kind in SUFFIXES)
-
-    def _at(self, kind, name):
-        return self.folder / kind / f"{name}{SUFFIXES[kind]}"
+        """Whether the stage left a metric, figure, table, model or arrays of that name."""
+        return name in self.metrics or any(self.folder.glob(f"*/{name}.*"))
 
     def _file(self, kind, name):
-        path = self._at(kind, name)
+        path = self.folder / kind / f"{name}{SUFFIXES[kind]}"
         if not path.is_file():
             known = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
             raise UserError(
@@ -525,7 +466,7 @@ def _how_to_make(name):
 
 
 def _check_name(name, kind, dots=True):
-    """Refuse names that are not plain words, joined by dots where ``dots``."""
+    """Refuse a name that is not plain words joined by dots, or one word without ``dots``."""
     word = "[A-Za-z][A-Za-z0-9_]*"
     if not re.fullmatch(rf"{word}(\.{word})*" if dots else word, name):
         how = ", in words joined by dots" if dots else ""

@@ -5,7 +5,6 @@ import time
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from realfake_lib import console
@@ -15,7 +14,7 @@ PLAIN_EVERY = 30.0  # seconds between two lines of progress where the output is 
 
 
 class Terminal:
-    """Prints the course of a run; a live display on a terminal, a line now and then elsewhere.
+    """Prints the course of a run; a live line on a terminal, a line now and then elsewhere.
 
     Parameters
     ----------
@@ -24,8 +23,8 @@ class Terminal:
 
     def __init__(self, output=None):
         self.console = output or Console(highlight=False)
-        self._bars = None
-        self._tasks, self._last_line = {}, {}
+        self._live = self.console.status("")
+        self._last_line = time.monotonic()
 
     def say(self, text, style=None):
         self.console.print(escape(console.printable(text)), style=style, soft_wrap=True)
@@ -47,51 +46,25 @@ class Terminal:
         for notice in identity.notices:
             self.say(f"data: {notice}", "yellow")
 
-    def started(self, state, place, left):
-        """Say why a stage runs; ``left`` are seconds until the end of the run."""
-        times = f"(about {duration(state.estimate)}; {duration(left)} in all)"
-        self.say(f"{place} {state.name}: runs, {'; '.join(state.reasons)} {times}")
-        self._last_line[state.name] = time.monotonic()
+    def progress(self, stages, left):
+        """Show the newest lines of the running stages' progress, None where there is none yet."""
+        texts = []
+        for name, line in stages.items():
+            text = f"{name}: {line['message'] if line else 'starting'}"
+            if line and line["total"]:
+                text += f" {line['done']:g}/{line['total']:g} {line['unit']}"
+            texts.append(text)
+        text = f"{'; '.join(texts)}, about {left} left in all"
         if self.console.is_terminal:
-            if self._bars is None:
-                columns = (
-                    TextColumn(f"{place} {{task.fields[stage]}}: {{task.description}}"),
-                    BarColumn(bar_width=20),
-                    TimeElapsedColumn(),
-                    TimeRemainingColumn(),
-                    TextColumn("{task.fields[left]}"),
-                )
-                self._bars = Progress(*columns, console=self.console, transient=True)
-                self._bars.start()
-            task = self._bars.add_task("starting", total=None, stage=state.name, left="")
-            self._tasks[state.name] = task
-
-    def progress(self, name, line, left):
-        """Show the newest line of a stage's progress file, or None where there is none yet."""
-        line = line or {"message": "starting", "done": None, "total": None, "unit": ""}
-        amount = f" {line['done']:g}/{line['total']:g} {line['unit']}" if line["total"] else ""
-        text, left = line["message"] + amount, f"{duration(left)} left in all"
-        if name in self._tasks:
-            self._bars.update(
-                self._tasks[name],
-                description=escape(text),
-                completed=line["done"] or 0,
-                total=line["total"],
-                left=left,
-            )
-        elif time.monotonic() - self._last_line[name] >= PLAIN_EVERY:
-            self._last_line[name] = time.monotonic()
-            self.say(f"  {name}: {text}, about {left}")
-
-    def end(self, name):
-        """Take a stage that has ended out of the live display."""
-        if name in self._tasks:
-            self._bars.remove_task(self._tasks.pop(name))
+            self._live.start()
+            self._live.update(escape(console.printable(text)))
+        elif time.monotonic() - self._last_line >= PLAIN_EVERY:
+            self._last_line = time.monotonic()
+            self.say(f"  {text}")
 
     def close(self):
-        """End the live display, also after an error."""
-        if self._bars is not None:
-            self._bars.stop()
+        """End the live line, also after an error."""
+        self._live.stop()
 
     def status(self, plan, states):
         """Table of what a run would do."""
