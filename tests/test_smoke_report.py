@@ -205,27 +205,27 @@ def would_run(project):
     """Stages that a run would execute, with the reason, read from ``report status``."""
     found = {}
     for line in status(project).splitlines():
-        words = line.replace("│", " ").replace("┃", " ").split()
-        if words and words[0] in STAGES and words[1] == "yes":
-            found[words[0]] = line
+        stage, _, words = line.partition(": ")
+        if stage in STAGES and words.startswith("would run"):
+            found[stage] = words
     return found
 
 
-def test_editing_a_plot_reruns_only_the_stages_that_draw_it(smoke, tmp_path):
-    project = edited_copy(smoke, tmp_path)
-    assert would_run(project) == {}
-    (source,) = [
-        path
-        for path in project.glob("realfake_lib/plots*/**/*.py")
-        if "def class_examples" in path.read_text()
-    ] or [project / "realfake_lib" / "plots.py"]
+def edit(source, function):
+    """Add a statement to a function of a module."""
     text = source.read_text()
-    at = text.index("def class_examples")
+    at = text.index(f"def {function}")
     at = text.index('"""', text.index('"""', at) + 3) + 3
     source.write_text(text[:at] + "\n    _edited = True" + text[at:])
+
+
+def test_editing_plots_reruns_only_the_stages_that_draw_them(smoke, tmp_path):
+    project = edited_copy(smoke, tmp_path)
+    assert would_run(project) == {}
+    edit(project / "realfake_lib/plots/robustness.py", "robustness_curves")
     runs = would_run(project)
-    assert "class_examples" in runs["preprocessing"]
-    assert not {"training", "comparative_analysis", "grad_cam"} & {*runs}
+    assert "realfake_lib/plots/robustness.py changed" in runs["adversarial_robustness"]
+    assert set(runs) == {"adversarial_robustness", "summary"}
 
 
 def test_editing_a_model_reruns_what_trains_it(smoke, tmp_path):
@@ -235,13 +235,10 @@ def test_editing_a_model_reruns_what_trains_it(smoke, tmp_path):
         for path in (project / "realfake_lib" / "models").glob("*.py")
         if "def deep_cnn" in path.read_text()
     ]
-    text = source.read_text()
-    at = text.index("def deep_cnn")
-    at = text.index('"""', text.index('"""', at) + 3) + 3
-    source.write_text(text[:at] + "\n    _edited = True" + text[at:])
+    edit(source, "deep_cnn")
     runs = would_run(project)
-    assert "deep_cnn" in runs["training"]
-    assert "training" in runs["adversarial_robustness"]
+    assert f"models/{source.name} changed" in runs["training"]
+    assert "input training ran again" in runs["adversarial_robustness"]
     assert "preprocessing" not in runs
 
 
@@ -250,7 +247,7 @@ def test_changing_a_parameter_reruns_its_stage_and_names_it(smoke, tmp_path):
     outcome = realfake(
         project, "report", "status", "--profile", "smoke", "--data", "demo", "--seed", "1"
     )
-    assert re.search(r"preprocessing .*seed", outcome.stdout)
+    assert re.search(r"preprocessing: would run .*seed", outcome.stdout)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 needs POSIX")

@@ -79,8 +79,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
         Folder of ``report.yml``; by default the checkout that the library runs from.
     profile : {"smoke", "standard", "full"}
     data : str, optional
-        What the notebooks load: ``"cifake"``, ``"demo"`` or a path; None and ``"auto"`` stand for
-        the profile's own choice.
+        ``"cifake"``, ``"demo"`` or a path; None and ``"auto"`` stand for the profile's own choice.
     seed : int
     changes : iterable of str
         Parameters of this run only, as ``"stage.parameter=value"`` with the value in YAML, or
@@ -128,12 +127,10 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
             )
 
     common = {"profile": profile, "data": data, "seed": seed}
-    stages = {
-        name: _stage(name, entry, root, profile, common)
-        for name, entry in content["stages"].items()
-    }
+    entries = content["stages"]
+    stages = {name: _stage(name, entry, root, profile, common) for name, entry in entries.items()}
     for change in changes:
-        _change(stages, change, content["stages"])
+        _change(stages, change, entries)
     seen = set()
     for stage in stages.values():
         for name in stage.inputs:
@@ -196,31 +193,28 @@ def _of_profile(value, profile, where):
 def _change(stages, change, entries):
     target, equals, text = change.partition("=")
     name, dot, parameter = target.rpartition(".")
+    where = f"--set {change}"
     if not equals or not parameter:
-        raise UserError(
-            f"--set {change}: write it as STAGE.PARAMETER=VALUE, or PARAMETER=VALUE for all stages"
-        )
+        raise UserError(f"{where}: write it as STAGE.PARAMETER=VALUE, or PARAMETER=VALUE for all")
     if dot and name not in stages:
-        raise _unknown("stage", name, stages, "--set")
-    chosen = [stages[name]] if dot else list(stages.values())
+        raise _unknown("stage", name, stages, where)
     if parameter in COMMON_PARAMETERS:
-        raise UserError(
-            f"--set {change}: {parameter} is the same for all stages", f"Use --{parameter}."
-        )
+        raise UserError(f"{where}: it is the same for all stages", f"Use --{parameter}.")
+    chosen = [stage for stage in stages.values() if not dot or stage.name == name]
     known = {one for stage in chosen for one in stage.parameters}
     if parameter not in known:
-        raise _unknown("parameter", parameter, known, f"--set, stage {name}" if dot else "--set")
+        raise _unknown("parameter", parameter, known, where)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {change}: the value is not valid YAML") from error
+        raise UserError(f"{where}: the value is not valid YAML") from error
     for stage in chosen:
         if parameter in stage.parameters:
-            _check_kind(change, value, entries[stage.name]["parameters"][parameter])
+            _check_kind(where, value, entries[stage.name]["parameters"][parameter])
             stage.parameters[parameter] = value
 
 
-def _check_kind(change, value, given):
+def _check_kind(where, value, given):
     """Refuse a value of another kind than report.yml gives in any profile.
 
     null there stands for "all" or "as it is" of a positive whole number.
@@ -237,7 +231,7 @@ def _check_kind(change, value, given):
         fits = type(value) in kinds
     if not fits:
         names = sorted(_KINDS[kind] for kind in kinds) + ["null"] * (None in options)
-        raise UserError(f"--set {change}: the value has to be {' or '.join(names)}")
+        raise UserError(f"{where}: the value has to be {' or '.join(names)}")
 
 
 def _check_notebook(stage, root):

@@ -202,7 +202,9 @@ def _states(plan, identity):
         estimate = record["seconds"] if record else stage.minutes * 60
         state = _now(plan, State(name, parts, (), record, estimate))
         again = [f"input {one} ran again" for one in stage.inputs if states[one].reasons]
-        states[name] = replace(state, reasons=state.reasons or tuple(again))
+        if record:
+            state = replace(state, reasons=tuple(dict.fromkeys([*state.reasons, *again])))
+        states[name] = state
     return states
 
 

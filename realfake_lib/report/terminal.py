@@ -5,7 +5,6 @@ import time
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
 
 from realfake_lib import console
 from realfake_lib.report import values
@@ -67,23 +66,14 @@ class Terminal:
         self._live.stop()
 
     def status(self, plan, states):
-        """Table of what a run would do."""
-        title = f"profile {plan.profile}, data {plan.data}, seed {plan.seed}"
-        table = Table(title=escape(console.printable(title)))
-        for heading in ("stage", "would run", "why"):
-            table.add_column(heading, overflow="fold")
-        for heading in ("estimate", "last time"):
-            table.add_column(heading, justify="right", overflow="fold")
+        """What a run would do with each stage, and why."""
+        self.say(f"profile {plan.profile}, data {plan.data}, seed {plan.seed}", "bold")
         for state in states:
-            why = "; ".join(state.reasons) or f"unchanged since {state.since}"
-            table.add_row(
-                state.name,
-                "yes" if state.reasons else "no",
-                escape(console.printable(why)),
-                duration(state.estimate) if state.reasons else "–",
-                duration(state.record["seconds"]) if state.record else "–",
-            )
-        self.console.print(table)
+            if state.reasons:
+                why = f"would run for about {duration(state.estimate)}, {'; '.join(state.reasons)}"
+                self.say(f"{state.name}: {why}")
+            else:
+                self.say(f"{state.name}: unchanged since {state.since}", "dim")
         total = sum(state.estimate for state in states if state.reasons)
         self.say(f"A run would take about {duration(total)}." if total else "Nothing to run.")
 
