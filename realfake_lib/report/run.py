@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import graphlib
 import hashlib
 import json
 import os
@@ -113,6 +112,8 @@ def run(
             failed = _run_stages(plan, identity, asked, forced, jobs, terminal, cluster)
         finally:
             terminal.close()
+        if identity.is_demo and plan.data != "demo":
+            terminal.data(identity, plan.data)  # again, beside the result
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
         if left_out:
             terminal.say(f"report not rendered, out of date: {', '.join(left_out)}", "yellow")
@@ -120,10 +121,6 @@ def run(
         else:
             report, unshown = _render(plan, terminal)
             failed += unshown
-        if identity.is_demo and plan.data != "demo":
-            terminal.data(identity, plan.data)
-        if report:
-            terminal.say(f"report: {report}", "bold")
         if failed:
             names = ", ".join(dict.fromkeys(failure.stage for failure in failed))
             how = "see above. The same command carries on from here."
@@ -158,14 +155,12 @@ def render(root=None, profile="standard", terminal=None):
     StageFailed
         If a cell cannot be shown; the rest of the page is there.
     """
-    terminal = terminal or Terminal()
     plan = planning.load(root, profile)
     with _locked(plan.build):
-        report, unshown = _render(plan, terminal)
-        terminal.say(f"report: {report}", "bold")
-        if unshown:
-            raise unshown[0]
-        return report
+        report, unshown = _render(plan, terminal or Terminal())
+    if unshown:
+        raise unshown[0]
+    return report
 
 
 def identify(data, allow_download=True):
@@ -295,17 +290,16 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
     for state in states:
         if state.name not in todo:
             skip(state)
-    inputs = {name: [i for i in plan.stages[name].inputs if i in todo] for name in todo}
-    sorter = graphlib.TopologicalSorter(inputs)
-    sorter.prepare()
-    ready, running, failed, lost = [], {}, [], set()
+    running, failed, lost = {}, [], set()
     if todo:
         kernels.prepare(plan.build / "jupyter")
     try:
-        while sorter.is_active():
-            ready = sorted([*ready, *sorter.get_ready()], key=list(places).index)
+        while True:
+            waited_for = {*todo, *lost}
+            ready = [n for n in todo if not waited_for.intersection(plan.stages[n].inputs)]
+            ready = [name for name in ready if name not in running]
             if ready and len(running) < jobs:
-                name = ready.pop(0)
+                name = ready[0]
                 state = _now(plan, todo[name])
                 if state.reasons or name in forced:
                     why = "; ".join(state.reasons) or "asked for with --force"
@@ -314,7 +308,6 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
                     running[name] = _Job(plan, identity, state, cluster)
                 else:
                     skip(todo.pop(name))
-                    sorter.done(name)
                 continue
             if not running:
                 break
@@ -332,12 +325,11 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
                     terminal.say(str(failure), "bold red")  # those that do not read it go on
                 else:
                     terminal.say(f"{places[name]}: done in {duration(seconds)}", "green")
-                    sorter.done(name)
     finally:
         for job in running.values():
             job.kill()
     for name in todo:  # in the order of the plan: what waits for a stage comes after it
-        missing = [one for one in inputs[name] if one in lost]
+        missing = [one for one in plan.stages[name].inputs if one in lost]
         lost.add(name)
         failures.keep(plan.build, name, waits_for=missing)
         terminal.say(f"{places[name]}: not run, it reads {', '.join(missing)}", "bold red")
@@ -526,17 +518,19 @@ def _render(plan, terminal):
     files += [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc"]
     shown = sorted((str(path), _file_hash(path)) for path in files if path.is_file())
     key = keys.key([metrics, [stage.title for stage in plan.stages.values()], shown])
+    unshown = []
     if out.is_file() and read_json(mark) == {"key": key}:
-        terminal.say("report: unchanged", "dim")
-        return out, []
-    from realfake_lib.report import html
+        terminal.say(f"report: unchanged, {out}", "bold")
+    else:
+        from realfake_lib.report import html
 
-    mark.unlink(missing_ok=True)
-    write_json(plan.build / "metrics.json", metrics)
-    problems = html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
-    unshown = [StageFailed(stage, f"cannot be shown: {text}", c) for stage, c, text in problems]
-    for failure in unshown:
-        terminal.say(str(failure), "bold red")
-    if not unshown:
-        write_json(mark, {"key": key})
+        mark.unlink(missing_ok=True)
+        write_json(plan.build / "metrics.json", metrics)
+        found = html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
+        unshown = [StageFailed(stage, f"cannot be shown: {text}", c) for stage, c, text in found]
+        for failure in unshown:
+            terminal.say(str(failure), "bold red")
+        if not unshown:
+            write_json(mark, {"key": key})
+        terminal.say(f"report: {out}", "bold")
     return out, unshown
