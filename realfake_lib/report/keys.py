@@ -38,7 +38,7 @@ def all_parts(plan, data_fingerprint):
         parameters = {name: value for name, value in stage.parameters.items() if name != "data"}
         found[stage.name] = {
             "code": _hash(code),
-            "parameters": parameters,
+            "parameters": json.loads(json.dumps(parameters)),  # as a record gives them back
             "library": reached(code, package),
             "files": {kind: _files_hash(kind) for kind in stage.files},
             "data": data_fingerprint,
@@ -80,12 +80,9 @@ def reasons(old, new):
 
 def _changes(old, new):
     """Name, old and new value of what differs between two dicts."""
-    both = [(name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys())]
-    return [
-        (name, before, now)
-        for name, before, now in both
-        if before != now or (name in old) != (name in new)
-    ]
+    gone = object()
+    names = [n for n in sorted(old.keys() | new.keys()) if old.get(n, gone) != new.get(n, gone)]
+    return [(name, old.get(name), new.get(name)) for name in names]
 
 
 def notebook_code(path):
