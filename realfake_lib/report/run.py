@@ -512,8 +512,7 @@ def _render(plan, terminal):
     out, mark = plan.build / "report.html", plan.build / "render.json"
     # All that the page shows, and the code that makes it.
     files = [stage.notebook for stage in plan.stages.values()]
-    for name in plan.stages:
-        files += [plan.folder(name) / "notebook.ipynb", plan.folder(name) / "notes.json"]
+    files += [plan.folder(name) / "notebook.ipynb" for name in plan.stages]
     files += (plan.build / "failed").glob("*")
     files += [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc"]
     shown = sorted((str(path), _file_hash(path)) for path in files if path.is_file())

@@ -83,7 +83,7 @@ class StageRun:
         # In a run of the report a second value under one name is a mistake; by hand, it is a cell
         # that was run again.
         self._strict = inputs is not None
-        self._metrics, self._claims, self._notes, self._asked_in_vain = {}, {}, [], []
+        self._metrics, self._claims, self._asked_in_vain = {}, {}, []
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
@@ -298,9 +298,6 @@ class StageRun:
 
         For example that the demo data were used, or that a backbone's weights were missing.
         """
-        if text not in self._notes:
-            self._notes.append(text)
-            self._write("notes.json", self._notes)
         said = {"text/markdown": f"> **Note.** {text}", "text/plain": f"Note: {text}"}
         self._show(said, {"kind": "note", "text": text})
 
