@@ -294,7 +294,7 @@ class StageRun:
             np.savez(path, **arrays)
 
     def note(self, text):
-        """Say something that no reader may miss: in the chapter, on the first page, on the console.
+        """Say something that no reader may miss, in the chapter and on the first page.
 
         For example that the demo data were used, or that a backbone's weights were missing.
         """
