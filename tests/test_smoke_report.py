@@ -230,7 +230,7 @@ def test_editing_plots_reruns_only_the_stages_that_draw_them(smoke, tmp_path):
     edit(project / "realfake_lib/plots/robustness.py", "robustness_curves")
     runs = would_run(project)
     assert "realfake_lib/plots/robustness.py changed" in runs["adversarial_robustness"]
-    assert set(runs) == {"adversarial_robustness", "summary"}
+    assert set(runs) == {"adversarial_robustness", "corruptions", "summary"}
 
 
 def test_editing_a_model_reruns_what_trains_it(smoke, tmp_path):

@@ -464,8 +464,8 @@ def _how_to_make(name):
 
 def _check_name(name, kind, dots=True):
     """Refuse a name that is not plain words joined by dots, or one word without ``dots``."""
-    word = "[A-Za-z][A-Za-z0-9_]*"
-    if not re.fullmatch(rf"{word}(\.{word})*" if dots else word, name):
+    first, more = "[A-Za-z][A-Za-z0-9_]*", r"(\.[A-Za-z0-9][A-Za-z0-9_]*)*"
+    if not re.fullmatch(first + more if dots else first, name):
         how = ", in words joined by dots" if dots else ""
         raise ValueError(f"{kind} {name!r}: use letters, digits and underscores{how}")
 
