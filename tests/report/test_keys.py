@@ -149,7 +149,7 @@ def test_the_handle_alone_reaches_neither_networks_nor_rendering():
     code = "from realfake_lib.report import stage\nrun = stage('x')\nrun.metric('a', 1)\n"
     reached = keys.reached(code, ROOT / "realfake_lib")
     assert "realfake_lib/report/stage.py" in reached
-    assert not any("html.py" in path or "compact.py" in path for path in reached)
+    assert not any("html.py" in path or "networks.py" in path for path in reached)
 
 
 # --- keys of a project, and reasons -------------------------------------------------------------
