@@ -174,7 +174,7 @@ def test_progress_is_left_for_the_terminal(task, recipe, tmp_path, monkeypatch):
 
 def test_a_builder_and_a_model_can_be_trained_too(task, recipe):
     one = recipe.replace(epochs=1)
-    built = training.fit(lambda side: models.build("tiny_cnn", side, width=4), *task, one)
+    built = training.fit(lambda side: models.build("stack", side, plan="4P 8P 16P"), *task, one)
     before = [w.copy() for w in built.model.get_weights()]
     further = training.fit(built.model, *task, one)
     assert not same(further.model, built.model)

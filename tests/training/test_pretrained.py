@@ -52,7 +52,7 @@ def test_anything_else_does(folder, task, recipe):
     assert find((replace(dataset, fingerprint="other"), splits), recipe, place) is None
     assert find((dataset, replace(splits, train=splits.train[1:])), recipe, place) is None
     assert find(task, recipe, place, seed=3) is None
-    assert find(task, recipe, place, lambda side: models.build("tiny_cnn", side, width=4)) is None
+    assert find(task, recipe, place, lambda side: models.build("wide_cnn", side)) is None
 
 
 def test_a_damaged_file_is_named(folder, task, recipe, tmp_path):
