@@ -327,8 +327,8 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="detector (the default), fast, robust, the name of another trained detector, or a "
-            "file ending in .keras or .onnx."
+            help="detector (the default), fast, robust, defended, the name of another trained "
+            "detector, or a file ending in .keras or .onnx."
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

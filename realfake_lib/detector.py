@@ -150,7 +150,7 @@ def load_detector(
     ----------
     model : str or path-like, optional
         A model file, whose name ends in ``.keras`` or ``.onnx``, or the name of a trained
-        detector: ``"detector"`` (the default), ``"fast"`` or ``"robust"``.
+        detector: ``"detector"`` (the default), ``"fast"``, ``"robust"`` or ``"defended"``.
     gradients : bool
         Take the Keras form of a detector that is named: it can explain its verdicts, and needs
         TensorFlow. Otherwise the ONNX form is taken, which gives the same probabilities.

@@ -95,7 +95,7 @@ class Explorer:
         All widgets, to be displayed.
     """
 
-    def __init__(self, files, detectors=("detector", "fast", "robust")):
+    def __init__(self, files, detectors=("detector", "fast", "robust", "defended")):
         self._contents = {Path(file).name: Path(file).read_bytes() for file in files}
         self._detectors = {str(one): load_detector(one, gradients=True) for one in detectors}
         self.image = widgets.Dropdown(options=[*self._contents], description="Image")

@@ -17,8 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
 FOLDER = ROOT / "realfake_lib" / "detectors"
-DETECTORS = ("detector", "fast", "robust")
-"""Trained detectors that are published, as far as a build has them."""
+DETECTORS = {
+    "detector": "training",
+    "fast": "training",
+    "robust": "training",
+    "defended": "adversarial_robustness",
+}
+"""Detectors that are published, as far as a build has them, and the stage that trains each."""
 
 
 def refusal(metrics):
@@ -42,8 +47,8 @@ def publish(build, reports, detectors):
         If the build is not fit to be the reference.
     """
     metrics = json.loads((build / "metrics.json").read_text(encoding="utf-8"))
-    kept = build / "stages" / "training" / "models"
-    names = [name for name in DETECTORS if (kept / f"{name}.keras").is_file()]
+    folders = {name: build / "stages" / stage / "models" for name, stage in DETECTORS.items()}
+    names = [name for name, folder in folders.items() if (folder / f"{name}.keras").is_file()]
     reason = refusal(metrics) if names else f"it holds none of {', '.join(DETECTORS)}"
     if any((build / "failed").glob("*.json")):
         reason = "a stage of it failed"
@@ -61,7 +66,7 @@ def publish(build, reports, detectors):
         copy(chapter, reports / "chapters" / chapter.name)
     for name in names:
         for suffix in (".keras", ".json"):
-            copy(kept / f"{name}{suffix}", detectors / f"{name}{suffix}")
+            copy(folders[name] / f"{name}{suffix}", detectors / f"{name}{suffix}")
     complete(detectors, metrics)
 
 

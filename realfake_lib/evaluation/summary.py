@@ -10,6 +10,7 @@ DETECTORS = {
     "detector": "detector",
     "fast": "fast",
     "robust": "robust",
+    "defended": "defended",
     "efficientnet_lite0_finetuned": "EfficientNet-Lite0",
     "baseline": "baseline, flips only",
     "baseline_original_recipe": "baseline, original recipe",
