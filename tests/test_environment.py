@@ -242,15 +242,6 @@ def test_a_run_without_a_place_for_temporary_files_ends_before_it_begins(tmp_pat
 # --- JupyterLab ---------------------------------------------------------------------------------
 
 
-def test_jupyterlab_as_root_is_a_hint(monkeypatch, capsys):
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "execve", lambda *call: None)
-    lab.main(["notebooks"])
-    assert 'make notebooks JUPYTER="--allow-root' in capsys.readouterr().err
-    lab.main(["notebooks", "--allow-root"])
-    assert capsys.readouterr().err == ""
-
-
 def test_jupyterlab_is_told_to_ask_nobody_for_news_versions_or_extensions(monkeypatch):
     from jupyterlab.handlers.announcements import NeverCheckForUpdate
     from jupyterlab.labapp import LabApp

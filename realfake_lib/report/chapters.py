@@ -14,6 +14,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from realfake_lib.errors import UserError
 from realfake_lib.formats import NBSP
 from realfake_lib.report import failures
+from realfake_lib.report.plan import read_notebook
 
 TEMPLATES = Path(__file__).with_name("templates")
 ADDED = {"injected-parameters", "papermill-error-cell-tag"}
@@ -27,11 +28,9 @@ class Chapter:
     """One stage on its way into the report.
 
     Cells have ``metadata.realfake``: ``number``, as in JupyterLab, ``anchor``, and whether the code
-    is shown ``open``. A figure's or table's output has there its ``label``, its ``anchor``, and the
-    ``code`` that made it. The outputs in ``finding``, ``abstract`` and ``appendix`` are shown
-    elsewhere than below their cell; in the place of those of the appendix stands a link.
-    ``failure`` says why the notebook did not end well, ``errors`` which cells could not be rendered
-    and why; ``left_out`` that sentences are missing, because the numbers that they quote are.
+    is shown ``open``; a figure's or table's output its ``label``, its ``anchor``, and its ``code``.
+    The outputs in ``finding``, ``abstract`` and ``appendix`` are shown elsewhere than below their
+    cell. ``errors`` are the cells that could not be rendered, and why.
     """
 
     stage: str
@@ -51,6 +50,11 @@ class Chapter:
     def anchor(self):
         return self.stage.replace("_", "-")
 
+    @property
+    def outputs(self):
+        """Outputs that stand below their cells."""
+        return [output for cell in self.cells for output in cell.get("outputs", ())]
+
 
 def read(build, plan):
     """The chapters of a build, a profile's folder: one a stage; without cells where it did not run.
@@ -62,12 +66,7 @@ def read(build, plan):
     for chapter in chapters:
         _place(chapter)
     placed = [(chapter, output) for chapter in chapters for output in chapter.abstract]
-    placed += [
-        (chapter, output)
-        for chapter in chapters
-        for cell in chapter.cells
-        for output in cell.get("outputs", ())
-    ]
+    placed += [(chapter, output) for chapter in chapters for output in chapter.outputs]
     counts = {"figure": 0, "table": 0}
     for chapter, output in placed:  # numbered as they are met on the page
         own = facts(output)
@@ -137,48 +136,28 @@ _NUMERIC = re.compile(
 )
 
 
-def joined(text):
-    """A page, in HTML or Markdown, whose numbers stay with their units: 5 %, ε = 4/255, < 0.001."""
-    return _APART.sub(lambda match: NBSP if match[0] == " " else match[0], text)
-
-
-_APART = re.compile(
-    r"<(pre|code|script|style)\b.*?</\1>|<[a-z/!][^>]*>|(`+).*?\2"  # stay as they are
-    r"|(?<=\d) (?=(%|pp|[kMG]?B|[kM]|h|min|m?s|px|pixels?|[MP]FLOP)(?!\w))"
-    r"|(?<=\b[^\W\d]) (?=([=≤≥<>]|&[lg]t;) [−\d½])"
-    r"|((?<=[ \u00a0][=≤≥<>±≈])|(?<=&[lg]t;)) (?=[−\d½])",
-    re.S | re.I,
-)
-
-
 # --- reading -------------------------------------------------------------------------------------
 
 
 def _read_chapter(build, stage, number):
     source = Path(stage.notebook)
     chapter = Chapter(stage.name, stage.title, number, source.name)
-    chapter.failure = failures.of(build, stage.name)
-    if failures.waits_for(build, stage.name):
+    kept = failures.read(build, stage.name)
+    chapter.failure = kept if kept.get("error") else None
+    if kept.get("waits_for"):
         return chapter  # older results of it would not fit the others
     executed = build / "stages" / stage.name / "notebook.ipynb"
     if chapter.failure:
         executed = failures.notebook(build, stage.name)
     try:
         if executed.is_file():
-            cells = _merge(_cells(executed), _cells(source) if source.is_file() else [])
+            static = read_notebook(source).cells if source.is_file() else []
+            cells = _merge(read_notebook(executed).cells, static)
             chapter.cells = _until_error(cells) if chapter.failure else cells
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
         chapter.errors.append((None, str(error)))
     return chapter
-
-
-def _cells(path):
-    """Cells of a notebook file; unlike ``nbformat.read`` it takes no second to validate them."""
-    try:
-        return nbformat.v4.reads(path.read_text(encoding="utf-8")).cells
-    except Exception as error:  # nbformat lets whatever its reader meets through
-        raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
 
 
 def _merge(executed, source):

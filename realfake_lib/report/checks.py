@@ -62,11 +62,9 @@ def strip(path):
 
 
 def typed_results(text):
-    """Numbers in Markdown that look like results typed by hand.
+    """Numbers in Markdown that look like results typed by hand; in code only percentages.
 
-    A number is one if it has a percent sign, a decimal point, a thousands separator, or is a whole
-    number above 20, unless it is part of a name or one of :data:`_ALLOWED`. In code only
-    percentages are looked for.
+    They have a percent sign, a decimal point or a thousands separator, or are whole and above 20.
     """
     code = re.compile(r"```.*?```|~~~.*?~~~|``.*?``|`[^`\n]*`", re.S)
     found = [m[0] for part in code.findall(text) for m in _PERCENT.finditer(part)]
@@ -135,11 +133,8 @@ def _stripped(notebook):
     """A copy as :func:`strip` wants it."""
     clean = copy.deepcopy(notebook)
     clean.metadata = nbformat.from_dict(_METADATA)
-    clean.cells = [
-        cell
-        for cell in clean.cells
-        if cell.source.strip() and not _has(cell, "injected-parameters")
-    ]
+    kept = [one for one in clean.cells if not _has(one, "injected-parameters")]
+    clean.cells = [cell for cell in kept if cell.source.strip()]
     for cell in clean.cells:
         kept = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
         cell.metadata = nbformat.from_dict(kept)
@@ -169,9 +164,6 @@ def _check_whole(notebook):
         in_a_row = in_a_row + (not _has(cell, "parameters")) if cell.cell_type == "code" else 0
         if in_a_row > IN_A_ROW:
             yield "rhythm", number, f"code cell {in_a_row} in a row: text comes before code"
-    tagged = [n for n, cell in enumerate(cells, 1) if _has(cell, "parameters")]
-    if len(tagged) != 1 or cells[tagged[0] - 1].cell_type != "code":
-        yield "parameters", (tagged or [1])[-1], "exactly one code cell is tagged `parameters`"
     text = cells[0].source.strip() if cells and cells[0].cell_type == "markdown" else ""
     if not re.fullmatch(r"# \S.*\n+(?!#).{1,99}", text):
         yield "title", 1, "the first cell is `# Title` over one line of fewer than 100 characters"

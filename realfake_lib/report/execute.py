@@ -25,10 +25,9 @@ _NEVER_STARTED = "Kernel died before replying to kernel_info"
 
 
 def execute(source, output, parameters):
-    """Execute a notebook so that two runs leave the same bytes.
+    """Execute a notebook so that two runs leave the same bytes; None, or a failure as dict.
 
-    For a failure a dict with its ``error``, a short text, and the ``cell`` in which it happened,
-    counted from 1 as in JupyterLab, or None.
+    Its ``cell``, in which it happened, is counted from 1 as in JupyterLab, or None.
     """
     notebook = nbformat.read(source, as_version=4)
     for number, cell in enumerate(notebook.cells):
@@ -78,10 +77,7 @@ def _settle(path):
 
 
 def end_with(parent, every=0.5):
-    """End this process and what it started as soon as the process ``parent`` is gone.
-
-    A runner that is killed cannot stop its stages, and a forgotten one would train on for hours.
-    """
+    """End this process and what it started once ``parent``, a runner that was killed, is gone."""
 
     def watch():
         while os.getppid() == parent:

@@ -27,17 +27,6 @@ def read(build, stage):
     return read_json(Path(build, "failed", f"{stage}.json")) or {}
 
 
-def of(build, stage):
-    """``error`` and ``cell`` of a stage that failed, else None."""
-    record = read(build, stage)
-    return record if record.get("error") else None
-
-
-def waits_for(build, stage):
-    """Stages for whose sake a stage did not run; empty where it did, or was not asked to."""
-    return read(build, stage).get("waits_for", [])
-
-
 def notebook(build, stage):
     """Path of a failed stage's notebook."""
     return Path(build, "failed", f"{stage}.ipynb")

@@ -52,7 +52,9 @@ def render(build, *, plan, metrics, out):
         "failed": [chapter for chapter in chapters if chapter.failure or chapter.errors],
         "byline": _byline(metrics),
         "warnings": _warnings(chapters, metrics),
-        "missing": [(one.title, failures.waits_for(build, one.stage)) for one in missing],
+        "missing": [
+            (one.title, failures.read(build, one.stage).get("waits_for")) for one in missing
+        ],
         "provenance": _provenance(metrics),
         "data": metrics.get("data", {}),
     }
@@ -65,7 +67,7 @@ def render(build, *, plan, metrics, out):
     page = environment.get_template("report.html.j2").render(content)
     markdown.write(chapters, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
-        temporary.write_text(reading.joined(page), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     return [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]
 
 
@@ -157,9 +159,8 @@ def _warnings(chapters, metrics):
         said.append(f"The test set has only {tested} images, so intervals are wide.")
     notes = {text: [] for text in said}
     for chapter in chapters:
-        outputs = [output for cell in chapter.cells for output in cell.get("outputs", ())]
-        shown = [own["text"] for own in map(reading.facts, outputs) if own.get("kind") == "note"]
-        for text in dict.fromkeys(shown):
+        owns = map(reading.facts, chapter.outputs)
+        for text in dict.fromkeys(own["text"] for own in owns if own.get("kind") == "note"):
             notes.setdefault(text, []).append(chapter)
     return notes
 

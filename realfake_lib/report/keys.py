@@ -49,31 +49,23 @@ def all_parts(plan, data_fingerprint):
 
 def reasons(old, new):
     """What changed between the parts of two keys, ``inputs`` among them, as a list of words."""
-    found = ["code of the notebook changed"] if old["code"] != new["code"] else []
+    whole = {"code": "code of the notebook", "data": "data", "lock": "requirements.lock"}
+    found = [f"{words} changed" for kind, words in whole.items() if old[kind] != new[kind]]
     for name, before, value in _changes(old["parameters"], new["parameters"]):
-        if name not in old["parameters"]:
-            found.append(f"parameter {name} is new")
-        elif name not in new["parameters"]:
-            found.append(f"parameter {name} is gone")
-        else:
-            found.append(f"parameter {name} changed {before} → {value}")
+        how = f"changed {before} → {value}"
+        how = how if name in old["parameters"] else "is new"
+        found.append(f"parameter {name} {how if name in new['parameters'] else 'is gone'}")
     modules = _changes(old["library"], new["library"])
     # What is reached anew, or no longer, follows from another change where there is one.
     changed = [name for name, before, now in modules if before and now]
     changed = changed or [name for name, *_ in modules if not found]
     found += [f"{name} changed" for name in changed[:3]]
-    if len(changed) > 3:
-        found.append(f"{len(changed) - 3} more modules changed")
-    if old["data"] != new["data"]:
-        found.append("data changed")
-    if old["lock"] != new["lock"]:
-        found.append("requirements.lock changed")
+    found += [f"{len(changed) - 3} more modules changed"] * (len(changed) > 3)
     for kind, *_ in _changes(old["files"], new["files"]):
         place = "experiments/" if kind == "experiments" else f"REALFAKE_{kind.upper()}"
         found.append(f"the files in {place} changed")
-    for name, *_ in _changes(old["inputs"], new["inputs"]):
-        both = name in old["inputs"] and name in new["inputs"]
-        how = "ran again" if both else "was added" if name in new["inputs"] else "was removed"
+    for name, before, now in _changes(old["inputs"], new["inputs"]):
+        how = "ran again" if before and now else "was added" if now else "was removed"
         found.append(f"input {name} {how}")
     return found
 
@@ -87,7 +79,7 @@ def _changes(old, new):
 
 def notebook_code(path):
     """Code cells of a notebook as one Python text, without what only IPython understands."""
-    cells = [cell["source"] for cell in read_notebook(path)["cells"] if cell["cell_type"] == "code"]
+    cells = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
     lines = "\n\n".join(cells).splitlines()
     return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
 
@@ -177,10 +169,8 @@ def _names(text, package):
         else:
             waiting += ast.iter_child_nodes(node)
     used = {".".join([full, *rest]) for name, *rest in chains for full in bound.get(name, ())}
-    names = bound.keys() - {
-        chain[0] for chain in chains
-    }  # a module that is imported does something
-    return dict(bound), used, {full for name in names for full in bound[name]}
+    idle = bound.keys() - {name for name, *_ in chains}  # a module that is imported does something
+    return dict(bound), used, {full for name in idle for full in bound[name]}
 
 
 def _chain(node):

@@ -20,13 +20,6 @@ SILENT = (
 
 def main(arguments):
     """Become JupyterLab; ``arguments`` are its own, e.g. the folder to open."""
-    if getattr(os, "geteuid", lambda: 1)() == 0 and "--allow-root" not in arguments:
-        print(
-            "JupyterLab runs as root only where that is allowed, e.g. in a container:\n"
-            '  make notebooks JUPYTER="--allow-root --ip=0.0.0.0"',
-            file=sys.stderr,
-            flush=True,
-        )
     root = Path(__file__).resolve().parent.parent.parent
     jupyter = root / "build" / "interactive" / "jupyter"
     kernels.prepare(jupyter)

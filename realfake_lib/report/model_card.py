@@ -32,11 +32,7 @@ _CHANGES = {
 
 
 def with_report(meta, name, metrics):
-    """What is said of a detector, with what a report measured of it and how it was made.
-
-    ``name`` is the detector's in ``metrics``, the report's ``metrics.json``. To ``meta``, from the
-    JSON file beside the model, ``report`` is added.
-    """
+    """``meta``, from the JSON file beside a model, with what a report's ``metrics`` say of it."""
     made = metrics["provenance"]
     chapter, hardware = made["stages"].get("training", {}), made.get("hardware", {})
     known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))

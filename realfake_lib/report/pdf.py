@@ -61,10 +61,7 @@ def to_pdf(html, out):
 
 
 def find_chromium():
-    """Path of an installed Chromium or Chrome: ``CHROME`` if it is set, else by the usual names.
-
-    Raises UserError if there is none.
-    """
+    """Path of an installed Chromium or Chrome: ``CHROME`` if it is set, else by usual names."""
     chosen = settings.env(VARIABLE)
     for name in [chosen] if chosen else NAMES:
         if found := shutil.which(name):
@@ -78,10 +75,7 @@ def find_chromium():
 
 
 def browse(browser, page, *flags, seconds=180):
-    """Open ``page`` in a headless browser with a profile of its own; its output as text.
-
-    ``flags`` say what to do, e.g. ``--dump-dom``. Raises UserError if it does not end in time.
-    """
+    """Open ``page`` in a headless browser with a profile of its own; ``flags`` say what to do."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [browser, *_FLAGS, f"--user-data-dir={profile}", *flags]
         command.append(Path(page).resolve().as_uri())

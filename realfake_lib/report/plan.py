@@ -1,10 +1,10 @@
 """The stages of the report, as ``report.yml`` declares them, checked before anything runs."""
 
 import ast
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+import nbformat
 import yaml
 
 from realfake_lib import settings
@@ -16,7 +16,6 @@ COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
 FILES = ("weights", "generators", "experiments")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
-_STAGE_KEYS = {"title", "notebook", "inputs", "files", "minutes", "parameters", "outputs"}
 _KINDS = {
     int: "a positive whole number",
     float: "a positive number",
@@ -29,16 +28,16 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: a notebook, what it reads, and what it outputs."""
+    """One stage, its fields as ``report.yml`` describes them."""
 
     name: str
     title: str
     notebook: Path
-    inputs: tuple  # names of the stages whose results it reads
-    parameters: dict  # all that is injected into the notebook but ``output_dir``
-    minutes: float  # estimated on two CPU cores, for a run that has no past timing
-    outputs: dict  # by kind of PROMISED: names that must be among its results
-    files: tuple  # what it reads beside the data, of FILES
+    inputs: tuple = ()
+    parameters: dict = field(default_factory=dict)  # all that is injected but ``output_dir``
+    minutes: float = 1
+    outputs: dict = field(default_factory=dict)
+    files: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
     except yaml.YAMLError as error:
         raise UserError(f"report.yml is not valid YAML: {error}") from error
     _check_keys(content, {"data", "stages"}, "report.yml", needed={"stages"})
-    _check_keys(content["stages"], content["stages"] or (), "report.yml: stages")
+    entries = content["stages"]
+    _check_keys(entries, entries or (), "report.yml: stages")
 
     if data in (None, "auto"):
         data = _of_profile(content.get("data", "auto"), profile, "report.yml: data")
@@ -127,7 +127,6 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
             )
 
     common = {"profile": profile, "data": data, "seed": seed}
-    entries = content["stages"]
     stages = {name: _stage(name, entry, root, profile, common) for name, entry in entries.items()}
     for change in changes:
         _change(stages, change, entries)
@@ -144,41 +143,32 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
 
 
 def read_notebook(path):
-    """Content of a notebook file as dict, every cell's source as one string."""
+    """A notebook file; unlike by ``nbformat.read``, no second goes into validating it."""
     try:
-        notebook = json.loads(Path(path).read_text("utf-8"))
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell["source"])
-    except (ValueError, KeyError, TypeError) as error:
+        return nbformat.v4.reads(Path(path).read_text("utf-8"))
+    except Exception as error:  # nbformat lets whatever its reader meets through
         raise UserError(f"{path} is not a notebook: {error}") from error
-    return notebook
 
 
 def _stage(name, entry, root, profile, common):
     where = f"report.yml: {name}"
     if not str(name).isidentifier():
         raise UserError(f"{where}: a stage name holds letters, digits and underscores only")
-    _check_keys(entry, _STAGE_KEYS, where, needed={"title", "notebook"})
+    known = {one.name for one in fields(Stage)} - {"name"}
+    _check_keys(entry, known, where, needed={"title", "notebook"})
+    stage = Stage(name, **{key: value for key, value in entry.items() if value is not None})
     parameters = dict(common)
-    for parameter, value in (entry.get("parameters") or {}).items():
+    for parameter, value in stage.parameters.items():
         if parameter in COMMON_PARAMETERS:
             raise UserError(f"{where}: {parameter!r} is set by the run, not in report.yml")
         parameters[parameter] = _of_profile(value, profile, f"{where}: {parameter}")
-    for kind in entry.get("files") or ():
+    for kind in stage.files:
         if kind not in FILES:
             raise _unknown("files", kind, FILES, where)
-    outputs = entry.get("outputs") or {}
-    _check_keys(outputs, set(PROMISED), f"{where}: outputs")
-    return Stage(
-        name=name,
-        title=entry["title"],
-        notebook=root / entry["notebook"],
-        inputs=tuple(entry.get("inputs") or ()),
-        parameters=parameters,
-        minutes=float(_of_profile(entry.get("minutes", 1), profile, f"{where}: minutes")),
-        outputs={kind: tuple(names) for kind, names in outputs.items()},
-        files=tuple(entry.get("files") or ()),
-    )
+    _check_keys(stage.outputs, PROMISED, f"{where}: outputs")
+    minutes = _of_profile(stage.minutes, profile, f"{where}: minutes")
+    notebook = root / stage.notebook
+    return replace(stage, notebook=notebook, parameters=parameters, minutes=minutes)
 
 
 def _of_profile(value, profile, where):
@@ -222,14 +212,10 @@ def _check_kind(where, value, given):
     per_profile = isinstance(given, dict) and set(given) == set(PROFILES)
     options = list(given.values()) if per_profile else [given]
     kinds = {int if one is None else type(one) for one in options}
-    if value is None:
-        fits = None in options
-    elif type(value) in (int, float):
-        fits = type(value) in kinds or (type(value) is int and float in kinds)
+    fits = type(value) in kinds | ({int} if float in kinds else set())
+    if type(value) in (int, float):
         fits = fits and (value > 0 or 0 in options)
-    else:
-        fits = type(value) in kinds
-    if not fits:
+    if not fits and not (value is None and None in options):
         names = sorted(_KINDS[kind] for kind in kinds) + ["null"] * (None in options)
         raise UserError(f"{where}: the value has to be {' or '.join(names)}")
 
@@ -241,8 +227,8 @@ def _check_notebook(stage, root):
         raise UserError(f"report.yml: {stage.name}: the notebook {shown} does not exist")
     cells = [
         cell["source"]
-        for cell in read_notebook(stage.notebook)["cells"]
-        if "parameters" in cell.get("metadata", {}).get("tags", ())
+        for cell in read_notebook(stage.notebook).cells
+        if "parameters" in cell.metadata.get("tags", ())
     ]
     if len(cells) != 1:
         raise UserError(f"{shown} has {len(cells)} cells tagged 'parameters', it needs one")
@@ -251,13 +237,8 @@ def _check_notebook(stage, root):
     except SyntaxError as error:
         raise UserError(f"{shown}: the parameters cell is not valid Python: {error}") from error
     defined = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    for parameter in (*stage.parameters, "output_dir"):
-        if parameter not in defined:
-            raise UserError(
-                f"{shown}: its parameters cell does not define {parameter!r}",
-                f"report.yml sets it for stage {stage.name}. "
-                f"The cell defines: {', '.join(sorted(defined))}.",
-            )
+    for parameter in {*stage.parameters, "output_dir"} - defined:
+        raise UserError(f"{shown}: its parameters cell does not define {parameter!r}")
 
 
 def _check_keys(content, known, where, needed=frozenset()):

@@ -22,9 +22,7 @@ def git_state(root):
     # --no-optional-locks: a status must not disturb a git command that runs beside it.
     status = _git(root, "--no-optional-locks", "status", "--porcelain")
     commit = _git(root, "rev-parse", "HEAD")
-    if commit is None or status is None:
-        return {"commit": None, "clean": None}
-    return {"commit": commit, "clean": not status}
+    return {"commit": commit, "clean": None if None in (commit, status) else not status}
 
 
 def environment(root):

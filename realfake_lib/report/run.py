@@ -130,12 +130,7 @@ def run(
 
 
 def status(root=None, profile="standard", data=None, seed=0, changes=()):
-    """What a run would do, without doing it.
-
-    Returns
-    -------
-    (Plan, list of State)
-    """
+    """What a run would do, without doing it: Plan and list of State."""
     plan = planning.load(root, profile, data, seed, changes)
     identity = identify(plan.data, allow_download=False)
     return plan, list(_states(plan, identity).values())
@@ -144,16 +139,8 @@ def status(root=None, profile="standard", data=None, seed=0, changes=()):
 def render(root=None, profile="standard", terminal=None):
     """Render the report from the results that there are, whether up to date or not.
 
-    Returns
-    -------
-    Path of the HTML file
-
-    Raises
-    ------
-    UserError
-        If there are no results, or results from more than one data set.
-    StageFailed
-        If a cell cannot be shown; the rest of the page is there.
+    Returns the path of the HTML file. Raises UserError if there are no results, or results from
+    more than one data set, and StageFailed if a cell cannot be shown; the rest is there.
     """
     plan = planning.load(root, profile)
     with _locked(plan.build):
@@ -208,13 +195,15 @@ def _now(plan, state):
     stage, folder = plan.stages[state.name], plan.folder(state.name)
     parts = state.parts | {"inputs": {one: _results(plan.folder(one)) for one in stage.inputs}}
     if state.record is None:
-        failed = failures.of(plan.build, state.name)
+        failed = failures.read(plan.build, state.name).get("error")
         reasons = ["failed last time" if failed else "no results yet"]
     else:
+        left, now = state.record["files"], _files(folder)
+        changed = [name for name, digest in left.items() if now.get(name) != digest]
         reasons = (
             keys.reasons(state.record["parts"], parts)
             or _unkept(stage, folder)
-            or _changed(folder, state.record["files"])
+            or [f"the result {name} is gone or was changed" for name in changed]
         )
     return replace(state, parts=parts, reasons=tuple(reasons))
 
@@ -256,13 +245,6 @@ def _files(folder):
 def _file_hash(path):
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _changed(folder, files):
-    """Results that are not what the stage left, in words: damaged, emptied, or gone."""
-    now = _files(folder)
-    names = [name for name, digest in files.items() if now.get(name) != digest]
-    return [f"the result {name} is gone or was changed" for name in names]
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -408,21 +390,19 @@ class _Job:
             self._fail("; ".join(missing))
         try:
             now = identify(self.identity.resolved, allow_download=False).fingerprint
-        except UserError as error:
-            self._fail(f"the data changed while it ran: {error.message}")
+        except UserError:
+            now = None
         if now != self.identity.fingerprint:  # it may have read others than its key says
             self._fail("the data changed while it ran")
-        data = {
-            name: getattr(self.identity, name) for name in ("name", "n", "fingerprint", "is_demo")
-        }
-        source = self.identity.source  # a report names a file, not where its maker keeps it
-        source = source if "://" in source else Path(source).name
+        data = {k: v for k, v in vars(self.identity).items() if k != "resolved"}
+        if "://" not in data["source"]:  # a report names a file, not where its maker keeps it
+            data["source"] = Path(data["source"]).name
         record = {
             "schema": SCHEMA,
             "stage": self.state.name,
             "key": keys.key(self.state.parts),
             "parts": self.state.parts,
-            "data": data | {"source": source, "notices": list(self.identity.notices)},
+            "data": data,
             "seconds": seconds,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "git": provenance.git_state(self.plan.root),
@@ -453,9 +433,6 @@ class _Job:
         notebook = failures.notebook(build, name)
         shutil.rmtree(self.folder, ignore_errors=True)
         raise StageFailed(name, error, cell, notebook if notebook.is_file() else None, self.log)
-
-
-# --- the output folder --------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

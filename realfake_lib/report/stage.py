@@ -41,25 +41,23 @@ def stage(name, output_dir=None):
     StageRun
     """
     _check_name(name, "stage name")
-    if text := os.environ.get(VARIABLE):
-        told = json.loads(text)
-        if told["stage"] != name:
-            raise UserError(
-                f"the notebook of stage {told['stage']!r} begins stage {name!r}",
-                "Use the name that report.yml gives it: stage(name, output_dir).",
-            )
-        run = StageRun(name, told["folder"], told["checkpoints"], inputs=told["inputs"])
-        print(f"{name}: results go to {told['shown']}")
-        return run
-    if output_dir is not None:
+    told = json.loads(os.environ.get(VARIABLE) or "{}")
+    if told and told["stage"] != name:
+        raise UserError(
+            f"the notebook of stage {told['stage']!r} begins stage {name!r}",
+            "Use the name that report.yml gives it: stage(name, output_dir).",
+        )
+    if told:
+        folder, checkpoints = told["folder"], told["checkpoints"]
+    elif output_dir is not None:
         folder = settings.user_path(output_dir).resolve()
         checkpoints = folder / "checkpoints"
     else:
         build = _root() / "build" / "interactive"
         folder, checkpoints = build / "stages" / name, build / "checkpoints" / name
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{name}: results go to {folder}")
-    return StageRun(name, folder, checkpoints)
+    print(f"{name}: results go to {told.get('shown', folder)}")
+    return StageRun(name, folder, checkpoints, told.get("inputs"))
 
 
 class StageRun:
@@ -80,10 +78,7 @@ class StageRun:
         self.checkpoints = Path(checkpoints)
         self._inputs = inputs
         self._fingerprint = None  # of the data behind the inputs
-        # In a run of the report a second value under one name is a mistake; by hand, it is a cell
-        # that was run again.
-        self._strict = inputs is not None
-        self._metrics, self._claims, self._asked_in_vain = {}, {}, []
+        self._metrics, self._claims, self._asked_in_vain = {}, {}, {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
@@ -117,9 +112,7 @@ class StageRun:
         ValueError, TypeError
             For a name that is taken or malformed, infinity, or a value of another type.
         """
-        _check_name(name, "metric")
-        if self._strict and name in self._metrics:
-            raise ValueError(f"metric {name!r} is given twice")
+        self._check_new(name, "metric", name in self._metrics)
         if _undefined(value):
             return values.MISSING
         entry = {"value": _plain(value, name)}
@@ -130,8 +123,8 @@ class StageRun:
         if n is not None:
             entry["n"] = _plain(n, f"{name}, n")
         if seed is not None:
-            many = not isinstance(seed, numbers.Integral)
-            entry["seed"] = [int(one) for one in seed] if many else int(seed)
+            one = isinstance(seed, numbers.Integral)
+            entry["seed"] = int(seed) if one else list(map(int, seed))
         if unit is not None:
             entry["unit"] = unit
         self._metrics[name] = entry
@@ -145,10 +138,9 @@ class StageRun:
         may be a dict, by name.
         """
         for name, value, *ci in items.items() if isinstance(items, dict) else items:
-            interval = ci[0] if ci else None
             its = unit.get(name) if isinstance(unit, dict) else unit
             name = f"{prefix}.{name}" if prefix else name
-            self.metric(name, value, n=n, ci=interval, seed=seed, unit=its)
+            self.metric(name, value, n=n, ci=ci[0] if ci else None, seed=seed, unit=its)
 
     def value(self, name):
         """A metric that was kept before; :data:`values.MISSING` where this run has none."""
@@ -158,9 +150,8 @@ class StageRun:
 
     def _missing(self, name):
         """Keep in ``missing.json`` what was asked for in vain: a test looks for mistyped names."""
-        if name not in self._asked_in_vain:
-            self._asked_in_vain.append(name)
-            self._write("missing.json", self._asked_in_vain)
+        self._asked_in_vain |= {name: None}
+        self._write("missing.json", list(self._asked_in_vain))
         return values.MISSING
 
     def text(self, *paragraphs):
@@ -173,7 +164,7 @@ class StageRun:
         text = leave_out.without_gaps(whole)
         if text.strip():
             facts = {"kind": "text"} | ({"left_out": True} if text != whole else {})
-            self._show({"text/markdown": text, "text/plain": text}, facts)
+            self._say(text, facts)
 
     def claim(self, name, holds, yes, no="", unknown=""):
         """Draw a conclusion, kept as ``<stage>.<name>`` among the claims of ``metrics.json``.
@@ -190,9 +181,7 @@ class StageRun:
         -------
         bool or None
         """
-        _check_name(name, "claim")
-        if self._strict and name in self._claims:
-            raise ValueError(f"claim {name!r} is made twice")
+        self._check_new(name, "claim", name in self._claims)
         if holds is not None:
             self._claims[name] = bool(holds)
             self._write("claims.json", self._claims)
@@ -213,7 +202,7 @@ class StageRun:
             detail = leave_out.without_gaps(detail).strip()
             facts = {"kind": "tile", "label": label, "value": value, "detail": detail}
             text = f"**{label}**: {value}" + (f" ({detail})" if detail else "")
-            self._show({"text/markdown": text, "text/plain": text}, facts | {"loud": loud})
+            self._say(text, facts | {"loud": loud})
 
     def figure(self, figure, name, *, caption=None, alt=None):
         """Save a matplotlib figure as ``figures/<name>.png`` and show it below the cell.
@@ -244,7 +233,7 @@ class StageRun:
         facts = {"kind": "figure", "name": name, "caption": caption, "alt": alt}
         self._show({"image/png": image, "text/plain": f"Figure {name}: {alt}"}, facts)
         # Seen in JupyterLab; the report sets captions itself.
-        self._show({"text/markdown": f"**Figure.** {caption}"}, {"kind": "caption"})
+        self._say(f"**Figure.** {caption}", {"kind": "caption"})
 
     def table(self, frame, name, *, caption=None, formats=None, appendix=None):
         """Save a table as ``tables/<name>.csv`` in full precision and show it below the cell.
@@ -298,8 +287,7 @@ class StageRun:
 
         For example that the demo data were used, or that a backbone's weights were missing.
         """
-        said = {"text/markdown": f"> **Note.** {text}", "text/plain": f"Note: {text}"}
-        self._show(said, {"kind": "note", "text": text})
+        self._say(f"> **Note.** {text}", {"kind": "note", "text": text})
 
     def input(self, name, dataset=None):
         """Results of a finished stage, from this run or from the nearest place that has them.
@@ -338,13 +326,11 @@ class StageRun:
             if not (place / "metrics.json").is_file():
                 continue
             found = StageInput(name, place, place not in places, self._missing)
-            known = {self._fingerprint, found.fingerprint} - {None}
-            if len(known) > 1:
-                others.append(str(place))
-                continue
-            self._fingerprint = self._fingerprint or found.fingerprint
-            print(f"{self.name}: {name} is read from {place}")
-            return found
+            if len({self._fingerprint, found.fingerprint} - {None}) < 2:
+                self._fingerprint = self._fingerprint or found.fingerprint
+                print(f"{self.name}: {name} is read from {place}")
+                return found
+            others.append(str(place))
         why = f"those in {', '.join(others)} come from other data" if others else "there are none"
         raise UserError(
             f"stage {self.name!r} needs the results of stage {name!r}, and {why}",
@@ -353,15 +339,22 @@ class StageRun:
 
     def _path(self, kind, name):
         """Where a new result of a kind of :data:`SUFFIXES` goes."""
-        _check_name(name, kind, dots=False)
         path = self.folder / kind / f"{name}{SUFFIXES[kind]}"
-        if self._strict and path.exists():
-            raise ValueError(f"{kind}: {path.name} is given twice")
+        self._check_new(name, kind, path.exists(), dots=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def _check_new(self, name, kind, taken, dots=True):
+        """Refuse a name that is taken in a run of the report; by hand a cell may run again."""
+        _check_name(name, kind, dots)
+        if taken and self._inputs is not None:
+            raise ValueError(f"{kind}: {name!r} is given twice")
+
     def _write(self, file, content):
         write_json(self.folder / file, content)
+
+    def _say(self, text, facts):
+        self._show({"text/markdown": text, "text/plain": text}, facts)
 
     @staticmethod
     def _show(data, facts):
@@ -464,10 +457,9 @@ def _how_to_make(name):
 
 def _check_name(name, kind, dots=True):
     """Refuse a name that is not plain words joined by dots, or one word without ``dots``."""
-    first, more = "[A-Za-z][A-Za-z0-9_]*", r"(\.[A-Za-z0-9][A-Za-z0-9_]*)*"
-    if not re.fullmatch(first + more if dots else first, name):
-        how = ", in words joined by dots" if dots else ""
-        raise ValueError(f"{kind} {name!r}: use letters, digits and underscores{how}")
+    more = r"(\.[A-Za-z0-9][A-Za-z0-9_]*)*" if dots else ""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*" + more, name):
+        raise ValueError(f"{kind} {name!r}: use letters, digits and underscores")
 
 
 def _plain(value, name):

@@ -13,12 +13,7 @@ PLAIN_EVERY = 30.0  # seconds between two lines of progress where the output is 
 
 
 class Terminal:
-    """Prints the course of a run; a live line on a terminal, a line now and then elsewhere.
-
-    Parameters
-    ----------
-    output : rich.console.Console, optional
-    """
+    """Prints the course of a run; a live line on a terminal, a line now and then elsewhere."""
 
     def __init__(self, output=None):
         self.console = output or Console(highlight=False)
@@ -49,10 +44,8 @@ class Terminal:
         """Show the newest lines of the running stages' progress, None where there is none yet."""
         texts = []
         for name, line in stages.items():
-            text = f"{name}: {line['message'] if line else 'starting'}"
-            if line and line["total"]:
-                text += f" {line['done']:g}/{line['total']:g} {line['unit']}"
-            texts.append(text)
+            counted = "{done:g}/{total:g} {unit}".format(**line) if line and line["total"] else ""
+            texts.append(f"{name}: {line['message'] if line else 'starting'} {counted}".rstrip())
         text = f"{'; '.join(texts)}, about {left} left in all"
         if self.console.is_terminal:
             self._live.start()
@@ -69,11 +62,8 @@ class Terminal:
         """What a run would do with each stage, and why."""
         self.say(f"profile {plan.profile}, data {plan.data}, seed {plan.seed}", "bold")
         for state in states:
-            if state.reasons:
-                why = f"would run for about {duration(state.estimate)}, {'; '.join(state.reasons)}"
-                self.say(f"{state.name}: {why}")
-            else:
-                self.say(f"{state.name}: unchanged since {state.since}", "dim")
+            why = f"would run for about {duration(state.estimate)}, {'; '.join(state.reasons)}"
+            self.say(f"{state.name}: {why if state.reasons else f'unchanged since {state.since}'}")
         total = sum(state.estimate for state in states if state.reasons)
         self.say(f"A run would take about {duration(total)}." if total else "Nothing to run.")
 

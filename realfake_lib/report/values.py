@@ -113,14 +113,12 @@ MISSING = Number(math.nan)
 """What stands for a number that a run does not have."""
 
 
-def better(a, b, by=0.0):
+def better(a, b):
     """Whether ``a`` is above ``b`` beyond what their 95 % intervals allow.
 
     Parameters
     ----------
     a, b : float or Number
-    by : float
-        Least difference.
 
     Returns
     -------
@@ -128,7 +126,7 @@ def better(a, b, by=0.0):
         None where one of them is missing.
     """
     a, b = (one if isinstance(one, Number) else Number(one) for one in (a, b))
-    return None if a.missing or b.missing else a.low > b.high + by
+    return None if a.missing or b.missing else a.low > b.high
 
 
 def largest_difference(a, b):

@@ -68,17 +68,6 @@ def test_the_first_cell_must_be_a_title_and_one_line(path, title):
     assert broken(path, title=title) == [("title", 1)]
 
 
-def test_there_must_be_one_cell_of_parameters(path):
-    second = new_code_cell("x = 1", metadata={"tags": ["parameters"]})
-    assert broken(path, second) == [("parameters", 3)]
-
-
-def test_the_cell_of_parameters_must_be_code(path):
-    cells = [new_markdown_cell("# T\nx"), new_markdown_cell("a", metadata={"tags": ["parameters"]})]
-    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), path)
-    assert [problem.rule for problem in checks.check(path)] == ["parameters"]
-
-
 @pytest.mark.parametrize(
     "source", ["def f():\n    pass", "class A:\n    pass", "if x:\n    async def f(): pass"]
 )

@@ -41,7 +41,7 @@ def test_a_profile_picks_its_values_and_takes_the_common_ones(project):
         "epochs": 8,
         "sizes": [1, 2],
     }
-    assert stage.minutes == 20 and stage.outputs == {"metrics": ("a.b",)}
+    assert stage.minutes == 20 and stage.outputs == {"metrics": ["a.b"]}
 
 
 def test_auto_stands_for_the_data_of_the_profile(project):

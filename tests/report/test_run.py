@@ -248,7 +248,7 @@ def test_a_failed_stage_keeps_its_notebook_and_the_next_run_starts_there(report)
     report.add("second", "run.metric('c', 1)", inputs=["first"])
     printed = report.run()
     assert "first: unchanged" in printed and "second: done" in printed
-    assert not failed.exists() and failures.of(report.build, "second") is None
+    assert not failed.exists() and not failures.read(report.build, "second")
 
 
 def test_a_failure_stops_only_what_reads_it_and_the_report_is_rendered_without(report):
@@ -265,8 +265,8 @@ def test_a_failure_stops_only_what_reads_it_and_the_report_is_rendered_without(r
     assert report.rendered[-1]["metrics"] == {"other.x": {"value": 2}}  # nothing of older code
     assert f"report: {report.build / 'report.html'}" in report.printed
     assert "NOT COMPLETE: first failed" in report.printed
-    assert failures.of(report.build, "first")["error"].startswith("ZeroDivisionError")
-    assert failures.waits_for(report.build, "third") == ["second"]
+    assert failures.read(report.build, "first")["error"].startswith("ZeroDivisionError")
+    assert failures.read(report.build, "third")["waits_for"] == ["second"]
     with pytest.raises(run.StageFailed):
         report.run()  # and again, from there
     assert "other: unchanged" in report.printed

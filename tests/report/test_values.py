@@ -63,7 +63,6 @@ def test_better_looks_at_intervals():
     assert better(high, low) is True
     assert better(low, high) is False
     assert better(high, Number(0.8, (0.75, 0.86))) is False
-    assert better(high, low, by=0.05) is False
     assert better(high, MISSING) is None
 
 
