@@ -36,6 +36,7 @@ _PERCENT = percent()
 
 COLUMNS = {
     # shares
+    "lowest_accuracy": ("lowest accuracy (%)", _PERCENT),
     "accuracy": ("accuracy (%)", _PERCENT),
     "val_accuracy": ("validation accuracy (%)", percent(2)),
     "fake_recall": ("recall of FAKE (%)", _PERCENT),
