@@ -106,7 +106,7 @@ def fit_seeds(
     return {seed: fit(*arguments, recipe, seed, label, weights_dir, **options) for seed in seeds}
 
 
-def notices(trainings, n):
+def notices(trainings, n, stage="training"):
     """Sentences on where trainings come from.
 
     Parameters
@@ -116,12 +116,14 @@ def notices(trainings, n):
         ``fallback``.
     n : int
         Images that they trained on.
+    stage : str
+        Whose parameter ``use_pretrained`` decides it.
     """
     loaded = sum(bool(fit.origin) for fits, _ in trainings.values() for fit in fits.values())
     if loaded:
         yield (
-            f"{loaded} trainings are pretrained checkpoints from experiments/trainings. "
-            "To train here: SET=training.use_pretrained=false"
+            f"Trainings that are pretrained checkpoints from experiments/trainings: {loaded}. "
+            f"To train here: SET={stage}.use_pretrained=false"
         )
     for label, (fits, asked) in trainings.items():
         wanted = dataclasses.asdict(get_recipe(asked["recipe"]).for_images(n))
