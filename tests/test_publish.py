@@ -125,7 +125,7 @@ def test_what_a_committed_card_says_is_what_the_committed_report_says(name):
     """The figures of a card that nobody may overlook, found again in another file."""
     metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
     meta = json.loads((DETECTORS / f"{name}.json").read_text(encoding="utf-8"))
-    accuracy = metrics["metrics"][f"training.{name}.test.accuracy"]
+    accuracy = metrics["metrics"][f"{TOOL['DETECTORS'][name]}.{name}.test.accuracy"]
     assert meta["test"]["accuracy"] == accuracy["value"]
     assert meta == model_card.with_report(meta, name, metrics)
 

@@ -30,13 +30,17 @@ _CHANGES = {
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
 
+_ATTACKED = r"(clean|noise|fgsm|pgd|worst)[\d_]*\."
+
 
 def with_report(meta, name, metrics):
     """``meta``, from the JSON file beside a model, with what a report's ``metrics`` say of it."""
     made = metrics["provenance"]
-    chapter, hardware = made["stages"].get("training", {}), made.get("hardware", {})
+    here = f"training.{name}.test.accuracy" in metrics["metrics"]
+    stage = "training" if here else "adversarial_robustness"
+    chapter, hardware = made["stages"].get(stage, {}), made.get("hardware", {})
     known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))
-    measured = _below(f"training.{name}.", metrics)
+    measured = _below(f"{stage}.{name}.", metrics)
     robustness = _below(f"adversarial_robustness.{name}.", metrics)
     robustness |= _below(f"corruptions.{name}.", metrics)
     changed = rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy"
@@ -49,9 +53,13 @@ def with_report(meta, name, metrics):
         "versions": {k: v for k, v in made.get("versions", {}).items() if k in _VERSIONS},
         "processor": hardware.get("processor"),
         "cores": hardware.get("cores"),
-        "parameters": made.get("parameters", {}).get("training"),
+        "parameters": made.get("parameters", {}).get(stage),
         "images": {k: v["value"] for k, v in _below("training.images.", metrics).items()},
-        "training": {k: v for k, v in measured.items() if not k.startswith(known)},
+        "training": {
+            k: v
+            for k, v in measured.items()
+            if not k.startswith(known) and not re.match(_ATTACKED, k)
+        },
         "robustness": {k: v for k, v in robustness.items() if re.fullmatch(changed, k)},
     }
     return meta | {"report": {key: value for key, value in report.items() if value}}
