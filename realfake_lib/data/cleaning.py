@@ -41,12 +41,7 @@ class Duplicates:
 
 
 def duplicates(dataset):
-    """Find byte-identical images.
-
-    Returns
-    -------
-    Duplicates
-    """
+    """The byte-identical images of a data set, as :class:`Duplicates`."""
     index = dataset.index
     groups = index["group"].to_numpy()
     is_test = (index["split"] == "test").to_numpy()

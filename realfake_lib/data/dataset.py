@@ -81,16 +81,7 @@ class ImageDataset:
         return replace(self, index=self.index.assign(label=labels))
 
     def subset(self, indices):
-        """Copy some rows into a data set of their own.
-
-        Parameters
-        ----------
-        indices : (m,) int array
-
-        Returns
-        -------
-        ImageDataset
-        """
+        """Copy the rows ``indices`` into a data set of their own."""
         indices = np.asarray(indices, np.int64)
         chosen = hashlib.sha256(self.fingerprint.encode() + indices.tobytes()).hexdigest()
         return ImageDataset(

@@ -48,25 +48,10 @@ _DUPLICATES = {"train": 6, "test": 2, "across": 4}  # pairs, all FAKE as in CIFA
 
 
 def make_demo(n_train=N_TRAIN, n_test=N_TEST, seed=0, cache=None):
-    """Make the demo set, or take it from the cache.
+    """Make the demo set of 32×32 pixels, or take it from the cache.
 
-    Parameters
-    ----------
-    n_train, n_test : int
-        Images in each part, half of them REAL.
-        An odd number loses one.
-    seed : int
-    cache : path-like, optional
-
-    Returns
-    -------
-    ImageDataset
-        32×32 pixels, ``is_demo`` set.
-
-    Raises
-    ------
-    UserError
-        More images than the photographs have room for, or too few for its duplicates.
+    Half of the images of each part are REAL; an odd number loses one. A UserError tells of more
+    images than the photographs have room for, or too few for its duplicates.
     """
     from realfake_lib.data import dataset
 

@@ -143,20 +143,12 @@ def scan(path, cache=None):
 
 
 def summary(path, listing):
-    """Check what was read, and put it into arrays.
+    """Check what was read, and put it into an index and a :class:`Content`.
 
-    Returns
-    -------
-    index : dict of arrays
-        ``key`` (str), ``split`` (str, "" where the data set has none), ``label`` (int8),
-        ``blob`` ((n, 20) uint8), ``file_size`` (int32), ``encoding`` (int32: same number, same JPEG
-        header), in the order of reading.
-    content : Content
-
-    Raises
-    ------
-    UserError
-        No images, or two data sets in one place.
+    The index is a dict of arrays in the order of reading: ``key`` (str), ``split`` (str, "" where
+    the data set has none), ``label`` (int8), ``blob`` ((n, 20) uint8), ``file_size`` (int32),
+    ``encoding`` (int32: same number, same JPEG header). No images, or two data sets in one place,
+    is a UserError.
     """
     _check(path, listing)
     _, places, blobs, sizes, encodings = zip(*listing.rows, strict=True)

@@ -173,16 +173,8 @@ def _descend(
 def noise(model, images, labels, epsilon, *, seed=0, indices=None, batch_size=None):
     """Every pixel moved by epsilon up or down at random: what an attack must beat.
 
-    Parameters
-    ----------
-    model, labels, batch_size
-        Not looked at; here so that the call is an attack's.
-    images, epsilon, seed, indices
-        As in :func:`pgd`.
-
-    Returns
-    -------
-    (n, h, w, c) float32 array
+    It can be called like :func:`pgd`, and looks at ``images``, ``epsilon``, ``seed`` and
+    ``indices``.
     """
     epsilon = _radius(epsilon)
     clean = detector.as_pixels(images)
@@ -261,33 +253,13 @@ def survivors(
 
 
 def curve(model, images, labels, epsilons, attack="pgd", **options):
-    """Accuracy that is left under an attack, over epsilon.
-
-    Parameters
-    ----------
-    model, images, labels, epsilons, attack, **options
-        As in :func:`survivors`. With ``worst_case``, which is the default, the curve never rises.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`accuracies`.
-    """
+    """The :func:`accuracies` of what :func:`survivors`, with the same arguments, finds."""
     found = survivors(model, images, labels, epsilons, attack, **options)
     return accuracies(found, labels, getattr(attack, "__name__", attack))
 
 
 def accuracies(found, labels, name):
-    """What :func:`survivors` found, as accuracies.
-
-    Parameters
-    ----------
-    found : dict of float to (n,) bool array
-        Epsilon to whether each image is classified correctly.
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    name : str
-        Of the attack.
+    """What :func:`survivors` found, as accuracies under the attack ``name``.
 
     Returns
     -------

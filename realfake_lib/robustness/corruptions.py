@@ -29,15 +29,9 @@ from realfake_lib.settings import FAKE
 class Corruption:
     """One way in which an image changes.
 
-    Attributes
-    ----------
-    function : callable
-        ``function(image, severity, rng)``: (h, w, 3) uint8 array, a severity and a NumPy generator
-        to (h, w, 3) pixels in 0..255, whole or not; values outside are clipped.
-    severities : tuple
-        Mild ones first: numbers, or pairs of them.
-    unit : str
-        What the numbers are, for an axis.
+    ``function(image, severity, rng)`` takes a (h, w, 3) uint8 array and a NumPy generator and gives
+    pixels, whole or not; values outside 0..255 are clipped. ``severities`` are numbers, or pairs of
+    them, mild ones first; ``unit`` says what they are, for an axis.
     """
 
     function: callable

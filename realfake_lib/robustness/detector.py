@@ -14,18 +14,9 @@ _PIXELS = (0.0, 255.0)
 
 
 def check_model(model):
-    """Refuse a model whose gradients would mislead.
+    """Refuse, by a UserError, a model whose gradients would mislead.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Takes pixels (b, h, w, 3) in 0..255 and ends in one logit for REAL, shape (b, 1).
-
-    Raises
-    ------
-    UserError
-        If the model has not exactly one output unit, ends in a sigmoid or another activation, or
-        computes in less than float32.
+    It must take pixels in 0..255, compute in float32 or more, and end in one logit for REAL.
     """
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] != 1:
@@ -55,22 +46,10 @@ _HALF = ("float16", "bfloat16")
 
 
 def as_pixels(images):
-    """Images as float32 pixels.
+    """Images (n, h, w, c) as float32 pixels in memory of their own, else ValueError.
 
-    Parameters
-    ----------
-    images : (n, h, w, c) array, uint8 or float, 0..255
-
-    Returns
-    -------
-    (n, h, w, c) float32 array
-        Never shares memory that the caller could see changed.
-
-    Raises
-    ------
-    ValueError
-        If the shape or the range is wrong; also for float images that lie within 0..1, which were
-        scaled by mistake (all scaling is inside the models).
+    That is also for float images within 0..1, which were scaled by mistake: all scaling is inside
+    the models.
     """
     images = np.asarray(images)
     if images.ndim != 4 or len(images) == 0:
@@ -85,24 +64,7 @@ def as_pixels(images):
 
 
 def signs(labels, n):
-    """+1 for each REAL and −1 for each FAKE, so that ``sign · logit`` is the margin.
-
-    Parameters
-    ----------
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    n : int
-        How many are expected.
-
-    Returns
-    -------
-    (n,) float32 array
-
-    Raises
-    ------
-    ValueError
-        If the number differs or another class occurs.
-    """
+    """+1 for each REAL and −1 for each FAKE: ``sign · logit`` is the margin; else ValueError."""
     labels = np.asarray(labels)
     if labels.shape != (n,):
         raise ValueError(f"labels must have the shape ({n},), got {labels.shape}")
@@ -112,39 +74,14 @@ def signs(labels, n):
 
 
 def logit_cut(threshold=0.5):
-    """Logit above which an image is called REAL, given the threshold on ``p_fake``.
-
-    Parameters
-    ----------
-    threshold : float in (0, 1)
-        FAKE is predicted where ``p_fake >= threshold``.
-
-    Returns
-    -------
-    float
-        0 at a threshold of 0.5.
-    """
+    """Logit above which an image is called REAL, given the threshold on ``p_fake``."""
     if not 0 < threshold < 1:
         raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
     return float(np.log1p(-threshold) - np.log(threshold))
 
 
 def is_correct(logits, labels, threshold=0.5):
-    """Whether each image is classified correctly.
-
-    Parameters
-    ----------
-    logits : (n,) float array
-        For REAL.
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    threshold : float in (0, 1)
-        On ``p_fake``.
-
-    Returns
-    -------
-    (n,) bool array
-    """
+    """Whether each image is classified correctly, given the threshold on ``p_fake``."""
     return (np.asarray(logits) > logit_cut(threshold)) == (np.asarray(labels) == REAL)
 
 
@@ -185,17 +122,6 @@ def backward(model):
 
 
 def predict_logits(model, images, batch_size=512):
-    """Logits for REAL, in float32.
-
-    Parameters
-    ----------
-    model : keras.Model
-    images : (n, h, w, c) array, 0..255
-    batch_size : int
-
-    Returns
-    -------
-    (n,) float32 array
-    """
+    """Logits for REAL, (n,) float32, of images (n, h, w, c) in 0..255."""
     check_model(model)
     return predict.predict_logits(model, images, batch_size=batch_size)

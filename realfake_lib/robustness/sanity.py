@@ -87,18 +87,7 @@ def masked_gradient_checks(
 
 
 def zero_gradient_share(model, images, batch_size=256):
-    """Share of images at which the logit's gradient is zero for every pixel.
-
-    Parameters
-    ----------
-    model : keras.Model
-    images : (n, h, w, c) array, 0..255
-    batch_size : int
-
-    Returns
-    -------
-    float in [0, 1]
-    """
+    """Share of images at which the logit's gradient is zero for every pixel."""
     pixels = detector.as_pixels(images)
     compute = detector.backward(model)
     zero = [

@@ -7,17 +7,11 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Attack:
-    """PGD from a random start, its radius drawn anew for each image, so that all are learnt.
+    """PGD from a random start, its radius drawn anew for each image, up to ``epsilon`` grey levels.
 
-    Attributes
-    ----------
-    epsilon : float > 0
-        Largest radius, in grey levels (/255).
-    steps : int
-        1 is FGSM from a random start, which is fast, and can end in catastrophic overfitting: a
-        network that withstands this one step and no other attack.
-    seed : int
-        Of radii and starts; they depend on it and on the training step's number.
+    One step is FGSM from a random start, which is fast, and can end in catastrophic overfitting: a
+    network that withstands this one step and no other attack. Radii and starts depend on ``seed``
+    and on the training step's number.
 
     References
     ----------
@@ -30,23 +24,7 @@ class Attack:
     seed: int = 0
 
     def __call__(self, network, pixels, labels, step, low=0.0):
-        """The batch attacked.
-
-        Parameters
-        ----------
-        network : keras.Model
-            Its first output is the logit for REAL.
-        pixels : (n, h, w, c) float32 tensor, 0..255
-        labels : (n,) float32 tensor
-            0 or 1, or soft.
-        step : int tensor
-        low : float in [0, 1]
-            Smallest radius, as a share of ``epsilon``.
-
-        Returns
-        -------
-        (n, h, w, c) float32 tensor
-        """
+        """The batch attacked; ``low`` is the smallest radius, as a share of ``epsilon``."""
         seed = tf.stack([tf.cast(self.seed, tf.int32), tf.cast(step, tf.int32)])
         count = tf.shape(pixels)[0]
         radius = self.epsilon * tf.random.stateless_uniform([count, 1, 1, 1], seed, low, 1.0)

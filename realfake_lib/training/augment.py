@@ -23,26 +23,14 @@ DESCRIPTIONS = {
 
 
 def policy(name, side=None):
-    """The augmentation of that name, as :func:`realfake_lib.data.batches` takes it.
+    """The augmentation of that name, as :func:`realfake_lib.data.batches` takes it, or None.
 
     Parameters
     ----------
     name : str
-        One of :data:`DESCRIPTIONS`.
+        One of :data:`DESCRIPTIONS`; another is a UserError.
     side : int, optional
         Cut a random window of this side out of each augmented image, in pixels.
-
-    Returns
-    -------
-    callable or None
-        ``augment(images, seed)``: (n, h, w, 3) tensor and (2,) int tensor to float32 images of
-        the same range, and of the same size where there is no ``side``. None for ``"none"``
-        without one.
-
-    Raises
-    ------
-    UserError
-        If there is no policy of that name.
     """
     try:
         whole = _POLICIES[name]
@@ -60,19 +48,7 @@ def policy(name, side=None):
 
 
 def random_windows(images, seed, side):
-    """Cut a square window out of each image, anywhere, no pixel mixed.
-
-    Parameters
-    ----------
-    images : (n, h, w, c) tensor
-    seed : (2,) int tensor
-    side : int
-        Pixels, up to ``min(h, w)``.
-
-    Returns
-    -------
-    (n, side, side, c) float32 tensor
-    """
+    """Cut a square of ``side`` pixels out of each image, anywhere, no pixel mixed."""
     count, height, width = tf.unstack(tf.shape(images)[:3])
     rows, columns = (
         tf.random.stateless_uniform([count], _fork(seed, which), 0, size - side + 1, tf.int32)
@@ -89,23 +65,9 @@ def random_windows(images, seed, side):
 def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, flip=1.0):
     """Rotate, shift, zoom and flip about the centre: bilinear, borders take the nearest pixel.
 
-    The geometry is that of Keras's ``ImageDataGenerator``, which treats one image at a time.
-
-    Parameters
-    ----------
-    images : (n, h, w, c) tensor, uint8 or float32
-    rotation : (n,) tensor or float
-        Radians; positive turns the image counter-clockwise.
-    shift_rows, shift_columns : (n,) tensor or float
-        Pixels.
-    zoom : (n,) tensor or float
-        Above 1 shows more than the image, below 1 a part of it.
-    flip : (n,) tensor or float
-        -1 mirrors left and right, 1 does not.
-
-    Returns
-    -------
-    (n, h, w, c) float32 tensor
+    The geometry is that of Keras's ``ImageDataGenerator``: radians, positive counter-clockwise;
+    pixels; a zoom above 1 shows more than the image; a flip of -1 mirrors left and right. Each is
+    one number, or one an image.
     """
     images = tf.cast(images, tf.float32)
     count, height, width = tf.unstack(tf.shape(images)[:3])
@@ -133,19 +95,7 @@ def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, fl
 
 
 def translate(images, shift_rows, shift_columns, flip):
-    """Shift by whole pixels with reflected borders, and mirror left and right; nothing is blurred.
-
-    Parameters
-    ----------
-    images : (n, h, w, c) tensor, uint8 or float32
-    shift_rows, shift_columns : (n,) int32 tensor
-        Pixels, below the side.
-    flip : (n,) bool tensor
-
-    Returns
-    -------
-    (n, h, w, c) float32 tensor
-    """
+    """Shift by whole pixels with reflected borders, mirror left and right; nothing is blurred."""
 
     def positions(size, shift):
         moved = tf.abs(tf.range(size)[None] + shift[:, None])

@@ -34,20 +34,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def training_copy(model, precision="float32", any_size=False):
-    """Clone ``model``, weights and trainable flags too, in the form that is trained.
+    """Clone a flat ``model``, weights and trainable flags too, in the form that is trained.
 
-    The float32 original is what gets the trained weights back and what is saved, so no file
-    depends on this module or on a dtype policy.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Functional, flat.
-    precision : {"float32", "mixed_bfloat16"}
-        Arithmetic of all layers but the input scaling and the logit; weights stay float32.
-    any_size : bool
-        Let the copy take images of any size, which a network that flattens its features cannot:
-        that is a UserError.
+    The float32 original is what gets the trained weights back and what is saved, so no file depends
+    on this module or on a dtype policy. ``precision`` leaves the input scaling, the logit and the
+    weights in float32. ``any_size`` lets the copy take images of any size, which a network that
+    flattens its features cannot: that is a UserError.
     """
     if any_size and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
         raise UserError(

@@ -26,16 +26,7 @@ NOISE = 0.13
 def corrupt(images, seed):
     """Blur or rescale, recolour, add noise and compress, each with the probability of its stage.
 
-    An image keeps its size. Values are rounded to whole grey levels, as in a file.
-
-    Parameters
-    ----------
-    images : (n, h, w, 3) float32 tensor, 0..255
-    seed : (2,) int tensor
-
-    Returns
-    -------
-    (n, h, w, 3) float32 tensor, 0..255
+    Pixels lie in 0..255, whole grey levels at the end, as in a file. An image keeps its size.
 
     References
     ----------
@@ -92,13 +83,10 @@ def _filtered(images, draw):
 
 @functools.cache
 def filters(side):
-    """Linear filters of one axis, as matrices.
+    """Linear filters of one axis: (k, side, side) matrices of rows, the same of columns, groups.
 
-    Returns
-    -------
-    ((k, side, side) float32 array, (k, side, side) float32 array), list of (first, size)
-        The matrices of rows and of columns, which differ for motion blur, and the groups of alike
-        filters among them: Gaussian blur, motion blur, resizing by several kernels, pixelating.
+    Rows and columns differ for motion blur. A group, (first, size), holds alike filters: Gaussian
+    blur, motion blur, resizing by several kernels, pixelating.
     """
     unit = np.eye(side, dtype=np.float32)
 

@@ -78,13 +78,7 @@ def logits(model, dataset, indices, cache=None):
 
 
 def extract_cuts(model, cuts, dataset, indices, cache=None):
-    """As :func:`extract`, for averages over the maps of the layers ``cuts``, all from one pass.
-
-    Returns
-    -------
-    dict of str to (m, d) float32 array
-        By layer.
-    """
+    """As :func:`extract`, by layer, over the maps of all layers ``cuts`` from one pass."""
     outputs = {}
     for cut in cuts:
         layer = model.get_layer(cut)

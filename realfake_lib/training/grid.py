@@ -62,8 +62,8 @@ MEASURES = ("accuracy", "unseen_auroc", "unseen_recall", "false_positive_rate")
 class Cell:
     """One training of the grid.
 
-    ``factor`` is what this cell changes (``"baseline"`` where nothing), ``setting`` what it changes
-    that to, e.g. ``"optimiser"`` and ``"sgd"``.
+    ``factor`` is what it changes, ``"baseline"`` where nothing, and ``setting`` what it changes
+    that to.
     """
 
     factor: str

@@ -268,14 +268,7 @@ def fine_tune(
 
 
 def prepared(model, unfreeze_from=None, norm="frozen"):
-    """The copy of a backbone that :func:`fine_tune` trains: its layers unfrozen as asked for.
-
-    Parameters and errors as for :func:`fine_tune`.
-
-    Returns
-    -------
-    keras.Model
-    """
+    """The copy of a backbone that :func:`fine_tune`, with the same arguments, trains."""
     if norm not in ("frozen", "trained"):
         raise UserError(f"norm is {norm!r}.", "Known: frozen, trained")
     tuned = keras.models.clone_model(model)
@@ -296,16 +289,8 @@ def prepared(model, unfreeze_from=None, norm="frozen"):
 def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
     """One compiled call that trains on a gathered batch, piece by piece.
 
-    Parameters
-    ----------
-    copy : keras.Model
-        From :func:`realfake_lib.training.copies.training_copy`.
-    optimizer : keras.optimizers.Optimizer
-    recipe : Recipe
-        Its batch size and its label smoothing count.
-    side : int, optional
-        Side of the images, in pixels; by default what the network takes.
-    objective : object of :mod:`realfake_lib.training.objectives`
+    ``copy`` comes from :func:`realfake_lib.training.copies.training_copy`; ``side`` is that of the
+    images, by default what the network takes.
 
     Returns
     -------
@@ -364,13 +349,7 @@ class _Epoch:
 
 
 def fresh_model(network, image_size):
-    """The network that :func:`fit` starts from, by its name, builder or as a copy.
-
-    Raises
-    ------
-    UserError
-        If it takes images of another size.
-    """
+    """The network that :func:`fit` starts from; a UserError if it takes another image size."""
     if isinstance(network, keras.Model):
         model = keras.models.clone_model(network)
         model.set_weights(network.get_weights())

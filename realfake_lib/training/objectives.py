@@ -11,13 +11,7 @@ from realfake_lib.training.adversarial import Attack
 
 @dataclass(frozen=True, kw_only=True)
 class RealOrFake:
-    """One logit for REAL, sigmoid cross-entropy; the objective of every detector.
-
-    Attributes
-    ----------
-    attack : Attack, optional
-        Makes the training adversarial.
-    """
+    """One logit for REAL, sigmoid cross-entropy; the objective of every detector."""
 
     attack: Attack | None = None
     label_shape = ()
@@ -45,16 +39,7 @@ class RealOrFake:
 
     @staticmethod
     def losses(labels, outputs, smoothing=0.0):
-        """Each image's cross-entropy, a (n,) float32 tensor.
-
-        Parameters
-        ----------
-        labels : (n,) float32 tensor
-        outputs : (n, 1) float32 tensor
-            Logits.
-        smoothing : float in [0, 1)
-            Share of the target that is spread evenly over the classes.
-        """
+        """Each image's cross-entropy; ``smoothing`` spreads a share of the target evenly."""
         targets = labels * (1 - smoothing) + smoothing / 2
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=outputs[:, 0])
 
@@ -66,16 +51,9 @@ class RealOrFake:
 
 @dataclass(frozen=True, kw_only=True)
 class RealOrFakeOfWhat(RealOrFake):
-    """REAL or FAKE, and the object class as an auxiliary task with a head of its own.
+    """REAL or FAKE, and as an auxiliary task, of this ``weight``, which of ``classes`` objects.
 
-    The head belongs to the training copy; the trained network does not have it.
-
-    Attributes
-    ----------
-    classes : int
-        Kinds of object, k.
-    weight : float
-        Of the objects' cross-entropy against that of real or fake.
+    The head of the task belongs to the training copy; the trained network does not have it.
 
     References
     ----------
@@ -118,13 +96,7 @@ class RealOrFakeOfWhat(RealOrFake):
 
 @dataclass(frozen=True)
 class ObjectClasses:
-    """Which of several kinds of object an image shows: k logits, softmax cross-entropy.
-
-    Attributes
-    ----------
-    classes : int
-        Their number, k.
-    """
+    """Which of several kinds of object an image shows: logits, softmax cross-entropy."""
 
     classes: int
     label_shape = ()
@@ -158,20 +130,7 @@ REAL_OR_FAKE = RealOrFake()
 def for_recipe(objective, recipe, dataset, rows, seed):
     """REAL or FAKE with what the recipe adds to it: an attack, a head for known object classes.
 
-    Parameters
-    ----------
-    objective : object of this module
-        Another than :data:`REAL_OR_FAKE` is handed through.
-    recipe : Recipe
-    dataset : ImageDataset
-    rows : (n,) int array
-        The training images.
-    seed : int
-        Of the attack.
-
-    Returns
-    -------
-    object of this module
+    ``rows`` are the training images, ``seed`` is the attack's; another objective is handed through.
     """
     if objective != REAL_OR_FAKE:
         return objective
@@ -193,18 +152,7 @@ def names_objects(dataset, rows):
 
 
 def judge(objective, labels, outputs):
-    """Mean loss and accuracy of outputs that are there already.
-
-    Parameters
-    ----------
-    objective : RealOrFake or ObjectClasses
-    labels : (n,) array
-    outputs : (n, k) array
-
-    Returns
-    -------
-    loss, accuracy : float
-    """
+    """Mean loss and accuracy of outputs (n, k) that are there already."""
     # In double precision, so that the mean over many images does not depend on their order.
     labels = tf.constant(np.asarray(labels), tf.float64)
     outputs = tf.constant(np.asarray(outputs), tf.float64)

@@ -27,21 +27,9 @@ def predict_logits(model, images, indices=None, batch_size=512):
 
 
 def predict_outputs(model, images, indices=None, batch_size=512):
-    """All outputs of a network, in the order of ``images`` or of ``indices``.
+    """All outputs of a network, float32, in the order of ``images`` or of the rows ``indices``.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Pixels in [0, 255] to k logits.
-    images : (n, h, w, 3) array, uint8 or float
-        May be memory-mapped: one batch at a time is read.
-    indices : (m,) int array, optional
-        Which images, and in which order; all of them by default.
-    batch_size : int
-
-    Returns
-    -------
-    (n, k) or (m, k) float32 array
+    Pixels lie in [0, 255]; of a memory map one batch at a time is read.
     """
     count = len(images) if indices is None else len(indices)
     run = forward(model)

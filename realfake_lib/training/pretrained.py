@@ -167,14 +167,9 @@ def _halved(array):
 
 
 def find(network, dataset, splits, recipe, seed, folder, label):
-    """The checkpoint of exactly these arguments, or None.
+    """The checkpoint of exactly these arguments, or None; a UserError if its file is damaged.
 
     The result's ``origin`` says where and when it was trained, and ``epochs_run`` is 0.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged.
     """
     path = path_of(folder, label, seed)
     if not path.is_file():

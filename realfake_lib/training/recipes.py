@@ -123,16 +123,11 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def for_images(self, n):
-        """What the recipe comes to for ``n`` training images.
+        """What the recipe comes to for ``n`` training images; its ``least_steps`` is then 0.
 
         No batch is larger than ``n``. Schedules are laid out for thousands of steps; a few hundred
         images in large batches would end a training before it has begun. So with ``least_steps``
         batches are smaller and epochs more where images are few.
-
-        Returns
-        -------
-        Recipe
-            Its ``least_steps`` is 0: nothing is left to be fitted.
         """
         if not self.least_steps:
             return self.replace(batch_size=min(self.batch_size, n))
@@ -141,18 +136,9 @@ class Recipe:
         return self.replace(batch_size=batch_size, epochs=max(self.epochs, epochs), least_steps=0)
 
     def rates(self, begin, end, steps):
-        """Learning rates of ``steps`` steps on the way from ``begin`` to ``end``.
+        """Learning rates of ``steps`` steps, from the share ``begin`` to ``end`` of the training.
 
-        Parameters
-        ----------
-        begin, end : float in [0, 1]
-            Shares of the whole training. Steps alone would not do: an epoch may have fewer of
-            them than another.
-        steps : int
-
-        Returns
-        -------
-        (steps,) float32 array
+        Steps alone would not do: an epoch may have fewer of them than another.
         """
         if self.schedule == "constant":
             return np.full(steps, self.learning_rate, np.float32)
@@ -257,13 +243,7 @@ CIFAKE's validation split, none of them on its test set."""
 
 
 def get_recipe(recipe):
-    """A recipe by name; a :class:`Recipe` is handed through.
-
-    Raises
-    ------
-    UserError
-        If there is no recipe of that name.
-    """
+    """A recipe by name, a UserError if there is none; a :class:`Recipe` is handed through."""
     if isinstance(recipe, Recipe):
         return recipe
     try:

@@ -35,13 +35,7 @@ class Trial:
 
 
 def read(path):
-    """Trials from a YAML file.
-
-    Raises
-    ------
-    UserError
-        If a field is missing or unknown, or a name occurs twice or nowhere.
-    """
+    """Trials from a YAML file; a field or name missing, unknown or there twice is a UserError."""
     trials = []
     for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["trials"]:
         try:
