@@ -56,9 +56,9 @@ class FitResult:
         One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate (at its
         end), images (trained on), side (of these, in pixels), seconds. ``loss`` and ``accuracy``
         are weighted means over the augmented training batches.
+        Adversarial training adds val_attacked_accuracy: under PGD at the largest radius.
     seconds : float
         Training and validation, all epochs, those before a resumption too.
-        Adversarial training adds val_attacked_accuracy: under PGD at the largest radius.
     images_per_second : float
         Training images over ``seconds``.
     epochs_run : int
