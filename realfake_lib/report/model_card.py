@@ -36,8 +36,8 @@ _ATTACKED = r"(clean|noise|fgsm|pgd|worst)[\d_]*\."
 def with_report(meta, name, metrics):
     """``meta``, from the JSON file beside a model, with what a report's ``metrics`` say of it."""
     made = metrics["provenance"]
-    here = f"training.{name}.test.accuracy" in metrics["metrics"]
-    stage = "training" if here else "adversarial_robustness"
+    attacked = f"adversarial_robustness.{name}.test.accuracy" in metrics["metrics"]
+    stage = "adversarial_robustness" if attacked else "training"
     chapter, hardware = made["stages"].get(stage, {}), made.get("hardware", {})
     known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))
     measured = _below(f"{stage}.{name}.", metrics)
