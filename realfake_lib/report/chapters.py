@@ -14,7 +14,6 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from realfake_lib.errors import UserError
 from realfake_lib.formats import NBSP
 from realfake_lib.report import failures
-from realfake_lib.report.plan import read_notebook
 
 TEMPLATES = Path(__file__).with_name("templates")
 ADDED = {"injected-parameters", "papermill-error-cell-tag"}
@@ -151,8 +150,8 @@ def _read_chapter(build, stage, number):
         executed = failures.notebook(build, stage.name)
     try:
         if executed.is_file():
-            static = read_notebook(source).cells if source.is_file() else []
-            cells = _merge(read_notebook(executed).cells, static)
+            static = _read(source).cells if source.is_file() else []
+            cells = _merge(_read(executed).cells, static)
             chapter.cells = _until_error(cells) if chapter.failure else cells
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
@@ -244,3 +243,11 @@ def _take_title(chapter, cell):
     if match:
         chapter.title, chapter.subtitle = match["title"].strip(), match["subtitle"] or ""
         cell.source = cell.source[match.end() :]
+
+
+def _read(path):
+    """A notebook file; unlike by ``nbformat.read``, no second goes into validating it."""
+    try:
+        return nbformat.v4.reads(path.read_text("utf-8"))
+    except Exception as error:  # nbformat lets whatever its reader meets through
+        raise UserError(f"{path} is not a notebook: {error}") from error

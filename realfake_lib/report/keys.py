@@ -15,7 +15,7 @@ from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.code_hash import drop_docstrings
-from realfake_lib.report.plan import read_notebook
+from realfake_lib.report.plan import code_cells
 
 PACKAGE = "realfake_lib"
 
@@ -79,8 +79,7 @@ def _changes(old, new):
 
 def notebook_code(path):
     """Code cells of a notebook as one Python text, without what only IPython understands."""
-    cells = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
-    lines = "\n\n".join(cells).splitlines()
+    lines = "\n\n".join(source for source, _ in code_cells(path)).splitlines()
     return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
 
 
