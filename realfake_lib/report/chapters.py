@@ -135,6 +135,20 @@ _NUMERIC = re.compile(
 )
 
 
+def joined(text):
+    """A page, in HTML or Markdown, whose numbers stay with their units: 5 %, ε = 4/255, < 0.001."""
+    return _APART.sub(lambda match: NBSP if match[0] == " " else match[0], text)
+
+
+_APART = re.compile(
+    r"<(pre|code|script|style)\b.*?</\1>|<[a-z/!][^>]*>|(`+).*?\2"  # stay as they are
+    r"|(?<=\d) (?=(%|pp|[kMG]?B|[kM]|h|min|m?s|px|pixels?|[MP]FLOP)(?!\w))"
+    r"|(?<=\b[^\W\d]) (?=([=≤≥<>]|&[lg]t;) [−\d½])"
+    r"|((?<=[ \u00a0][=≤≥<>±≈])|(?<=&[lg]t;)) (?=[−\d½])",
+    re.S | re.I,
+)
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 

@@ -67,7 +67,7 @@ def render(build, *, plan, metrics, out):
     page = environment.get_template("report.html.j2").render(content)
     markdown.write(chapters, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(reading.joined(page), encoding="utf-8")
     return [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]
 
 

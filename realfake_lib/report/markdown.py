@@ -46,7 +46,7 @@ def write(chapters, folder):
         parts.append(f"---\n\nThis chapter with all its code: {source}")
         with settings.atomic_file(Path(folder) / files[chapter.notebook]) as temporary:
             text = re.sub(r"\n{3,}", "\n\n", "\n\n".join(filter(None, parts)))
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text(reading.joined(text) + "\n", encoding="utf-8")
 
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\([^)\s]*?(?P<notebook>[\w-]+\.ipynb)(#[^)]*)?\)")

@@ -460,3 +460,12 @@ def test_a_browser_meets_no_error_and_asks_for_nothing(chromium, wide_report, tm
     asked = set(re.findall(r'"url":"(https?:[^"]*)"', log.read_text(errors="replace")))
     # Chromium itself looks for updates of its own parts, whatever the page.
     assert not {url for url in asked if not re.search(r"google|gstatic|chrome", url)}
+
+
+def test_a_number_stays_with_its_unit_and_its_sign():
+    page = "<p title='5 %'>5 % of a <b>x</b> 7, ε = 4/255, p &lt; 0.001, <code>a = 4</code></p>"
+    joined = "<p title='5 %'>5_% of a <b>x</b> 7, ε_=_4/255, p_&lt;_0.001, <code>a = 4</code></p>"
+    assert chapters.joined(page) == joined.replace("_", "\u00a0")
+    assert (
+        chapters.joined("`n = 3`, n < 3, 32 pixels") == "`n = 3`, n\u00a0<\u00a03, 32\u00a0pixels"
+    )

@@ -59,4 +59,4 @@ def test_links_lead_from_chapter_to_chapter_and_to_the_notebook(chapters):
 
 def test_what_is_on_the_first_page_stands_in_its_chapter(chapters):
     text = chapters["02_summary.md"]
-    assert "Half of it is true." in text and "- **Tile 7**: 7 % (a detail)" in text
+    assert "Half of it is true." in text and "- **Tile 7**: 7\u00a0% (a detail)" in text
