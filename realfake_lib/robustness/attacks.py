@@ -331,6 +331,6 @@ def _batches(n, batch_size, message):
 
 def _radius(epsilon):
     """Epsilon as a Python float, which leaves float32 arrays float32 where NumPy's would not."""
-    if not (np.isfinite(epsilon) and epsilon >= 0):
-        raise ValueError(f"epsilon must be a number of grey levels >= 0, got {epsilon}")
+    if not 0 <= epsilon <= 255:  # NaN is not, either
+        raise ValueError(f"epsilon must lie in 0..255 grey levels, got {epsilon}")
     return float(epsilon)

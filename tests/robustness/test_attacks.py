@@ -46,7 +46,7 @@ def test_pgd_finds_the_optimum_of_a_linear_detector(linear, label):
     assert margins(model, attacked, np.array([label]))[0] == pytest.approx(best, rel=1e-4)
 
 
-@pytest.mark.parametrize("epsilon", [0.25, np.float64(4), 300])
+@pytest.mark.parametrize("epsilon", [0.25, np.float64(4), 255])
 @pytest.mark.parametrize("attack", [attacks.fgsm, attacks.pgd, attacks.noise])
 def test_attacked_images_stay_within_epsilon_and_the_pixel_range(
     model, images_and_labels, attack, epsilon
@@ -226,7 +226,7 @@ def test_an_unknown_attack_is_named(model, images_and_labels):
         attacks.curve(model, *images_and_labels, [1], "fgms")
 
 
-@pytest.mark.parametrize("epsilon", [-1, np.inf, np.nan])
+@pytest.mark.parametrize("epsilon", [-1, 256, np.inf, np.nan])
 def test_an_epsilon_that_is_no_radius_is_refused(model, images_and_labels, epsilon):
     for attack in (attacks.fgsm, attacks.pgd, attacks.noise):
         with pytest.raises(ValueError, match="epsilon"):
