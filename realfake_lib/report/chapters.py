@@ -13,7 +13,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 
 from realfake_lib.errors import UserError
 from realfake_lib.formats import NBSP
-from realfake_lib.report import failures
+from realfake_lib.report.plan import Stage
 
 TEMPLATES = Path(__file__).with_name("templates")
 ADDED = {"injected-parameters", "papermill-error-cell-tag"}
@@ -32,22 +32,26 @@ class Chapter:
     cell. ``errors`` are the cells that could not be rendered, and why.
     """
 
-    stage: str
-    title: str
+    stage: Stage
     number: int
-    notebook: str
+    title: str
+    failure: dict | None
     subtitle: str = ""
     cells: list = field(default_factory=list)
     finding: list = field(default_factory=list)
     appendix: list = field(default_factory=list)
     abstract: list = field(default_factory=list)
-    failure: dict | None = None
     errors: list = field(default_factory=list)
+    headings: list = field(default_factory=list)  # anchor and text of its sections, as HTML
     left_out: bool = False
 
     @property
+    def notebook(self):
+        return self.stage.notebook.name
+
+    @property
     def anchor(self):
-        return self.stage.replace("_", "-")
+        return self.stage.name.replace("_", "-")
 
     @property
     def outputs(self):
@@ -55,15 +59,13 @@ class Chapter:
         return [output for cell in self.cells for output in cell.get("outputs", ())]
 
 
-def read(build, plan):
-    """The chapters of a build, a profile's folder: one a stage; without cells where it did not run.
+def read(stages):
+    """The chapters of a report: one a stage; without cells where it did not run.
 
     Static text comes from the stages' source notebooks as long as their code is the code that ran,
     so that an edited sentence needs a new rendering only.
     """
-    chapters = [_read_chapter(Path(build), stage, k) for k, stage in enumerate(plan, start=1)]
-    for chapter in chapters:
-        _place(chapter)
+    chapters = [_read_chapter(stage, number) for number, stage in enumerate(stages, start=1)]
     placed = [(chapter, output) for chapter in chapters for output in chapter.abstract]
     placed += [(chapter, output) for chapter in chapters for output in chapter.outputs]
     counts = {"figure": 0, "table": 0}
@@ -73,7 +75,7 @@ def read(build, plan):
             counts[own["kind"]] += 1
             own["label"] = f"{own['kind'].capitalize()}{NBSP}{counts[own['kind']]}"
             own["anchor"] = f"{chapter.anchor}-{own['kind']}-{own['name'].replace('_', '-')}"
-            own["stage"] = chapter.stage
+            own["stage"] = chapter.stage.name
     return chapters
 
 
@@ -82,57 +84,56 @@ def facts(output):
     return output.get("metadata", {}).get("realfake", {})
 
 
-def bare(outputs):
+def rendered(chapter, template, **filters):
+    """The text of a chapter's parts by name, through nbconvert and a template."""
+    exporter = TemplateExporter(
+        template_name="cells",
+        template_file=template,
+        extra_template_basedirs=[str(TEMPLATES)],
+        filters=filters,
+    )
+    parts = {
+        "finding": [_bare(chapter.finding)],
+        "abstract": [_bare(chapter.abstract)],
+        "body": chapter.cells,
+        "appendix": [_bare([table]) for table in chapter.appendix],
+    }
+    return {
+        name: "".join(_cell_text(exporter, chapter, cell) for cell in cells)
+        for name, cells in parts.items()
+    }
+
+
+def _bare(outputs):
     """A cell that shows outputs, and no code."""
     number = facts(outputs[0]).get("cell") if outputs else None
     place = {"number": number, "elsewhere": True}
     return nbformat.v4.new_code_cell(outputs=outputs, metadata={"realfake": place})
 
 
-def exporter(template, **filters):
-    """nbconvert's exporter by a template of :data:`TEMPLATES`."""
-    return TemplateExporter(
-        template_name="cells",
-        template_file=template,
-        extra_template_basedirs=[str(TEMPLATES)],
-        filters=filters,
-    )
-
-
-def render(exporter, chapter, cells):
-    """The text of cells; one that cannot be shown becomes its error, noted in the chapter."""
-    texts = []
-    for cell in cells:
-        try:
-            texts += exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[:1]
-        except Exception as error:  # whatever it is, the other cells' results are worth a page
-            number, why = cell.metadata.realfake["number"], f"{type(error).__name__}: {error}"
-            if (number, why) not in chapter.errors:
-                chapter.errors.append((number, why))
-            name = f"{chapter.notebook}, cell {number} cannot be shown"
-            said = bare([nbformat.v4.new_output("error", ename=name, evalue=why, traceback=[])])
-            texts += exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[said]))[:1]
-    return "".join(texts)
+def _cell_text(exporter, chapter, cell):
+    """The text of a cell; of one that cannot be shown its error, noted in the chapter."""
+    try:
+        return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[0]
+    except Exception as error:  # whatever it is, the other cells' results are worth a page
+        number, why = cell.metadata.realfake["number"], f"{type(error).__name__}: {error}"
+        if (number, why) not in chapter.errors:
+            chapter.errors.append((number, why))
+        name = f"{chapter.notebook}, cell {number} cannot be shown"
+        said = nbformat.v4.new_output("error", ename=name, evalue=why, traceback=[])
+        return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[_bare([said])]))[0]
 
 
 def grid(markup):
     """Header and rows of a table in HTML, and which of its columns hold numbers."""
     root = ElementTree.fromstring(f"<div>{markup}</div>")
     rows = [["".join(cell.itertext()).strip() for cell in row] for row in root.iter("tr")]
-    heads = len(root.findall(".//thead/tr"))
-    header = [max(words, key=len) for words in zip(*rows[:heads], strict=True)]
-    rows = rows[heads:]
-    numeric = [
-        all(not text or _NUMERIC.fullmatch(text) for text in texts)
-        for texts in zip(*rows, strict=True)
-    ]
-    return header, rows, numeric or [False] * len(header)
+    columns = zip(*rows, strict=True)
+    numeric = [all(map(_NUMERIC.fullmatch, cells)) for _, *cells in columns]
+    return rows[0], rows[1:], numeric
 
 
-_NUMBER = r"(< )?[±+\-−–]?\d[\d.,]*(e[+-−]?\d+)?(\s?[%kMG])?"
-_NUMERIC = re.compile(
-    rf"{_NUMBER}( (to|–|±) {_NUMBER}| \({_NUMBER} to {_NUMBER}\))?( \w{{1,6}})?|–"
-)
+_NUMERIC = re.compile(r"|–|(< )?[±+\-−–]?\d[\d.,]*(e[+\-−]?\d+)?(?![\w×]).*")
 
 
 def joined(text):
@@ -152,21 +153,17 @@ _APART = re.compile(
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _read_chapter(build, stage, number):
-    source = Path(stage.notebook)
-    chapter = Chapter(stage.name, stage.title, number, source.name)
-    kept = failures.read(build, stage.name)
-    chapter.failure = kept if kept.get("error") else None
-    if kept.get("waits_for"):
+def _read_chapter(stage, number):
+    failure = stage.failure
+    chapter = Chapter(stage, number, stage.title, failure if failure.get("error") else None)
+    if failure.get("waits_for"):
         return chapter  # older results of it would not fit the others
-    executed = build / "stages" / stage.name / "notebook.ipynb"
-    if chapter.failure:
-        executed = failures.notebook(build, stage.name)
+    executed = stage.failed_notebook if chapter.failure else stage.folder / "notebook.ipynb"
     try:
         if executed.is_file():
-            static = _read(source).cells if source.is_file() else []
+            static = _read(stage.notebook).cells if stage.notebook.is_file() else []
             cells = _merge(_read(executed).cells, static)
-            chapter.cells = _until_error(cells) if chapter.failure else cells
+            _place(chapter, _until_error(cells) if chapter.failure else cells)
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
         chapter.errors.append((None, str(error)))
@@ -208,9 +205,9 @@ def _until_error(cells):
 # --- what is shown where -------------------------------------------------------------------------
 
 
-def _place(chapter):
+def _place(chapter, cells):
     """Take out of the cells what is shown elsewhere: title, finding, abstract, appendix."""
-    for number, cell in enumerate(chapter.cells, start=1):
+    for number, cell in enumerate(cells, start=1):
         cell.metadata["realfake"] = {
             "number": number,
             "anchor": f"{chapter.anchor}-cell-{number}",
@@ -221,7 +218,7 @@ def _place(chapter):
             _place_outputs(chapter, cell)
         elif number == 1:
             _take_title(chapter, cell)
-    chapter.cells = [c for c in chapter.cells if c.cell_type == "code" or c.source.strip()]
+    chapter.cells = [one for one in cells if one.cell_type == "code" or one.source.strip()]
 
 
 def _place_outputs(chapter, cell):

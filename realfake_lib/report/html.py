@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
@@ -14,8 +13,7 @@ from PIL import Image
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 from realfake_lib.formats import duration, plain
-from realfake_lib.report import chapters as reading
-from realfake_lib.report import failures, markdown
+from realfake_lib.report import chapters, markdown
 
 TITLE = "Real photograph or generated image?"
 SUBTITLE = (
@@ -25,108 +23,86 @@ SUBTITLE = (
 MOST_TILES = 6
 
 
-def render(build, *, plan, metrics, out):
+def render(stages, *, metrics, out):
     """Write the report: the HTML file ``out``, and in ``chapters`` beside it each as Markdown.
 
-    ``plan`` are the stages in order, ``metrics`` is the content of ``metrics.json``. What fails in
-    one cell is shown there, in red, and the rest of the page stands; what that was is returned, as
-    tuples of stage, cell or None, and why. A stage that failed is a chapter that says so. Raises
-    UserError if no stage has run.
+    ``metrics`` is the content of ``metrics.json``. What fails in one cell is shown there, in red,
+    and the rest of the page stands; what that was is returned, as tuples of stage, cell or None,
+    and why. A stage that failed is a chapter that says so. Raises UserError if no stage has run.
     """
-    out = Path(out)
-    everything = reading.read(build, plan)
-    chapters = [chapter for chapter in everything if chapter.cells or chapter.failure]
-    missing = [chapter for chapter in everything if chapter not in chapters]
-    if not chapters:
+    everything = chapters.read(stages)
+    shown = [chapter for chapter in everything if chapter.cells or chapter.failure]
+    if not shown:
         raise UserError(
-            f"{build}: no stage has finished, so there is nothing to render",
+            f"{out.parent}: no stage has finished, so there is nothing to render",
             hint="Run `make report`, or `realfake report run`.",
         )
-    parts = [_Part(chapter, chapters) for chapter in chapters]
-    tiles = [own for chapter in chapters for own in map(reading.facts, chapter.abstract)]
+    anchors = {chapter.notebook: chapter.anchor for chapter in shown}
+    tiles = [own for chapter in shown for own in map(chapters.facts, chapter.abstract)]
+    missing = [chapter.stage for chapter in everything if chapter not in shown]
     content = {
         "title": TITLE,
         "subtitle": SUBTITLE,
-        "parts": parts,
+        "chapters": [(chapter, _parts(chapter, anchors)) for chapter in shown],
         "tiles": [own for own in tiles if own["kind"] == "tile"][:MOST_TILES],
-        "failed": [chapter for chapter in chapters if chapter.failure or chapter.errors],
+        "failed": [chapter for chapter in shown if chapter.failure or chapter.errors],
         "byline": _byline(metrics),
-        "warnings": _warnings(chapters, metrics),
-        "missing": [
-            (one.title, failures.read(build, one.stage).get("waits_for")) for one in missing
-        ],
+        "warnings": _warnings(shown, metrics),
+        "missing": [(stage.title, stage.failure.get("waits_for")) for stage in missing],
         "provenance": _provenance(metrics),
         "data": metrics.get("data", {}),
     }
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(reading.TEMPLATES),
+        loader=jinja2.FileSystemLoader(chapters.TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(content)
-    markdown.write(chapters, out.parent / "chapters")
+    markdown.write(shown, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
-        temporary.write_text(reading.joined(page), encoding="utf-8")
-    return [(chapter.stage, *error) for chapter in chapters for error in chapter.errors]
+        temporary.write_text(chapters.joined(page), encoding="utf-8")
+    return [(chapter.stage.name, *error) for chapter in shown for error in chapter.errors]
 
 
-class _Part:
-    """A chapter as HTML; ``headings`` are anchor and text of its sections, for the contents."""
+def _parts(chapter, anchors):
+    """The parts of a chapter as HTML; links to another notebook of ``anchors`` lead to it."""
 
-    def __init__(self, chapter, chapters):
-        self.chapter = chapter
-        self.headings = []
-        self._anchors = {one.notebook: one.anchor for one in chapters}
-        self._exporter = reading.exporter(
-            "html.j2",
-            markdown=self._markdown,
-            inline=self.inline,
-            grid=reading.grid,
-            size=_size,
-            highlight=lambda code: Markup(_highlight(code)),
-        )
-        self.subtitle = self.inline(chapter.subtitle)
-        self.finding = self._cells([reading.bare(chapter.finding)])
-        self.body = self._cells(chapter.cells)
-        self.appendix = self._cells([reading.bare([output]) for output in chapter.appendix])
-        said = [one for one in chapter.abstract if reading.facts(one)["kind"] != "tile"]
-        self.abstract = self._cells([reading.bare([output]) for output in said])
-
-    def _cells(self, cells):
-        return Markup(reading.render(self._exporter, self.chapter, cells))
-
-    def _markdown(self, text):
+    def markdown(text):
         """Markdown below a chapter's heading; its sections go into the contents."""
         renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
         html = MarkdownWithMath(renderer=renderer).render(text)
         if fetched := _FETCHED.search(html):
             raise UserError(f"the report would fetch {fetched[0]} from elsewhere")
-        html = re.sub(r"<h([1-5])>(.*?)</h\1>", self._heading, html)
+        html = re.sub(r"<h([1-5])>(.*?)</h\1>", heading, html)
         html = _BLOCK.sub(r'<div class="scroll" tabindex="0">\g<0></div>', html)
-        return Markup(_LINK.sub(self._link, html))
+        return Markup(_LINK.sub(link, html))
 
-    def inline(self, text):
+    def inline(text):
         """A caption's Markdown: emphasis, code and links, no paragraphs."""
-        return Markup(re.sub(r"\A<p>|</p>\Z", "", self._markdown(text).strip()))
+        return Markup(re.sub(r"\A<p>|</p>\Z", "", markdown(text).strip()))
 
-    def _heading(self, match):
+    def heading(match):
         level, text = int(match[1]) + 1, match[2]
         plain = Markup(text).striptags()
-        slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
-        anchor = f"{self.chapter.anchor}-{slug}"
-        while anchor in dict(self.headings):
+        anchor = f"{chapter.anchor}-{re.sub(r'[^a-z0-9]+', '-', plain.lower()).strip('-')}"
+        while anchor in dict(chapter.headings):
             anchor += "-again"
         if level == 3:
-            self.headings.append((anchor, plain))
+            chapter.headings.append((anchor, plain))
         link = f'<a class="anchor" href="#{anchor}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{anchor}">{text} {link}</h{level}>'
 
-    def _link(self, match):
-        """A link to another notebook leads to its chapter, as far as that is on the page."""
-        if match["notebook"] not in self._anchors:
+    def link(match):
+        if match["notebook"] not in anchors:
             return match["text"]
-        return f'<a class="xref" href="#{self._anchors[match["notebook"]]}">{match["text"]}</a>'
+        return f'<a class="xref" href="#{anchors[match["notebook"]]}">{match["text"]}</a>'
+
+    filters = {"markdown": markdown, "inline": inline, "grid": chapters.grid, "size": _size}
+    filters["highlight"] = lambda code: Markup(_highlight(code))
+    parts = chapters.rendered(chapter, "html.j2", **filters)
+    parts = {name: Markup(text) for name, text in parts.items()}
+    return parts | {"subtitle": inline(chapter.subtitle)}
 
 
 _FETCHED = re.compile(r"""<[^<>]*\s(src|srcset|data|poster)=(?!["']?data:)[^<>]*>|<link\s""", re.I)
@@ -146,7 +122,7 @@ def _size(png):
 # --- first page and appendix ---------------------------------------------------------------------
 
 
-def _warnings(chapters, metrics):
+def _warnings(shown, metrics):
     """What no reader may miss: text → the chapters that say so, in order."""
     said = list(metrics.get("data", {}).get("notices", ()))
     if metrics.get("profile") == "smoke":
@@ -158,8 +134,8 @@ def _warnings(chapters, metrics):
     if tested < 500:
         said.append(f"The test set has only {tested} images, so intervals are wide.")
     notes = {text: [] for text in said}
-    for chapter in chapters:
-        owns = map(reading.facts, chapter.outputs)
+    for chapter in shown:
+        owns = map(chapters.facts, chapter.outputs)
         for text in dict.fromkeys(own["text"] for own in owns if own.get("kind") == "note"):
             notes.setdefault(text, []).append(chapter)
     return notes

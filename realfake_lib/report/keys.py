@@ -25,56 +25,53 @@ def key(parts):
     return _hash(json.dumps(parts, sort_keys=True))
 
 
-def all_parts(plan, data_fingerprint):
-    """What each stage's key is made of, but for the results that it reads, by name."""
-    package = plan.root / PACKAGE
+def parts(root, stage, data_fingerprint, inputs):
+    """What a stage's key is made of; ``inputs`` are hashes of the results that it reads."""
+    package = root / PACKAGE
     if not package.is_dir():
         package = Path(__file__).resolve().parent.parent
-    lock = plan.root / "requirements.lock"
-    found = {}
-    for stage in plan.stages.values():
-        code = notebook_code(stage.notebook)
-        # The data count by content: the same files under another path change nothing.
-        parameters = {name: value for name, value in stage.parameters.items() if name != "data"}
-        found[stage.name] = {
-            "code": _hash(code),
-            "parameters": json.loads(json.dumps(parameters)),  # as a record gives them back
-            "library": reached(code, package),
-            "files": {kind: _files_hash(kind) for kind in stage.files},
-            "data": data_fingerprint,
-            "lock": _hash(lock.read_text("utf-8")) if lock.is_file() else "none",
-        }
-    return found
+    lock = root / "requirements.lock"
+    code = notebook_code(stage.notebook)
+    # The data count by content: the same files under another path change nothing.
+    parameters = {name: value for name, value in stage.parameters.items() if name != "data"}
+    return {
+        "code": _hash(code),
+        "parameters": json.loads(json.dumps(parameters)),  # as a record gives them back
+        "library": reached(code, package),
+        "files": {kind: _files_hash(kind) for kind in stage.files},
+        "data": data_fingerprint,
+        "lock": _hash(lock.read_text("utf-8")) if lock.is_file() else "none",
+        "inputs": inputs,
+    }
 
 
 def reasons(old, new):
-    """What changed between the parts of two keys, ``inputs`` among them, as a list of words."""
+    """What changed between the parts of two keys, as a list of words."""
     whole = {"code": "code of the notebook", "data": "data", "lock": "requirements.lock"}
     found = [f"{words} changed" for kind, words in whole.items() if old[kind] != new[kind]]
-    for name, before, value in _changes(old["parameters"], new["parameters"]):
-        how = f"changed {before} → {value}"
-        how = how if name in old["parameters"] else "is new"
-        found.append(f"parameter {name} {how if name in new['parameters'] else 'is gone'}")
-    modules = _changes(old["library"], new["library"])
+
+    def differing(kind):
+        before, now = old[kind], new[kind]
+        names = sorted(before.keys() | now.keys())
+        gone = object()
+        names = [name for name in names if before.get(name, gone) != now.get(name, gone)]
+        return [(name, before.get(name), now.get(name)) for name in names]
+
+    for name, before, now in differing("parameters"):
+        found.append(f"parameter {name} changed {before} → {now}")
+    modules = differing("library")
     # What is reached anew, or no longer, follows from another change where there is one.
     changed = [name for name, before, now in modules if before and now]
     changed = changed or [name for name, *_ in modules if not found]
     found += [f"{name} changed" for name in changed[:3]]
     found += [f"{len(changed) - 3} more modules changed"] * (len(changed) > 3)
-    for kind, *_ in _changes(old["files"], new["files"]):
+    for kind, *_ in differing("files"):
         place = "experiments/" if kind == "experiments" else f"REALFAKE_{kind.upper()}"
         found.append(f"the files in {place} changed")
-    for name, before, now in _changes(old["inputs"], new["inputs"]):
+    for name, before, now in differing("inputs"):
         how = "ran again" if before and now else "was added" if now else "was removed"
         found.append(f"input {name} {how}")
     return found
-
-
-def _changes(old, new):
-    """Name, old and new value of what differs between two dicts."""
-    gone = object()
-    names = [n for n in sorted(old.keys() | new.keys()) if old.get(n, gone) != new.get(n, gone)]
-    return [(name, old.get(name), new.get(name)) for name in names]
 
 
 def notebook_code(path):
@@ -93,18 +90,16 @@ def _files_hash(kind):
     What was downloaded does not count: a stage that fetches its files would change its own key.
     The project's own ``experiments`` count by content: one checkpoint has the size of another.
     """
-    if kind == "experiments":
-        folder = settings.experiments_dir()
-        files = [path for path in folder.rglob("*") if path.is_file()] if folder else []
-        found = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
-        return _hash(json.dumps(sorted(found)))
+    own = kind == "experiments"
     data = settings.env("REALFAKE_DATA")
+    places = [settings.env(f"REALFAKE_{kind.upper()}"), data and Path(data) / kind]
     found = set()
-    for place in settings.env(f"REALFAKE_{kind.upper()}"), data and Path(data) / kind:
-        if place:
-            given = settings.user_path(place)
-            files = [given] if given.is_file() else given.glob("*")  # archives, too
-            found |= {(path.name, path.stat().st_size) for path in files if path.is_file()}
+    for place in filter(None, [settings.experiments_dir()] if own else places):
+        given = settings.user_path(place)
+        files = [given] if given.is_file() else given.rglob("*") if own else given.glob("*")
+        for path in filter(Path.is_file, files):  # archives, too
+            told = hashlib.sha256(path.read_bytes()).hexdigest() if own else path.stat().st_size
+            found.add((path.name, told))
     return _hash(json.dumps(sorted(found)))
 
 
@@ -128,7 +123,8 @@ def reached(code, package):
         if passes_on and rest and rest[0] in bound:
             waiting += [".".join([target, *rest[1:]]) for target in bound[rest[0]]]
             continue
-        found[f"{package.name}/{path.relative_to(package).as_posix()}"] = _code_hash(text)
+        where = f"{package.name}/{path.relative_to(package).as_posix()}"
+        found[where] = _hash(ast.dump(_parsed(text)))[:16]
         waiting += used
         if not (passes_on and rest):  # or the name is one of its own
             waiting += unused
@@ -162,8 +158,7 @@ def _names(text, package):
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        chain = _chain(node)
-        if chain:
+        if chain := _chain(node):
             chains.add(chain)
         else:
             waiting += ast.iter_child_nodes(node)
@@ -186,8 +181,3 @@ def _parsed(text):
     tree = ast.parse(text)
     drop_docstrings(tree)
     return tree
-
-
-@functools.cache
-def _code_hash(text):
-    return _hash(ast.dump(_parsed(text)))[:16]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -10,25 +11,21 @@ import yaml
 from realfake_lib import settings
 from realfake_lib.data import layout
 from realfake_lib.errors import UserError
+from realfake_lib.report.stage import read_json, write_json
 
 PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
 FILES = ("weights", "generators", "experiments")
 PROMISED = ("metrics", "figures", "tables", "models", "arrays")
 
-_KINDS = {
-    int: "a positive whole number",
-    float: "a positive number",
-    bool: "true or false",
-    str: "a word",
-    list: "a list",
-    dict: "a mapping",
-}
-
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, its fields as ``report.yml`` describes them."""
+    """One stage, its fields as ``report.yml`` describes them, and what is there of it.
+
+    Of one that failed, or did not run because one that it reads failed, ``failed/`` of the
+    profile's folder says why until it succeeds, beside the notebook as far as it ran.
+    """
 
     name: str
     title: str
@@ -38,6 +35,34 @@ class Stage:
     minutes: float = 1
     outputs: dict = field(default_factory=dict)
     files: tuple = ()
+    build: Path | None = None  # folder of the profile
+
+    @property
+    def folder(self):
+        """Folder of its finished results."""
+        return self.build / "stages" / self.name
+
+    @property
+    def failed_notebook(self):
+        """The notebook as far as it ran, where it failed."""
+        return self.build / "failed" / f"{self.name}.ipynb"
+
+    @property
+    def failure(self):
+        """Its ``error``, the ``cell`` and the stages it ``waits_for``; empty if results count."""
+        return read_json(self.failed_notebook.with_suffix(".json")) or {}
+
+    def fail(self, error=None, cell=None, waits_for=(), executed=None):
+        """Note why there are no results; ``executed`` is the notebook as far as it ran."""
+        self.forget_failure()
+        record = {"error": error, "cell": cell, "waits_for": list(waits_for)}
+        write_json(self.failed_notebook.with_suffix(".json"), record)
+        if executed and executed.is_file():
+            shutil.copyfile(executed, self.failed_notebook)
+
+    def forget_failure(self):
+        for suffix in (".json", ".ipynb"):
+            self.failed_notebook.with_suffix(suffix).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -49,15 +74,7 @@ class Plan:
     data: str
     seed: int
     stages: dict  # name to Stage, each after its inputs
-
-    @property
-    def build(self):
-        """Folder for everything that this profile makes."""
-        return self.root / "build" / self.profile
-
-    def folder(self, name):
-        """Folder of a finished stage's results."""
-        return self.build / "stages" / name
+    build: Path  # folder for everything that this profile makes
 
     def needed_for(self, names):
         """The stages ``names`` and all that they read, in order; all of them for no names."""
@@ -139,7 +156,7 @@ def load(root=None, profile="standard", data=None, seed=0, changes=()):
                 raise UserError(f"report.yml: {stage.name} comes before its input {name}")
         seen.add(stage.name)
         _check_notebook(stage, root)
-    return Plan(root=root, profile=profile, data=data, seed=seed, stages=stages)
+    return Plan(root, profile, data, seed, stages, root / "build" / profile)
 
 
 def code_cells(path):
@@ -159,7 +176,7 @@ def _stage(name, entry, root, profile, common):
     where = f"report.yml: {name}"
     if not str(name).isidentifier():
         raise UserError(f"{where}: a stage name holds letters, digits and underscores only")
-    known = {one.name for one in fields(Stage)} - {"name"}
+    known = {one.name for one in fields(Stage)} - {"name", "build"}
     _check_keys(entry, known, where, needed={"title", "notebook"})
     stage = Stage(name, **{key: value for key, value in entry.items() if value is not None})
     parameters = dict(common)
@@ -172,8 +189,8 @@ def _stage(name, entry, root, profile, common):
             raise _unknown("files", kind, FILES, where)
     _check_keys(stage.outputs, PROMISED, f"{where}: outputs")
     minutes = _of_profile(stage.minutes, profile, f"{where}: minutes")
-    notebook = root / stage.notebook
-    return replace(stage, notebook=notebook, parameters=parameters, minutes=minutes)
+    own = {"notebook": root / stage.notebook, "build": root / "build" / profile}
+    return replace(stage, parameters=parameters, minutes=minutes, **own)
 
 
 def _of_profile(value, profile, where):
@@ -210,19 +227,16 @@ def _change(stages, change, entries):
 
 
 def _check_kind(where, value, given):
-    """Refuse a value of another kind than report.yml gives in any profile.
-
-    null there stands for "all" or "as it is" of a positive whole number.
-    """
+    """Refuse a value of another kind than report.yml gives in any profile."""
     per_profile = isinstance(given, dict) and set(given) == set(PROFILES)
     options = list(given.values()) if per_profile else [given]
+    # null stands there for "all" or "as it is" of a whole number.
     kinds = {int if one is None else type(one) for one in options}
-    fits = type(value) in kinds | ({int} if float in kinds else set())
-    if type(value) in (int, float):
-        fits = fits and (value > 0 or 0 in options)
-    if not fits and not (value is None and None in options):
-        names = sorted(_KINDS[kind] for kind in kinds) + ["null"] * (None in options)
-        raise UserError(f"{where}: the value has to be {' or '.join(names)}")
+    kinds |= {type(one) for one in options} | ({int} if float in kinds else set())
+    below = type(value) in (int, float) and not value > 0 and 0 not in options
+    if type(value) not in kinds or below:
+        known = "; ".join(json.dumps(one) for one in options)
+        raise UserError(f"{where}: the value has to be like those in report.yml: {known}")
 
 
 def _check_notebook(stage, root):

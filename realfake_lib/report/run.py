@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -18,7 +18,7 @@ import filelock
 from realfake_lib import cluster as clusters
 from realfake_lib import environment, progress, settings
 from realfake_lib.errors import StageFailed, UserError
-from realfake_lib.report import failures, kernels, keys, provenance
+from realfake_lib.report import kernels, keys, provenance
 from realfake_lib.report import plan as planning
 from realfake_lib.report.stage import SUFFIXES, VARIABLE, read_json, write_json
 from realfake_lib.report.terminal import Terminal, duration
@@ -29,15 +29,19 @@ EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
 _POLL = 0.1  # seconds
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
-    """What a run would do with a stage."""
+    """What a run would do with a stage, and why."""
 
-    name: str
+    stage: planning.Stage
     parts: dict  # what its key is made of, see keys
-    reasons: tuple  # why it would run, in words; empty for a stage that is skipped
     record: dict | None  # stage.json of the results that it has
-    estimate: float  # seconds, those of the last run, else as report.yml says
+    reasons: list  # why it would run, in words; empty for a stage that is skipped
+
+    @property
+    def estimate(self):
+        """Seconds: those of the last run, else as report.yml says."""
+        return self.record["seconds"] if self.record else self.stage.minutes * 60
 
     @property
     def since(self):
@@ -101,17 +105,11 @@ def run(
             for stage in plan.stages.values():
                 stage.parameters["data"] = "demo"
         states = _states(plan, identity)
-        for name, state in states.items():
-            if not state.reasons:
-                failures.clear(plan.build, name)
         forced = set(stages or chosen) if force else set()
         if forced or any(states[name].reasons for name in chosen):
             _check_data(plan, chosen, identity)
-        try:
-            asked = [states[name] for name in chosen]
-            failed = _run_stages(plan, identity, asked, forced, jobs, terminal, cluster)
-        finally:
-            terminal.close()
+        asked = [states[name] for name in chosen]
+        failed = _run_stages(plan, identity, asked, forced, jobs, terminal, cluster)
         if identity.is_demo and plan.data != "demo":
             terminal.data(identity, plan.data)  # again, beside the result
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
@@ -179,33 +177,30 @@ def _check_data(plan, chosen, identity):
 def _states(plan, identity):
     """State of every stage by name; of one that reads others, as if their results changed."""
     states = {}
-    for name, parts in keys.all_parts(plan, identity.fingerprint).items():
-        stage, record = plan.stages[name], _record(plan.folder(name))
-        estimate = record["seconds"] if record else stage.minutes * 60
-        state = _now(plan, State(name, parts, (), record, estimate))
+    for name, stage in plan.stages.items():
+        state = states[name] = _state(plan, stage, identity)
         again = [f"input {one} ran again" for one in stage.inputs if states[one].reasons]
-        if record:
-            state = replace(state, reasons=tuple(dict.fromkeys([*state.reasons, *again])))
-        states[name] = state
+        if state.record:
+            state.reasons = list(dict.fromkeys(state.reasons + again))
     return states
 
 
-def _now(plan, state):
+def _state(plan, stage, identity):
     """The state of a stage that reads the results which there are by now."""
-    stage, folder = plan.stages[state.name], plan.folder(state.name)
-    parts = state.parts | {"inputs": {one: _results(plan.folder(one)) for one in stage.inputs}}
-    if state.record is None:
-        failed = failures.read(plan.build, state.name).get("error")
-        reasons = ["failed last time" if failed else "no results yet"]
+    inputs = {one: _results(plan.stages[one].folder) for one in stage.inputs}
+    parts = keys.parts(plan.root, stage, identity.fingerprint, inputs)
+    record = _record(stage.folder)
+    if record is None:
+        reasons = ["failed last time" if stage.failure.get("error") else "no results yet"]
     else:
-        left, now = state.record["files"], _files(folder)
-        changed = [name for name, digest in left.items() if now.get(name) != digest]
+        now = _files(stage.folder)
+        changed = [name for name, digest in record["files"].items() if now.get(name) != digest]
         reasons = (
-            keys.reasons(state.record["parts"], parts)
-            or _unkept(stage, folder)
+            keys.reasons(record["parts"], parts)
+            or _unkept(stage, stage.folder)
             or [f"the result {name} is gone or was changed" for name in changed]
         )
-    return replace(state, parts=parts, reasons=tuple(reasons))
+    return State(stage, parts, record, reasons)
 
 
 def _record(folder):
@@ -256,12 +251,13 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
     A stage that reads one that failed does not run. One whose inputs ran and left the results that
     they had is skipped after all.
     """
-    todo = {state.name: state for state in states if state.reasons or state.name in forced}
-    places = {s.name: f"[{k}/{len(states)}] {s.name}" for k, s in enumerate(states, start=1)}
+    places = {s.stage.name: f"[{k}/{len(states)}] {s.stage.name}" for k, s in enumerate(states, 1)}
+    todo, running, failed, lost = {}, {}, [], set()
 
     def skip(state):
-        failures.clear(plan.build, state.name)
-        terminal.say(f"{places[state.name]}: unchanged since {state.since}: skipped", "dim")
+        state.stage.forget_failure()
+        place = places[state.stage.name]
+        terminal.say(f"{place}: unchanged since {state.since}: skipped", "dim")
 
     def left():
         """Seconds until the end."""
@@ -270,51 +266,47 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
         return duration(sum(seconds) / jobs)
 
     for state in states:
-        if state.name not in todo:
+        if state.reasons or state.stage.name in forced:
+            todo[state.stage.name] = state
+        else:
             skip(state)
-    running, failed, lost = {}, [], set()
     if todo:
         kernels.prepare(plan.build / "jupyter")
     try:
-        while True:
-            waited_for = {*todo, *lost}
-            ready = [n for n in todo if not waited_for.intersection(plan.stages[n].inputs)]
-            ready = [name for name in ready if name not in running]
-            if ready and len(running) < jobs:
-                name = ready[0]
-                state = _now(plan, todo[name])
-                if state.reasons or name in forced:
+        while todo:
+            for name in [name for name in todo if name not in running]:
+                stage = plan.stages[name]
+                if missing := [one for one in stage.inputs if one in lost]:
+                    del todo[name]
+                    lost.add(name)
+                    stage.fail(waits_for=missing)
+                    terminal.say(f"{places[name]}: not run, it reads {', '.join(missing)}", "red")
+                elif len(running) < jobs and not todo.keys() & {*stage.inputs}:
+                    state = todo[name] = _state(plan, stage, identity)
+                    if not state.reasons and name not in forced:
+                        skip(todo.pop(name))
+                        continue
                     why = "; ".join(state.reasons) or "asked for with --force"
                     times = f"(about {duration(state.estimate)}; {left()} in all)"
                     terminal.say(f"{places[name]}: runs, {why} {times}")
                     running[name] = _Job(plan, identity, state, cluster)
-                else:
-                    skip(todo.pop(name))
-                continue
-            if not running:
-                break
-            time.sleep(_POLL)
-            terminal.progress({name: job.newest_line() for name, job in running.items()}, left())
-            for name, job in list(running.items()):
-                if job.process.poll() is None:
-                    continue
-                del running[name], todo[name]
+            if running:
+                lines = {name: job.newest_line() for name, job in running.items()}
+                terminal.progress(lines, left())
+                time.sleep(_POLL)
+            for name in [name for name, job in running.items() if job.process.poll() is not None]:
+                job = running.pop(name)
+                del todo[name]
                 try:
-                    seconds = job.keep()
-                except StageFailed as failure:
+                    terminal.say(f"{places[name]}: done in {duration(job.keep())}", "green")
+                except StageFailed as failure:  # those that do not read it go on
                     failed.append(failure)
                     lost.add(name)
-                    terminal.say(str(failure), "bold red")  # those that do not read it go on
-                else:
-                    terminal.say(f"{places[name]}: done in {duration(seconds)}", "green")
+                    terminal.say(str(failure), "bold red")
     finally:
         for job in running.values():
             job.kill()
-    for name in todo:  # in the order of the plan: what waits for a stage comes after it
-        missing = [one for one in plan.stages[name].inputs if one in lost]
-        lost.add(name)
-        failures.keep(plan.build, name, waits_for=missing)
-        terminal.say(f"{places[name]}: not run, it reads {', '.join(missing)}", "bold red")
+        terminal.close()
     return failed
 
 
@@ -322,10 +314,9 @@ class _Job:
     """One stage running in a process of its own, its results in a temporary folder."""
 
     def __init__(self, plan, identity, state, cluster):
-        self.plan, self.identity, self.state = plan, identity, state
-        self.stage = plan.stages[state.name]
+        self.plan, self.identity, self.state, self.stage = plan, identity, state, state.stage
         self.started = time.monotonic()
-        build, name = plan.build, state.name
+        build, name = plan.build, self.stage.name
         self.folder = build / "stages" / f".{name}-{os.getpid()}"
         self.log, self.lines, self.result = (
             build / "logs" / f"{name}.{suffix}" for suffix in ("log", "progress.jsonl", "json")
@@ -335,7 +326,7 @@ class _Job:
             folder.mkdir(parents=True, exist_ok=True)
         for file in (self.result, self.lines):
             file.unlink(missing_ok=True)
-        shown = plan.folder(name).relative_to(plan.root).as_posix()
+        shown = self.stage.folder.relative_to(plan.root).as_posix()
         told = {
             "parent": os.getpid(),
             "notebook": str(self.stage.notebook),
@@ -345,7 +336,7 @@ class _Job:
             "folder": str(self.folder),
             "shown": shown,
             "checkpoints": str(checkpoints),
-            "inputs": {one: str(plan.folder(one)) for one in self.stage.inputs},
+            "inputs": {one: str(plan.stages[one].folder) for one in self.stage.inputs},
         }
         own = {
             VARIABLE: json.dumps(told),
@@ -399,7 +390,7 @@ class _Job:
             data["source"] = Path(data["source"]).name
         record = {
             "schema": SCHEMA,
-            "stage": self.state.name,
+            "stage": self.stage.name,
             "key": keys.key(self.state.parts),
             "parts": self.state.parts,
             "data": data,
@@ -410,13 +401,13 @@ class _Job:
             "files": _files(self.folder),
         }
         write_json(self.folder / "stage.json", record)
-        final = self.plan.folder(self.state.name)
+        final = self.stage.folder
         old = final.with_name(f".{final.name}-old")
         if final.exists():  # os.replace refuses a folder that is not empty
             os.replace(final, old)
         os.replace(self.folder, final)
         shutil.rmtree(old, ignore_errors=True)
-        failures.clear(self.plan.build, self.state.name)
+        self.stage.forget_failure()
         return seconds
 
     def kill(self):
@@ -428,11 +419,11 @@ class _Job:
 
     def _fail(self, error, cell=None):
         """Keep the notebook with its error, and raise."""
-        build, name = self.plan.build, self.state.name
-        failures.keep(build, name, error, cell, executed=self.folder / "notebook.ipynb")
-        notebook = failures.notebook(build, name)
+        self.stage.fail(error, cell, executed=self.folder / "notebook.ipynb")
         shutil.rmtree(self.folder, ignore_errors=True)
-        raise StageFailed(name, error, cell, notebook if notebook.is_file() else None, self.log)
+        notebook = self.stage.failed_notebook
+        shown = notebook if notebook.is_file() else None
+        raise StageFailed(self.stage.name, error, cell, shown, self.log)
 
 
 @contextlib.contextmanager
@@ -454,8 +445,8 @@ def _locked(build):
 def merged_metrics(plan):
     """Content of the report's ``metrics.json`` from the finished stages, all of the same data."""
     # A stage that failed now may have older results, which came from other code or data.
-    failed = {name for name in plan.stages if failures.read(plan.build, name)}
-    records = {name: _record(plan.folder(name)) for name in plan.stages if name not in failed}
+    failed = [stage for stage in plan.stages.values() if stage.failure]
+    records = {s.name: _record(s.folder) for s in plan.stages.values() if s not in failed}
     records = {name: record for name, record in records.items() if record}
     if not records and not failed:
         raise UserError(
@@ -472,7 +463,7 @@ def merged_metrics(plan):
     kept = {"metrics": {}, "claims": {}}
     for name in records:
         for kind, found in kept.items():
-            made = read_json(plan.folder(name) / f"{kind}.json") or {}
+            made = read_json(plan.stages[name].folder / f"{kind}.json") or {}
             found |= {f"{name}.{key}": entry for key, entry in made.items()}
     return {
         "schema": SCHEMA,
@@ -485,28 +476,26 @@ def merged_metrics(plan):
 
 def _render(plan, terminal):
     """Write ``metrics.json`` and the page where anything in them changed; what can't be shown."""
-    metrics = merged_metrics(plan)
+    metrics, stages = merged_metrics(plan), list(plan.stages.values())
     out, mark = plan.build / "report.html", plan.build / "render.json"
     # All that the page shows, and the code that makes it.
-    files = [stage.notebook for stage in plan.stages.values()]
-    files += [plan.folder(name) / "notebook.ipynb" for name in plan.stages]
+    files = [file for one in stages for file in (one.notebook, one.folder / "notebook.ipynb")]
     files += (plan.build / "failed").glob("*")
     files += [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc"]
     shown = sorted((str(path), _file_hash(path)) for path in files if path.is_file())
-    key = keys.key([metrics, [stage.title for stage in plan.stages.values()], shown])
-    unshown = []
+    key = keys.key([metrics, [stage.title for stage in stages], shown])
     if out.is_file() and read_json(mark) == {"key": key}:
         terminal.say(f"report: unchanged, {out}", "bold")
-    else:
-        from realfake_lib.report import html
+        return out, []
+    from realfake_lib.report import html
 
-        mark.unlink(missing_ok=True)
-        write_json(plan.build / "metrics.json", metrics)
-        found = html.render(plan.build, plan=list(plan.stages.values()), metrics=metrics, out=out)
-        unshown = [StageFailed(stage, f"cannot be shown: {text}", c) for stage, c, text in found]
-        for failure in unshown:
-            terminal.say(str(failure), "bold red")
-        if not unshown:
-            write_json(mark, {"key": key})
-        terminal.say(f"report: {out}", "bold")
+    mark.unlink(missing_ok=True)
+    write_json(plan.build / "metrics.json", metrics)
+    found = html.render(stages, metrics=metrics, out=out)
+    unshown = [StageFailed(name, f"cannot be shown: {text}", cell) for name, cell, text in found]
+    for failure in unshown:
+        terminal.say(str(failure), "bold red")
+    if not unshown:
+        write_json(mark, {"key": key})
+    terminal.say(f"report: {out}", "bold")
     return out, unshown

@@ -63,7 +63,8 @@ class Terminal:
         self.say(f"profile {plan.profile}, data {plan.data}, seed {plan.seed}", "bold")
         for state in states:
             why = f"would run for about {duration(state.estimate)}, {'; '.join(state.reasons)}"
-            self.say(f"{state.name}: {why if state.reasons else f'unchanged since {state.since}'}")
+            words = why if state.reasons else f"unchanged since {state.since}"
+            self.say(f"{state.stage.name}: {words}")
         total = sum(state.estimate for state in states if state.reasons)
         self.say(f"A run would take about {duration(total)}." if total else "Nothing to run.")
 

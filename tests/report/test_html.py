@@ -4,13 +4,13 @@ import json
 import re
 from html import escape
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from realfake_lib.errors import UserError
-from realfake_lib.report import chapters, failures, html, pdf
+from realfake_lib.report import chapters, html, pdf
+from realfake_lib.report.plan import Stage
 
 from . import notebooks
 
@@ -36,7 +36,7 @@ METRICS = {
 
 def stage(folder, number, name, title):
     notebook = folder / "notebooks" / f"{number:02}_{name}.ipynb"
-    return SimpleNamespace(name=name, title=title, notebook=notebook)
+    return Stage(name, title, notebook, build=folder)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def stages(build):
 
 def rendered(build, stages, metrics=METRICS, problems=()):
     out = build / "report.html"
-    assert html.render(build, plan=stages, metrics=metrics, out=out) == list(problems)
+    assert html.render(stages, metrics=metrics, out=out) == list(problems)
     return out.read_text(encoding="utf-8")
 
 
@@ -245,7 +245,7 @@ def test_a_chapter_that_was_not_run_is_named_and_keeps_its_number(build, stages)
 def test_nothing_to_render_is_a_users_mistake(tmp_path):
     plan = [stage(tmp_path, 1, "a", "A")]
     with pytest.raises(UserError, match="no stage has finished"):
-        html.render(tmp_path, plan=plan, metrics={}, out=tmp_path / "r.html")
+        html.render(plan, metrics={}, out=tmp_path / "r.html")
 
 
 def test_the_byline_tells_date_profile_data_and_commit(page):
@@ -288,7 +288,7 @@ def test_a_cell_that_cannot_be_shown_is_an_error_in_its_place(build, stages, cel
     made.cells += [cell, new_markdown_cell("The rest.")]
     made.write()
     out = build / "report.html"
-    ((name, number, text),) = html.render(build, plan=stages, metrics=METRICS, out=out)
+    ((name, number, text),) = html.render(stages, metrics=METRICS, out=out)
     assert (name, number) == ("training", 10) and why in text
     page = Page(out.read_text(encoding="utf-8"))
     assert "training.ipynb, cell 10 cannot be shown" in page.text and "The rest." in page.text
@@ -301,8 +301,8 @@ def test_a_stage_that_failed_is_a_chapter_with_its_error_and_what_it_had_shown(b
     made = notebooks.training(build)
     made.code("boom()", outputs=[notebooks.printed("so far\n"), notebooks.failed("no good")])
     made.text("Never reached.")
-    failures.keep(build, "training", "ValueError: no good", 10)
-    made.write(failures.notebook(build, "training"))
+    stages[0].fail("ValueError: no good", 10)
+    made.write(stages[0].failed_notebook)
     page = Page(rendered(build, stages))
     first = page.text[: page.text.index("Contents")]
     assert "Chapter 1, Training, failed in cell 10: ValueError: no good" in first
@@ -313,14 +313,14 @@ def test_a_stage_that_failed_is_a_chapter_with_its_error_and_what_it_had_shown(b
 
 
 def test_a_stage_that_failed_without_a_notebook_has_a_chapter(build, stages):
-    failures.keep(build, "training", "its process ended with code -9")
+    stages[0].fail("its process ended with code -9")
     text = Page(rendered(build, stages)).text
     assert "Chapter 1 Training # This chapter’s notebook failed: its process ended" in text
 
 
 def test_a_stage_that_waits_for_one_that_failed_is_named_and_shows_no_older_results(build, stages):
-    failures.keep(build, "training", "x")
-    failures.keep(build, "summary", waits_for=["training"])
+    stages[0].fail("x")
+    stages[1].fail(waits_for=["training"])
     text = Page(rendered(build, stages)).text
     assert "“Findings” did not run: it needs the results of training." in text
     assert "Half of it" not in text
@@ -329,7 +329,7 @@ def test_a_stage_that_waits_for_one_that_failed_is_named_and_shows_no_older_resu
 def test_a_notebook_that_cannot_be_read_is_a_chapter_that_says_so(build, stages):
     (build / "stages" / "training" / "notebook.ipynb").write_text("{")
     out = build / "report.html"
-    assert len(html.render(build, plan=stages, metrics=METRICS, out=out)) == 1
+    assert len(html.render(stages, metrics=METRICS, out=out)) == 1
     text = Page(out.read_text(encoding="utf-8")).text
     assert "Chapter 2 What was found" in text
     assert "notebook.ipynb is not a notebook" in text[: text.index("Contents")]

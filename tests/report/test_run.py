@@ -20,7 +20,7 @@ from rich.console import Console
 from tiny_project import TinyProject, identity
 
 from realfake_lib.errors import StageFailed, UserError
-from realfake_lib.report import execute, failures, html, run
+from realfake_lib.report import execute, html, run
 from realfake_lib.report import kernels as jupyter
 from realfake_lib.report.terminal import Terminal, duration
 
@@ -47,7 +47,7 @@ class Report(TinyProject):
         return self.printed
 
     def states(self):
-        return {s.name: s for s in run.status(self.root, "smoke")[1]}
+        return {s.stage.name: s for s in run.status(self.root, "smoke")[1]}
 
     @property
     def build(self):
@@ -59,7 +59,7 @@ def kernels(tmp_path, monkeypatch):
     """A project whose notebooks are executed by papermill in kernels, as in a real run."""
     report = Report(tmp_path / "Jürgen's work [2] & more")
 
-    def render(build, *, plan, metrics, out):
+    def render(stages, *, metrics, out):
         report.rendered.append(metrics)
         out.write_text("a page", encoding="utf-8")
         return report.unshown
@@ -135,13 +135,13 @@ def test_a_new_promise_runs_the_stage_that_does_not_keep_it(report):
     report.run()
     report.content["stages"]["first"]["outputs"] = {"tables": ["t"]}
     report.save()
-    assert report.states()["first"].reasons == ("the promised table 't' is missing",)
+    assert report.states()["first"].reasons == ["the promised table 't' is missing"]
 
 
 def test_damaged_results_count_as_none(report):
     report.run()
     (report.build / "stages/first/stage.json").write_text("{", encoding="utf-8")
-    assert report.states()["first"].reasons == ("no results yet",)
+    assert report.states()["first"].reasons == ["no results yet"]
 
 
 @pytest.mark.parametrize("damage", ["emptied", "gone", "other"])
@@ -151,7 +151,7 @@ def test_a_result_file_that_is_not_what_the_stage_left_is_made_again(report, dam
     path = report.build / "stages/first/arrays/p.npz"
     path.unlink() if damage == "gone" else path.write_bytes(b"" if damage == "emptied" else b"PK")
     assert "result arrays/p.npz" in report.states()["first"].reasons[0]
-    assert "first: done" in report.run() and report.states()["first"].reasons == ()
+    assert "first: done" in report.run() and report.states()["first"].reasons == []
 
 
 def test_one_stage_brings_its_inputs_and_leaves_the_rest(report):
@@ -244,11 +244,11 @@ def test_a_failed_stage_keeps_its_notebook_and_the_next_run_starts_there(report)
     assert failed.is_file() and str(failed) in report.printed
     assert leftovers(report) == []
     assert not (report.build / "stages/second").exists()
-    assert report.states()["second"].reasons == ("failed last time",)
+    assert report.states()["second"].reasons == ["failed last time"]
     report.add("second", "run.metric('c', 1)", inputs=["first"])
     printed = report.run()
     assert "first: unchanged" in printed and "second: done" in printed
-    assert not failed.exists() and not failures.read(report.build, "second")
+    assert not failed.exists() and not report.states()["second"].stage.failure
 
 
 def test_a_failure_stops_only_what_reads_it_and_the_report_is_rendered_without(report):
@@ -265,8 +265,9 @@ def test_a_failure_stops_only_what_reads_it_and_the_report_is_rendered_without(r
     assert report.rendered[-1]["metrics"] == {"other.x": {"value": 2}}  # nothing of older code
     assert f"report: {report.build / 'report.html'}" in report.printed
     assert "NOT COMPLETE: first failed" in report.printed
-    assert failures.read(report.build, "first")["error"].startswith("ZeroDivisionError")
-    assert failures.read(report.build, "third")["waits_for"] == ["second"]
+    states = report.states()
+    assert states["first"].stage.failure["error"].startswith("ZeroDivisionError")
+    assert states["third"].stage.failure["waits_for"] == ["second"]
     with pytest.raises(run.StageFailed):
         report.run()  # and again, from there
     assert "other: unchanged" in report.printed
@@ -404,7 +405,7 @@ from pathlib import Path
 from tiny_project import identity
 from realfake_lib.report import html, run
 run.identify = lambda data, allow_download=True: identity()
-html.render = lambda build, *, plan, metrics, out: out.write_text("a page") and []
+html.render = lambda stages, *, metrics, out: out.write_text("a page") and []
 run.run(Path({root!r}), "smoke")
 """
 
