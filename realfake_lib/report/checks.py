@@ -16,11 +16,8 @@ import nbformat
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 
-TAGS = ("abstract", "finding", "method", "parameters")
-"""Tags of cells that mean something to the report."""
-
-LINES, IN_A_ROW = 15, 3
-"""Most lines of a code cell, and most code cells without text between them."""
+TAGS = ("abstract", "finding", "method", "parameters")  # that mean something to the report
+LINES, IN_A_ROW = 15, 3  # most of a code cell, and most code cells without text between them
 
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -42,7 +39,6 @@ class Problem(NamedTuple):
 
 def check(path):
     """Problems of one notebook; raises UserError if it cannot be read as one."""
-    path = Path(path)
     notebook = _read(path)
     problems = list(_check_whole(notebook))
     for number, cell in enumerate(notebook.cells, start=1):
@@ -66,41 +62,38 @@ def typed_results(text):
 
     They have a percent sign, a decimal point or a thousands separator, or are whole and above 20.
     """
-    code = re.compile(r"```.*?```|~~~.*?~~~|``.*?``|`[^`\n]*`", re.S)
-    found = [m[0] for part in code.findall(text) for m in _PERCENT.finditer(part)]
-    text = code.sub(" ", text)
-    text = re.sub(r"<[^<>]*>|\]\([^)]*\)|https?://\S+", " ", text)  # tags and addresses
+    found = [m[0] for part in _CODE.findall(text) for m in _PERCENT.finditer(part)]
+    text = re.sub(r"<[^<>]*>|\]\([^)]*\)|https?://\S+", " ", _CODE.sub(" ", text))
     for pattern in _ALLOWED:
-        text = pattern.sub(" ", text)
-    for match in _NUMBER.finditer(text):
-        percent, number = match["percent"], match["number"]
-        if percent or not number.isdigit() or int(number) > 20:
-            found.append(match[0].strip())
-    return found
+        text = re.sub(pattern, " ", text, flags=re.I | re.M)
+    numbers = [(m[0].strip(), m["number"], m["percent"]) for m in _NUMBER.finditer(text)]
+    return found + [
+        whole
+        for whole, number, percent in numbers
+        if percent or not number.isdigit() or int(number) > 20
+    ]
 
 
+_CODE = re.compile(r"```.*?```|~~~.*?~~~|``.*?``|`[^`\n]*`", re.S)
 _PERCENT = re.compile(r"(?<![\w.,])\d[\d.,]*\s?%(?!\})")
 _NUMBER = re.compile(
     # Glued to letters it is a name: ResNet50, VGG-16, 2D, CIFAR-10, x2.
     r"(?<![\w.,])(?<![A-Za-z][-_])"
     r"(?P<number>\.\d+|\d+(?:[.,]\d+)*)(?P<percent>[ \u00a0\u202f]?%)?(?!\w)"
 )
-_ALLOWED = tuple(
-    re.compile(pattern, re.I | re.M)
-    for pattern in (
-        r"\barXiv[: ]\s*\d{4}\.\d{4,5}",
-        r"\b\d+(\.\d+)?\s?[×x]\s?\d+(\s?[×x]\s?\d+)?\b",  # 32×32
-        r"\b\d+(\.\d+)?\s?/\s?255\b",  # ε = 1/255
-        r"\b255\b",  # the brightest pixel
-        r"(?<![\d.,])(19|20)\d\d(?![\d.,]*\d)(?!\s?(%|images|files|pairs|examples|photo))",
-        r"\b\d+(\.\d+)?[ \u00a0]?%[ \u00a0-](of\s)?(FPR|false|confidence|interval|CI\b|level)",
-        r"^#+\s*\d+(\.\d+)*\.?\s",  # a numbered heading
-        r"\b(chapter|section|sections|figure|table|equation|appendix|part|step)\s\d+(\.\d+)*",
-        r"\b(python|tensorflow|keras|numpy|version|stable diffusion|sd)\s?v?\d+(\.\d+)*",
-        r"\b\d+(\.\d+)?[ \u00a0-]?(px|pixels?|bits?|°)",
-        r"\b\d+\.\d+\.\d+(\.\d+)*\b",  # a version
-        r"\bJPEG(\squality)?\s\d+\b",
-    )
+_ALLOWED = (
+    r"\barXiv[: ]\s*\d{4}\.\d{4,5}",
+    r"\b\d+(\.\d+)?\s?[×x]\s?\d+(\s?[×x]\s?\d+)?\b",  # 32×32
+    r"\b\d+(\.\d+)?\s?/\s?255\b",  # ε = 1/255
+    r"\b255\b",  # the brightest pixel
+    r"(?<![\d.,])(19|20)\d\d(?![\d.,]*\d)(?!\s?(%|images|files|pairs|examples|photo))",
+    r"\b\d+(\.\d+)?[ \u00a0]?%[ \u00a0-](of\s)?(FPR|false|confidence|interval|CI\b|level)",
+    r"^#+\s*\d+(\.\d+)*\.?\s",  # a numbered heading
+    r"\b(chapter|section|sections|figure|table|equation|appendix|part|step)\s\d+(\.\d+)*",
+    r"\b(python|tensorflow|keras|numpy|version|stable diffusion|sd)\s?v?\d+(\.\d+)*",
+    r"\b\d+(\.\d+)?[ \u00a0-]?(px|pixels?|bits?|°)",
+    r"\b\d+\.\d+\.\d+(\.\d+)*\b",  # a version
+    r"\bJPEG(\squality)?\s\d+\b",
 )
 
 
@@ -136,8 +129,8 @@ def _stripped(notebook):
     kept = [one for one in clean.cells if not _has(one, "injected-parameters")]
     clean.cells = [cell for cell in kept if cell.source.strip()]
     for cell in clean.cells:
-        kept = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
-        cell.metadata = nbformat.from_dict(kept)
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return clean
@@ -184,14 +177,13 @@ def _check_code(cell):
                 yield "definitions", f"{node.name}: only a cell tagged `method` defines things"
         elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
             yield from _check_said(node.arg, node.value)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _SAYING:
-            first = _SAYING[ast.unparse(node.func)]
-            for said in [*node.args[first:], *(keyword.value for keyword in node.keywords)]:
-                yield from _check_said(ast.unparse(node.func), said)
+        elif isinstance(node, ast.Call) and (call := ast.unparse(node.func)) in _SAYING:
+            for said in [*node.args[_SAYING[call] :], *node.keywords]:
+                yield from _check_said(call, said)
 
 
+# Calls that say something, with the position of their first text.
 _SAYING = {"run.text": 0, "run.claim": 1, "run.tile": 0, "run.note": 0}
-"""Calls that say something, with the position of their first text."""
 
 
 def _check_said(place, node):

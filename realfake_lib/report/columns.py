@@ -49,8 +49,6 @@ COLUMNS = {
     "ece": ("calibration error, ECE (%)", percent(2)),
     "unseen_recall": ("recall at its threshold, unseen generators (%)", _PERCENT),
     "ci": ("95 % interval (%)", _PERCENT),
-    "fake_ci": ("FAKE, 95 % interval (%)", _PERCENT),
-    "real_ci": ("REAL, 95 % interval (%)", _PERCENT),
     "f1": ("F1 (%)", _PERCENT),
     "tpr_at_fpr_05": ("recall at 5 % FPR (%)", _PERCENT),
     "accuracy_at_threshold": ("accuracy at its threshold (%)", percent(2)),
@@ -80,7 +78,6 @@ COLUMNS = {
     "in_train": ("also in training", plain),
     "in_val": ("also in validation", plain),
     # costs
-    "parameters": ("parameters", plain),
     "seconds": ("time (s)", decimals(1)),
     "mflop": ("MFLOP per image", decimals(1)),
     # networks, groups of images
@@ -102,7 +99,7 @@ A column that is not here is shown as its name in words, with spaces for undersc
 
 
 def shown(frame, formats=None):
-    """A table as text, for people; ``formats`` are as in ``StageRun.table``.
+    """The columns of a table as text, for people; ``formats`` are as in ``StageRun.table``.
 
     Two columns ``x_low`` and ``x_high`` become one, "low to high", beside ``x``.
     """
@@ -112,22 +109,17 @@ def shown(frame, formats=None):
     text = {}
     for column in frame.columns:
         stem, _, end = str(column).rpartition("_")
-        write = _writer(column, formats.get(column))
         if end == "high" and f"{stem}_low" in frame:
             continue
         if end == "low" and f"{stem}_high" in frame:
             write = _writer(stem, formats.get(column))
-            bounds = [frame[name].map(write) for name in (column, f"{stem}_high")]
+            bounds = zip(frame[column].map(write), frame[f"{stem}_high"].map(write), strict=True)
             name = header(stem) + ("" if stem.endswith("ci") else ", 95 % interval")
-            text[name] = [
-                low if low == high == "–" else f"{low} to {high}"
-                for low, high in zip(*bounds, strict=True)
-            ]
+            text[name] = ["–" if low == high == "–" else f"{low} to {high}" for low, high in bounds]
         else:
+            write = _writer(column, formats.get(column))
             text[header(column)] = frame[column].map(write).to_numpy()
-    table = pd.DataFrame(text, index=frame.index.map(_named), dtype=object)
-    table.index.names = [name and header(name) for name in frame.index.names]
-    return table
+    return pd.DataFrame(text, dtype=object)
 
 
 def header(column):
@@ -150,10 +142,3 @@ def _writer(column, chosen):
         return chosen(value) if number else plain(value)
 
     return write
-
-
-def _named(entry):
-    """An entry of an index, which may have levels, in words."""
-    if isinstance(entry, tuple):
-        return tuple(map(_named, entry))
-    return in_words(entry) if isinstance(entry, str) else entry

@@ -4,18 +4,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 
-VARIABLE = "CHROME"
 NAMES = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
+    *"chromium chromium-browser google-chrome google-chrome-stable chrome".split(),
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
@@ -28,60 +22,40 @@ _FLAGS = (
 
 
 def to_pdf(html, out):
-    """Print a report to PDF.
+    """Print the HTML file of a report to the file ``out``, which appears whole or not at all.
 
-    Parameters
-    ----------
-    html : path
-        A file made by :func:`realfake_lib.report.html.render`.
-    out : path
-        The PDF to write. Appears whole or not at all.
-
-    Returns
-    -------
-    Path of the PDF
-
-    Raises
-    ------
-    UserError
-        If the HTML file or a Chromium is missing, or printing fails.
+    Raises UserError if the HTML file or a Chromium is missing, or printing fails.
     """
-    html, out = Path(html), Path(out)
     if not html.is_file():
         raise UserError(f"{html}: there is no report to print", hint="Run `make report` first.")
     browser = find_chromium()
     with settings.atomic_file(out) as temporary:
         said = browse(browser, html, f"--print-to-pdf={temporary}", "--no-pdf-header-footer")
         if not temporary.is_file() or not temporary.read_bytes().startswith(b"%PDF"):
-            raise UserError(
-                f"{browser} did not print {html}",
-                hint=f"Its last words: {said.stderr.strip()[-400:] or 'none'}",
-            )
+            last_words = said.stderr.strip()[-400:] or "none"
+            raise UserError(f"{browser} did not print {html}", f"Its last words: {last_words}")
     return out
 
 
 def find_chromium():
     """Path of an installed Chromium or Chrome: ``CHROME`` if it is set, else by usual names."""
-    chosen = settings.env(VARIABLE)
-    for name in [chosen] if chosen else NAMES:
-        if found := shutil.which(name):
-            return found
+    chosen = settings.env("CHROME")
+    if found := next(filter(None, map(shutil.which, [chosen] if chosen else NAMES)), None):
+        return found
     raise UserError(
-        f"{VARIABLE}={chosen}: there is no such program"
+        f"CHROME={chosen}: there is no such program"
         if chosen
         else "no Chromium or Chrome was found, which makes the PDF (the HTML report needs none)",
-        hint=f"Install one, or name it: {VARIABLE}=/path/to/chromium make pdf",
+        hint="Install one, or name it: CHROME=/path/to/chromium make pdf",
     )
 
 
 def browse(browser, page, *flags, seconds=180):
     """Open ``page`` in a headless browser with a profile of its own; ``flags`` say what to do."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [browser, *_FLAGS, f"--user-data-dir={profile}", *flags]
-        command.append(Path(page).resolve().as_uri())
+        command = [browser, *_FLAGS, f"--user-data-dir={profile}", *flags, page.resolve().as_uri()]
+        options = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
         try:
-            return subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds
-            )
+            return subprocess.run(command, timeout=seconds, **options)
         except subprocess.TimeoutExpired:
             raise UserError(f"{browser} did not finish {page} within {seconds:.0f} s") from None

@@ -27,12 +27,14 @@ def git_state(root):
 
 def environment(root):
     """Python, versions of the packages that matter, lock and machine, as dict."""
-    lock = Path(root) / "requirements.lock"
+    lock = root / "requirements.lock"
+    found = reversed(list(metadata.distributions()))  # of two, the first is the one in use
+    installed = {package.name.lower(): package.version for package in found}
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: installed.get(name) for name in PACKAGES},
         "hardware": hardware(),
     }
 
@@ -40,8 +42,11 @@ def environment(root):
 @functools.cache
 def hardware():
     """Processor, cores that this process may use, and memory in GiB, as dict."""
+    told = Path("/proc/cpuinfo")  # Linux's; other systems tell through platform
+    lines = told.read_text("utf-8").splitlines() if told.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": _processor(),
+        "processor": (names or [platform.processor() or platform.machine()])[0],
         "cores": parallel.cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
@@ -80,21 +85,3 @@ def _git(root, *arguments):
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _processor():
-    """The processor's name; Linux tells it in a file, other systems through platform."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -63,19 +63,13 @@ def stage(name, output_dir=None):
 class StageRun:
     """A running stage: takes metrics, figures, tables, models and arrays. See :func:`stage`.
 
-    Attributes
-    ----------
-    name : str
-    folder : Path
-        Where the results are written, each as soon as it is given.
-    checkpoints : Path
-        Folder that survives a killed run, for ``training.fit(checkpoint_dir=run.checkpoints)``.
+    Results go into ``folder``, each as soon as it is given. ``checkpoints`` is a folder that
+    survives a killed run, for ``training.fit(checkpoint_dir=run.checkpoints)``.
     """
 
     def __init__(self, name, folder, checkpoints, inputs=None):
         self.name = name
-        self.folder = Path(folder)
-        self.checkpoints = Path(checkpoints)
+        self.folder, self.checkpoints = Path(folder), Path(checkpoints)
         self._inputs = inputs
         self._fingerprint = None  # of the data behind the inputs
         self._metrics, self._claims, self._asked_in_vain = {}, {}, {}
@@ -115,19 +109,13 @@ class StageRun:
         self._check_new(name, "metric", name in self._metrics)
         if _undefined(value):
             return values.MISSING
-        entry = {"value": _plain(value, name)}
+        bounds = None
         if ci is not None and not any(map(_undefined, ci)):
-            low, high = entry["ci"] = [_plain(bound, f"{name}, ci") for bound in ci]
+            low, high = bounds = [_plain(bound, f"{name}, ci") for bound in ci]
             if low > high:
                 raise ValueError(f"metric {name!r}: the interval ({low}, {high}) is upside down")
-        if n is not None:
-            entry["n"] = _plain(n, f"{name}, n")
-        if seed is not None:
-            one = isinstance(seed, numbers.Integral)
-            entry["seed"] = int(seed) if one else list(map(int, seed))
-        if unit is not None:
-            entry["unit"] = unit
-        self._metrics[name] = entry
+        entry = {"value": _plain(value, name), "ci": bounds, "n": n, "seed": seed, "unit": unit}
+        self._metrics[name] = entry = {k: part for k, part in entry.items() if part is not None}
         self._write("metrics.json", self._metrics)
         return values.read(entry)
 
@@ -259,10 +247,10 @@ class StageRun:
             raise ValueError(f"table {name!r} has no column {', '.join(map(repr, unknown))}")
         keep_index = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
         frame.to_csv(self._path("tables", name), index=keep_index)
-        table = columns.shown(frame, formats)
         if keep_index:
-            names = [name or "" for name in table.index.names]
-            table = table.reset_index(names=names, allow_duplicates=True)
+            names = [name or "" for name in frame.index.names]
+            frame = frame.reset_index(names=names, allow_duplicates=True)
+        table = columns.shown(frame, formats)
         if appendix is None:
             appendix = len(table) > 12 or table.shape[1] > 8
         html = f"<p>{escape(caption)}</p>" + table.to_html(index=False, border=0)
@@ -292,13 +280,12 @@ class StageRun:
     def input(self, name, dataset=None):
         """Results of a finished stage, from this run or from the nearest place that has them.
 
-        By hand, results that are known to come from other data are passed over.
-
         Parameters
         ----------
         name : str
         dataset : ImageDataset, optional
-            The data in use. Unless given, all inputs have to come from the same data.
+            The data in use: by hand, results that are known to come from other data are passed
+            over. Unless given, all inputs have to come from the same data.
 
         Returns
         -------
@@ -316,7 +303,7 @@ class StageRun:
                     f"stage {self.name!r} reads stage {name!r}, which report.yml does not declare",
                     f"Add it to the inputs of {self.name!r} in report.yml.",
                 )
-            return StageInput(name, self._inputs[name], missing=self._missing)
+            return StageInput(name, Path(self._inputs[name]), self._missing)
         if dataset is not None:
             self._fingerprint = dataset.fingerprint
         builds = [_root() / "build" / one for one in ("interactive", "standard", "full", "smoke")]
@@ -325,7 +312,7 @@ class StageRun:
         for place in (*places, _root() / "reports"):
             if not (place / "metrics.json").is_file():
                 continue
-            found = StageInput(name, place, place not in places, self._missing)
+            found = StageInput(name, place, self._missing)
             if len({self._fingerprint, found.fingerprint} - {None}) < 2:
                 self._fingerprint = self._fingerprint or found.fingerprint
                 print(f"{self.name}: {name} is read from {place}")
@@ -340,13 +327,13 @@ class StageRun:
     def _path(self, kind, name):
         """Where a new result of a kind of :data:`SUFFIXES` goes."""
         path = self.folder / kind / f"{name}{SUFFIXES[kind]}"
-        self._check_new(name, kind, path.exists(), dots=False)
+        self._check_new(name, kind, path.exists())
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _check_new(self, name, kind, taken, dots=True):
+    def _check_new(self, name, kind, taken):
         """Refuse a name that is taken in a run of the report; by hand a cell may run again."""
-        _check_name(name, kind, dots)
+        _check_name(name, kind)
         if taken and self._inputs is not None:
             raise ValueError(f"{kind}: {name!r} is given twice")
 
@@ -372,19 +359,17 @@ class StageInput:
     ``metrics`` are its records by name, ``fingerprint`` that of its data where it was kept.
     """
 
-    def __init__(self, name, folder, merged=False, missing=lambda name: values.MISSING):
-        self.name = name
-        self._asked_in_vain = missing
-        self.folder = Path(folder)
-        self.metrics = _read(self.folder / "metrics.json")
-        if merged:  # those of a whole report
+    def __init__(self, name, folder, missing=lambda name: values.MISSING):
+        self.name, self.folder, self._missing = name, folder, missing
+        self.metrics = _read(folder / "metrics.json")
+        if "metrics" in self.metrics:  # of a whole report
             self.fingerprint = self.metrics.get("data", {}).get("fingerprint")
-            entries = self.metrics["metrics"].items()
-            stages = [(key.partition("."), entry) for key, entry in entries]
-            self.metrics = {key: entry for (stage, _, key), entry in stages if stage == name}
+            whole, prefix = self.metrics["metrics"].items(), f"{name}."
+            found = {key: entry for key, entry in whole if key.startswith(prefix)}
+            self.metrics = {key.removeprefix(prefix): entry for key, entry in found.items()}
         else:  # by the runner's record, else by the side of a model
-            record = read_json(self.folder / "stage.json")
-            sides = sorted(self.folder.glob("models/*.json"))
+            record = read_json(folder / "stage.json")
+            sides = sorted(folder.glob("models/*.json"))
             side = _read(sides[0]) if sides else {}
             self.fingerprint = record["parts"]["data"] if record else side.get("fingerprint")
 
@@ -392,7 +377,7 @@ class StageInput:
         """A metric as :class:`values.Number`, bool or str, else :data:`values.MISSING`."""
         if name in self.metrics:
             return values.read(self.metrics[name])
-        return self._asked_in_vain(f"{self.name}.{name}")
+        return self._missing(f"{self.name}.{name}")
 
     def model(self, name):
         """A model and what is known of it: ``(keras.Model, dict)``."""
@@ -426,7 +411,9 @@ class StageInput:
 def write_json(path, content):
     """Write ``content`` so that a reader finds the old file or the new one, never half."""
     with settings.atomic_file(path) as temporary:
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(
+            content, indent=1, ensure_ascii=False, allow_nan=False, default=lambda x: x.tolist()
+        )
         # What a path has of bytes that are no UTF-8 becomes JSON's own escape.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -455,10 +442,9 @@ def _how_to_make(name):
     return f"run {notebook} first, or make report STAGE={name}"
 
 
-def _check_name(name, kind, dots=True):
-    """Refuse a name that is not plain words joined by dots, or one word without ``dots``."""
-    more = r"(\.[A-Za-z0-9][A-Za-z0-9_]*)*" if dots else ""
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*" + more, name):
+def _check_name(name, kind):
+    """Refuse a name that is not plain words joined by dots."""
+    if not re.fullmatch(r"[A-Za-z]\w*(\.\w+)*", name, re.ASCII):
         raise ValueError(f"{kind} {name!r}: use letters, digits and underscores")
 
 
@@ -473,6 +459,7 @@ def _plain(value, name):
 
 
 def _needed(text, message):
+    """A caption or alternative text, of which there must be one, without missing numbers."""
     if not text or not text.strip():
         raise ValueError(message)
     return leave_out.without_gaps(text).rstrip("\n") if leave_out.VALUE in text else text
