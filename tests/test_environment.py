@@ -253,8 +253,7 @@ def test_jupyterlab_is_told_to_ask_nobody_for_news_versions_or_extensions(monkey
     assert env["KERAS_BACKEND"] == "tensorflow" and command[-2:] == ["notebooks", "--allow-root"]
     kernel = json.loads((Path(env["JUPYTER_PATH"]) / "kernels/python3/kernel.json").read_text())
     assert kernel["argv"][0] == sys.executable  # and no other Python's
-    profile = Path(env["IPYTHONDIR"]) / "profile_default/ipython_kernel_config.py"
-    assert "capture_fd_output = False" in profile.read_text()
+    assert "--IPKernelApp.capture_fd_output=False" in kernel["argv"]
     app = LabApp()
     app.parse_command_line([word for word in command if word.startswith("--LabApp")])
     app.update_config(app.cli_config)

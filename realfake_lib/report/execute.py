@@ -13,7 +13,6 @@ from pathlib import Path
 
 import nbformat
 import papermill
-from papermill.execute import ERROR_MARKER_TAG
 
 from realfake_lib.report.kernels import end_family
 from realfake_lib.report.stage import VARIABLE, write_json
@@ -32,48 +31,36 @@ def execute(source, output, parameters):
     notebook = nbformat.read(source, as_version=4)
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")  # nbformat would draw random ones
+    options = {"kernel_name": "python3", "language": "python", "cwd": str(source.parent)}
+    options |= {"progress_bar": False, "record_timing": False, "coalesce_streams": True}
     for _ in range(KERNEL_STARTS):
-        error = None
+        failure = None
         try:
-            papermill.execute_notebook(
-                notebook,
-                str(output),
-                parameters=parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=str(source.parent),
-                progress_bar=False,
-                record_timing=False,
-                coalesce_streams=True,
-            )
+            papermill.execute_notebook(notebook, str(output), parameters=parameters, **options)
         except papermill.PapermillExecutionError as raised:
-            error = f"{raised.ename}: {raised.evalue}"
+            # The cell's place counts from 0, and the injected cell before it.
+            failure = {"error": f"{raised.ename}: {raised.evalue}", "cell": raised.cell_index}
         except Exception as raised:  # a kernel that died, a full disk: told like an error in a cell
-            error = f"{type(raised).__name__}: {raised}"
+            failure = {"error": f"{type(raised).__name__}: {raised}", "cell": None}
         # A kernel is told its ports before it opens them; another kernel that starts at the same
         # moment may take one. Then nothing was executed yet, and the next start gets other ports.
-        if _NEVER_STARTED not in (error or ""):
+        if _NEVER_STARTED not in str(failure):
             break
-    cell = _settle(output) if output.is_file() else None
-    return error and {"error": error, "cell": cell}
+    if output.is_file():
+        _settle(output)
+    return failure
 
 
 def _settle(path):
-    """Take out of an executed notebook what differs from run to run; find the failed cell."""
+    """Take out of an executed notebook what differs from run to run."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
-    number, failed = 0, None
     for cell in notebook.cells:
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
-        tags = cell.metadata.get("tags", ())
-        number += not {INJECTED, ERROR_MARKER_TAG} & set(tags)
-        if INJECTED in tags:
+        if INJECTED in cell.metadata.get("tags", ()):
             cell["id"] = INJECTED
-        if failed is None and any(out.output_type == "error" for out in cell.get("outputs", ())):
-            failed = number
     nbformat.write(notebook, path)
-    return failed
 
 
 def end_with(parent, every=0.5):

@@ -12,33 +12,17 @@ from realfake_lib.report.stage import write_json
 
 
 def prepare(folder):
-    """Write a kernel specification and an IPython profile into ``folder``, a Path."""
-    write_json(
-        folder / "kernels" / "python3" / "kernel.json",
-        {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "Python 3",
-            "language": "python",
-        },
-    )
-    profile = folder / "ipython" / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text(
-        "c = get_config()\n"
-        # TensorFlow's C++ log lines differ from run to run: to the log, not into cells.
-        "c.IPKernelApp.capture_fd_output = False\n"
-        "c.HistoryManager.enabled = False\n"
-        # A numpy.py beside the notebook must not stand in for NumPy.
-        "c.InteractiveShellApp.ignore_cwd = True\n",
-        encoding="utf-8",
-    )
-
-
-def environment(folder):
-    """Variables by which Jupyter finds what :func:`prepare` wrote, dict of str to str."""
+    """Write a kernel specification into ``folder``; variables by which Jupyter finds it."""
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    # TensorFlow's C++ log lines differ from run to run: to the log, not into cells.
+    command.append("--IPKernelApp.capture_fd_output=False")
+    # A numpy.py beside the notebook must not stand in for NumPy.
+    command.append("--InteractiveShellApp.ignore_cwd=True")
+    kernel = {"argv": command, "display_name": "Python 3", "language": "python"}
+    write_json(folder / "kernels" / "python3" / "kernel.json", kernel)
     return {
         "JUPYTER_PATH": str(folder),
-        "IPYTHONDIR": str(folder / "ipython"),
+        "IPYTHONDIR": str(folder / "ipython"),  # without the user's start-up files
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
 

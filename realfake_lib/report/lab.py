@@ -21,10 +21,9 @@ SILENT = (
 def main(arguments):
     """Become JupyterLab; ``arguments`` are its own, e.g. the folder to open."""
     root = Path(__file__).resolve().parent.parent.parent
-    jupyter = root / "build" / "interactive" / "jupyter"
-    kernels.prepare(jupyter)
+    own = kernels.prepare(root / "build" / "interactive" / "jupyter")
+    own["npm_config_update_notifier"] = "false"
     command = [sys.executable, "-m", "jupyterlab", *SILENT, *arguments]
-    own = kernels.environment(jupyter) | {"npm_config_update_notifier": "false"}
     os.execve(sys.executable, command, environment.for_child(root, **own))
 
 

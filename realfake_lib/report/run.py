@@ -270,8 +270,6 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
             todo[state.stage.name] = state
         else:
             skip(state)
-    if todo:
-        kernels.prepare(plan.build / "jupyter")
     try:
         while todo:
             for name in [name for name in todo if name not in running]:
@@ -342,7 +340,7 @@ class _Job:
             VARIABLE: json.dumps(told),
             progress.VARIABLE: str(self.lines),
             clusters.VARIABLE: cluster or "",
-            **kernels.environment(build / "jupyter"),
+            **kernels.prepare(build / "jupyter"),
             "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
             "PYTHONHASHSEED": "0",
             "PYTHONIOENCODING": "utf-8",  # of the log, whatever the terminal can show

@@ -101,13 +101,9 @@ class Number(float):
 
     __str__ = __repr__ = lambda self: format(self, "")
 
-    __add__ = __radd__ = _without_interval(float.__add__)
-    __mul__ = __rmul__ = _without_interval(float.__mul__)
-    __sub__, __rsub__ = _without_interval(float.__sub__), _without_interval(float.__rsub__)
-    __truediv__ = _without_interval(float.__truediv__)
-    __rtruediv__ = _without_interval(float.__rtruediv__)
-    __neg__, __abs__ = _without_interval(float.__neg__), _without_interval(float.__abs__)
 
+for _name in "add radd sub rsub mul rmul truediv rtruediv neg abs".split():
+    setattr(Number, f"__{_name}__", _without_interval(getattr(float, f"__{_name}__")))
 
 MISSING = Number(math.nan)
 """What stands for a number that a run does not have."""
