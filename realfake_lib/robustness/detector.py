@@ -73,16 +73,9 @@ def signs(labels, n):
     return np.where(labels == REAL, 1, -1).astype(np.float32)
 
 
-def logit_cut(threshold=0.5):
-    """Logit above which an image is called REAL, given the threshold on ``p_fake``."""
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold must lie in (0, 1), got {threshold}")
-    return float(np.log1p(-threshold) - np.log(threshold))
-
-
-def is_correct(logits, labels, threshold=0.5):
-    """Whether each image is classified correctly, given the threshold on ``p_fake``."""
-    return (np.asarray(logits) > logit_cut(threshold)) == (np.asarray(labels) == REAL)
+def is_correct(logits, labels):
+    """Whether each image is classified correctly: called REAL where its logit is above 0."""
+    return (np.asarray(logits) > 0) == (np.asarray(labels) == REAL)
 
 
 # Traced once a model, for any batch size. The dictionary and the closure hold the model weakly, so
@@ -117,7 +110,8 @@ def backward(model):
             )
             return logits, gradient
 
-        _backward[model] = logits_and_gradient
+        # Traced now: within a caller's tape that is paused, the inner one would record nothing.
+        _backward[model] = logits_and_gradient.get_concrete_function()
     return _backward[model]
 
 
