@@ -263,6 +263,48 @@ def noise(model, images, labels, epsilon, *, seed=0, indices=None, batch_size=No
     return np.clip(clean + epsilon * moves, 0, 255)
 
 
+def universal(model, images, labels, epsilon, *, epochs=10, seed=0, batch_size=64):
+    """One change that is added to every image, found by small steps over batches of images.
+
+    Parameters
+    ----------
+    model, labels, epsilon
+        As in :func:`fgsm`; labels of one class, unless the change is to serve both ways.
+    images : (n, h, w, c) array, 0..255
+        To find it on; it is for others like them.
+    epochs : int
+    seed : int
+        Of the order of the images.
+    batch_size : int
+
+    Returns
+    -------
+    (h, w, c) float32 array
+        In ±epsilon; add it and clip.
+
+    References
+    ----------
+    Moosavi-Dezfooli et al.: Universal adversarial perturbations (2017). Shafahi et al.: Universal
+    adversarial training (2020), algorithm 2, for the steps.
+    """
+    epsilon = _radius(epsilon)
+    clean = detector.as_pixels(images)
+    sign = detector.signs(labels, len(clean))
+    compute = detector.backward(model)
+    generator = np.random.default_rng(seed)
+    change = np.zeros(clean.shape[1:], np.float32)
+    for _ in range(epochs):
+        order = generator.permutation(len(clean))
+        for start in range(0, len(order), batch_size):
+            part = order[start : start + batch_size]
+            logits, gradient = compute(tf.constant(np.clip(clean[part] + change, 0, 255)))
+            # An image that is clearly broken pulls no more.
+            pull = sign[part] * (sign[part] * logits.numpy() > -1)
+            step = np.sign(np.sum(gradient.numpy() * _of_images(pull), axis=0))
+            change = np.clip(change - 0.1 * epsilon * step, -epsilon, epsilon)
+    return change
+
+
 ATTACKS = {"fgsm": fgsm, "pgd": pgd, "square": square, "noise": noise}
 """Attacks that :func:`survivors` knows by name."""
 

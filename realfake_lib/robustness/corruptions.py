@@ -256,8 +256,8 @@ def corrupted(name, images, severity, seed=0):
     return out
 
 
-def corruption_table(predictors, images, labels, chosen=None, *, threshold=0.5, seed=0):
-    """How detectors fare on the same corrupted images; their threshold stays what it was.
+def corruption_table(predictors, images, labels, chosen=None, *, seed=0):
+    """How detectors fare on the same corrupted images; the threshold stays at one half.
 
     Parameters
     ----------
@@ -268,8 +268,6 @@ def corruption_table(predictors, images, labels, chosen=None, *, threshold=0.5, 
         FAKE = 0, REAL = 1.
     chosen : dict of name to severities, optional
         All of :data:`CORRUPTIONS` unless given.
-    threshold : float in (0, 1)
-        FAKE is predicted where ``p_fake >= threshold``.
     seed : int
         Of what is random.
 
@@ -299,18 +297,18 @@ def corruption_table(predictors, images, labels, chosen=None, *, threshold=0.5, 
         pixels = images if name == "none" else corrupted(name, images, severity, seed)
         case = {"corruption": name, "severity": severity, "level": level}
         for detector, predict in predictors.items():
-            scores = _scores(np.asarray(predict(pixels)), labels, threshold)
+            scores = _scores(np.asarray(predict(pixels)), labels)
             rows.append({"detector": detector, **case, **scores})
     table = pd.DataFrame(rows)
     order = table["detector"].map(list(predictors).index)
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
 
 
-def _scores(p_fake, labels, threshold):
+def _scores(p_fake, labels):
     if p_fake.shape != labels.shape or not ((p_fake >= 0) & (p_fake <= 1)).all():
         raise ValueError("predict must return one p_fake in [0, 1] for each image")
     fake = labels == FAKE
-    correct = predict_labels(p_fake, threshold) == labels
+    correct = predict_labels(p_fake) == labels
     low, high = wilson(correct.sum(), len(correct))
     both = fake.any() and not fake.all()
     return {

@@ -17,9 +17,9 @@ UNBOUNDED = (16.0, 64.0, 255.0)
 
 
 def masked_gradient_checks(
-    model, images, labels, epsilon=1.0, steps=10, *, seed=0, tolerance=0.01, batch_size=256
+    model, images, labels, epsilon=1.0, steps=10, *, queries=100, seed=0, tolerance=0.01
 ):
-    """Five checks that the gradients of a detector are of use to an attack.
+    """Seven checks that the gradients of a detector are of use to an attack.
 
     Parameters
     ----------
@@ -31,11 +31,12 @@ def masked_gradient_checks(
     epsilon : float > 0
         In grey levels (/255); best where part of the images is broken and part is not.
     steps : int
-        Of PGD; a check also runs four times as many.
+        Of PGD; two checks also run twice and four times as many.
+    queries : int
+        Of the Square attack.
     seed : int
     tolerance : float
         Share of images by which a comparison may fail by chance.
-    batch_size : int
 
     Returns
     -------
@@ -44,16 +45,17 @@ def masked_gradient_checks(
     """
 
     def accuracy(attack, radii=(epsilon,), **options):
-        return attacks.curve(
-            model, images, labels, radii, attack, batch_size=batch_size, **options
-        ).accuracy.iloc[-1]
+        found = attacks.survivors(model, images, labels, radii, attack, **options)
+        return found[max(found)].mean()
 
     fgsm = accuracy("fgsm")
     pgd = accuracy("pgd", steps=steps, seed=seed)
     longer = accuracy("pgd", steps=4 * steps, seed=seed)
+    doubled = accuracy("pgd", steps=2 * steps, restarts=2, seed=seed)
+    blind = accuracy("square", queries=queries, seed=seed)
     noise = accuracy("noise", seed=seed)
     unbounded = accuracy("pgd", (epsilon, *UNBOUNDED), steps=steps, seed=seed)
-    vanished = zero_gradient_share(model, images, batch_size)
+    vanished = zero_gradient_share(model, images)
 
     checks = [
         (
@@ -65,6 +67,16 @@ def masked_gradient_checks(
             "more steps do not weaken PGD",
             longer <= pgd + tolerance,
             f"accuracy {longer:.1%} after {4 * steps} steps, {pgd:.1%} after {steps}",
+        ),
+        (
+            "twice the steps and restarts change little",
+            pgd - doubled <= 5 * tolerance,
+            f"accuracy {doubled:.1%} after {2 * steps} steps from two starts, {pgd:.1%} before",
+        ),
+        (
+            "an attack without gradients is weaker",
+            blind >= pgd - tolerance,
+            f"accuracy {blind:.1%} under the Square attack, {pgd:.1%} under PGD-{steps}",
         ),
         (
             "random noise is weaker than the attack",

@@ -7,22 +7,17 @@ import pandas as pd
 
 from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.evaluation.metrics import wilson
-from realfake_lib.robustness import attacks, corruptions, detector
+from realfake_lib.robustness import attacks, corruptions, detector, minimum_norm
 from realfake_lib.settings import FAKE, REAL
-
-WORST = "worst"
-"""Name of the worst case of all attacks in what :func:`accuracy_curves` returns."""
 
 
 def accuracy_curves(
     detectors, images, labels, epsilons, kinds=("noise", "fgsm", "pgd"), *, seed=0, **options
 ):
-    """Accuracy over epsilon of several detectors, under several attacks and the worst of them.
+    """Accuracy over epsilon of several detectors, under several attacks on the same images.
 
-    All attacks see the same images. In the worst case an image counts as classified correctly
-    only if every attack has failed on it, at this epsilon and at the smaller ones, whose balls
-    lie inside; so it is nowhere above any single attack. Noise and FGSM stand for each epsilon by
-    itself, as they are usually published; under PGD a broken image stays broken.
+    Noise and FGSM stand for each epsilon by itself, as they are usually published; under PGD a
+    broken image stays broken.
 
     Parameters
     ----------
@@ -37,24 +32,18 @@ def accuracy_curves(
     seed : int
         Of noise and PGD.
     **options
-        Of PGD: ``steps``, ``restarts``.
+        Of PGD: ``steps``, ``restarts``, ``norm``.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`realfake_lib.robustness.attacks.accuracies`, after ``detector``; the
-        worst case is the attack ``"worst"``.
-
-    References
-    ----------
-    Carlini et al.: On evaluating adversarial robustness (2019), "report per-example attack
-    success".
+        The columns of :func:`realfake_lib.robustness.attacks.accuracies`, after ``detector``.
     """
     of_kind = {"noise": {"seed": seed}, "fgsm": {}, "pgd": {"seed": seed, **options}}
     frames = []
     for name, model in detectors.items():
-        found = {
-            kind: attacks.survivors(
+        for kind in kinds:
+            found = attacks.survivors(
                 model,
                 images,
                 labels,
@@ -63,28 +52,79 @@ def accuracy_curves(
                 worst_case=kind == "pgd",
                 **of_kind[kind],
             )
-            for kind in kinds
-        }
-        found[WORST] = _union(list(found.values()))
-        for kind, standing in found.items():
-            frames.append(attacks.accuracies(standing, labels, kind).assign(detector=name))
+            frames.append(attacks.accuracies(found, labels, kind).assign(detector=name))
     table = pd.concat(frames, ignore_index=True)
     return table[["detector", *table.columns.drop("detector")]]
 
 
-def _union(found):
-    """What survives all attacks, from what survives each, as ``attacks.survivors`` gives it."""
-    of_each = np.array([list(one.values()) for one in found])  # attacks × epsilons × images
-    worst = np.logical_and.accumulate(of_each.all(axis=0))
-    return dict(zip(found[0], worst, strict=True))
+def transfer(detectors, images, labels, epsilon, **options):
+    """Accuracy of each detector on images that were attacked with another one's gradients.
+
+    The attacker knows the images and one detector, the source, and not the one that is deceived.
+
+    Parameters
+    ----------
+    detectors : dict of str to keras.Model
+    images, labels
+        As in :func:`accuracy_curves`.
+    epsilon : float
+        In grey levels (/255).
+    **options
+        Of :func:`.attacks.pgd`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Accuracies, a row a source (``none``: unchanged images), a column a detector.
+    """
+    attacked = {"none": images} | {
+        source: attacks.pgd(model, images, labels, epsilon, **options)
+        for source, model in detectors.items()
+    }
+    rows = {
+        source: {
+            name: detector.is_correct(detector.predict_logits(model, pixels), labels).mean()
+            for name, model in detectors.items()
+        }
+        for source, pixels in attacked.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def distances(model, images, labels, names=tuple(minimum_norm.ATTACKS), seed=0):
+    """How small a change suffices, by each minimum-norm attack, on the same images.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images, labels
+        As in :func:`accuracy_curves`; images of both classes.
+    names : sequence of str
+        In :data:`.minimum_norm.ATTACKS`.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``attack``; norm, median (grey levels, of the images that were classified correctly;
+        infinite where the attack fails on half of them), succeeded (their share), n.
+    """
+    rows = []
+    for name in names:
+        _, sizes = minimum_norm.minimum_norm(model, images, labels, name, seed=seed)
+        sizes = sizes[sizes > 0]
+        found = {"median": np.median(sizes), "succeeded": np.isfinite(sizes).mean()}
+        norm = {"linf": "L∞", "l2": "L2"}[minimum_norm.ATTACKS[name][0]]
+        rows.append({"attack": name, "norm": norm, **found, "n": len(sizes)})
+    return pd.DataFrame(rows).set_index("attack")
 
 
 def metric_name(kind, strength):
     """An attack and its strength as a word of a metric's name.
 
-    ``"pgd", 0.5`` becomes ``"pgd_0_5"``; at strength 0 all are ``"clean"``.
+    ``"pgd", 0.5`` becomes ``"pgd_0.5"``; at strength 0 all are ``"clean"``.
     """
-    return "clean" if strength == 0 else f"{kind}_{strength:g}".replace(".", "_")
+    return "clean" if strength == 0 else f"{kind}_{strength:g}"
 
 
 def metrics(table):
@@ -139,33 +179,6 @@ def corruption_metrics(table):
         yield f"{name}.accuracy", row.accuracy, (row.ci_low, row.ci_high)
         yield f"{name}.auroc", row.auroc
         yield f"{name}.ece", row.ece
-
-
-def corruption_tables(detectors, images, labels, chosen=None, seed=0):
-    """How several detectors fare on the same corrupted images.
-
-    Parameters
-    ----------
-    detectors : dict of str to (keras.Model, float)
-        Each with the temperature of its probabilities.
-    images : (n, h, w, 3) uint8 array
-    labels : (n,) int array
-        FAKE = 0, REAL = 1.
-    chosen : dict of name to severities, optional
-        All corruptions unless given.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`.corruptions.corruption_table`.
-    """
-
-    def predictor(model, temperature):
-        return lambda pixels: apply_temperature(detector.predict_logits(model, pixels), temperature)
-
-    predictors = {name: predictor(*known) for name, known in detectors.items()}
-    return corruptions.corruption_table(predictors, images, labels, chosen, seed=seed)
 
 
 @dataclass(frozen=True)

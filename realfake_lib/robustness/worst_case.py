@@ -26,7 +26,7 @@ class Effort:
 
     Attributes
     ----------
-    n : int
+    n : int >= 1
         Images.
     steps, restarts : int
         Of PGD.

@@ -60,15 +60,10 @@ def test_real_has_the_positive_sign():
     assert detector.signs([0, 1], 2).tolist() == [-1, 1]
 
 
-def test_the_threshold_on_p_fake_decides_what_is_correct():
+def test_a_probability_of_one_half_is_called_fake():
     logits = np.array([-1.0, 0.0, 1.0])  # p_fake .73, .5, .27
-    fake = np.zeros(3, int)
-    assert detector.is_correct(logits, fake).tolist() == [True, True, False]
-    assert detector.is_correct(logits, fake, threshold=0.7).tolist() == [True, False, False]
-    assert detector.is_correct(logits, fake, threshold=0.2).all()
-    assert not detector.is_correct(logits, 1 - fake, threshold=0.2).any()
-    with pytest.raises(ValueError, match="threshold"):
-        detector.logit_cut(1.0)
+    assert detector.is_correct(logits, np.zeros(3, int)).tolist() == [True, True, False]
+    assert detector.is_correct(logits, np.ones(3, int)).tolist() == [False, False, True]
 
 
 def test_batches_do_not_change_the_logits(model, images_and_labels):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from realfake_lib.robustness import attacks, study
+from realfake_lib.robustness import attacks, corruptions, study
 
 N = 24
 
@@ -29,40 +29,10 @@ def images():
     return np.broadcast_to(level[:, None, None, None], (N, 4, 4, 3)).astype("float32"), labels
 
 
-def test_the_worst_case_is_the_union_of_the_attacks_image_by_image(model, images, monkeypatch):
-    x, y = images
-
-    def breaks(some):
-        """An attack that turns the images of these indices at epsilon 1, and none at 2."""
-
-        def attack(model, images, labels, epsilon, *, indices, **options):
-            turned = np.isin(indices, some)[:, None, None, None] & (epsilon == 1)
-            return np.where(turned, np.where(labels == 1, 0, 255)[:, None, None, None], images)
-
-        return attack
-
-    known = {"noise": breaks([]), "fgsm": breaks([0, 1, 2]), "pgd": breaks([2, 3])}
-    monkeypatch.setattr(attacks, "ATTACKS", known)
-    curves = study.accuracy_curves({"a": model}, x, y, [1, 2])
-    broken = (N - N * curves.pivot(index="epsilon", columns="attack", values="accuracy")).round()
-    assert broken.loc[1].to_dict() == {"noise": 0, "fgsm": 3, "pgd": 2, "worst": 4}
-    # What a smaller radius broke, the larger one holds too; FGSM stands for each by itself.
-    assert broken.loc[2].to_dict() == {"noise": 0, "fgsm": 0, "pgd": 2, "worst": 4}
-
-
-def test_the_worst_case_is_nowhere_above_any_attack(model, images):
-    x, y = images
-    curves = study.accuracy_curves({"a": model}, x, y, [0.5, 1, 2, 40], steps=2, restarts=2)
-    table = curves.pivot(index="epsilon", columns="attack", values="accuracy")
-    assert table.le(1).all(axis=None)
-    assert (table["worst"] <= table.drop(columns="worst").min(axis=1)).all()
-    assert table["worst"].is_monotonic_decreasing
-
-
 def test_curves_hold_every_detector_attack_and_radius_on_the_same_images(model, images):
     x, y = images
     curves = study.accuracy_curves({"a": model, "b": model}, x, y, [1, 3], steps=3)
-    assert len(curves) == 2 * 4 * 3
+    assert len(curves) == 2 * 3 * 3
     pivot = curves[curves.detector == "a"].pivot(
         index="epsilon", columns="attack", values="accuracy"
     )
@@ -74,7 +44,7 @@ def test_curves_hold_every_detector_attack_and_radius_on_the_same_images(model, 
 
 
 def test_metric_names_can_be_quoted():
-    assert study.metric_name("pgd", 0.5) == "pgd_0_5"
+    assert study.metric_name("pgd", 0.5) == "pgd_0.5"
     assert study.metric_name("fgsm", 1.0) == "fgsm_1"
     assert study.metric_name("fgsm", 0) == "clean"
 
@@ -91,9 +61,9 @@ def test_metrics_have_a_name_each_and_the_clean_accuracy_once(model, images):
     x, y = images
     curves = study.accuracy_curves({"a": model}, x, y, [0.5], ("noise", "fgsm"))
     found = {name: (value, interval) for name, value, interval in study.metrics(curves)}
-    names = ["clean", "noise_0_5", "fgsm_0_5", "worst_0_5"]
+    names = ["clean", "noise_0.5", "fgsm_0.5"]
     assert list(found) == [f"{name}.accuracy" for name in names]
-    value, (low, high) = found["fgsm_0_5.accuracy"]
+    value, (low, high) = found["fgsm_0.5.accuracy"]
     assert value == pytest.approx(22 / 24) and low < value < high
 
 
@@ -123,13 +93,34 @@ def test_an_attack_below_half_a_grey_level_does_not_survive_in_a_file(model, ima
     assert accuracy[:3] == [1, 0.5, 1]
 
 
-def test_corruptions_are_tabled_for_every_detector(model, images):
+def test_metrics_of_corruptions_are_accuracy_auroc_and_ece(model, images):
     x, y = images
-    chosen = {"jpeg": (90, 50)}
-    networks = {"a": (model, 1.0), "b": (model, 2.0)}
-    table = study.corruption_tables(networks, x.astype("uint8"), y, chosen)
-    assert table.detector.tolist() == ["a"] * 3 + ["b"] * 3
-    assert (table.n == N).all()
-    assert table.ece[0] != table.ece[3]  # of probabilities at their own temperature
-    names = [name for name, *_ in study.corruption_metrics(table[:3])]
+
+    def predict(pixels):
+        return 1 / (1 + np.exp(pixels.mean(axis=(1, 2, 3)) - 128))
+
+    table = corruptions.corruption_table({"a": predict}, x.astype("uint8"), y, {"jpeg": (90, 50)})
+    names = [name for name, *_ in study.corruption_metrics(table)]
     assert names[:4] == ["test.accuracy", "test.auroc", "test.ece", "jpeg_90.accuracy"]
+
+
+def test_transfer_takes_the_gradients_of_one_and_the_verdicts_of_another(model, images):
+    x, y = images
+    inputs = keras.Input((4, 4, 3))
+    turned = keras.Model(inputs, keras.layers.Rescaling(-1.0)(model(inputs)))
+    table = study.transfer({"a": model, "b": turned}, x, y, 1.0, steps=3)
+    assert table.index.tolist() == ["none", "a", "b"] and table.columns.tolist() == ["a", "b"]
+    assert table.loc["none"].tolist() == [1, 0]
+    assert table.loc["a", "a"] == pytest.approx(20 / 24)  # within a grey level of the cut: 4 of 24
+    assert table.loc["b", "a"] == 1  # its gradient points the other way
+
+
+def test_distances_are_those_to_the_cut(model, images):
+    """Each image is 0.25, 0.75, 1.25 … grey levels from a detector that is linear."""
+    x, y = images
+    table = study.distances(model, x, y, ["DeepFool", "Carlini and Wagner", "HopSkipJump"])
+    assert table["succeeded"].eq(1).all() and table["n"].eq(N).all()
+    assert table.loc["DeepFool", "median"] == pytest.approx(3, abs=0.5)
+    in_l2 = 3 * np.sqrt(48)  # the same at every pixel
+    assert table.loc["Carlini and Wagner", "median"] == pytest.approx(in_l2, rel=0.2)
+    assert table.loc["HopSkipJump", "median"] == pytest.approx(in_l2, rel=0.2)
