@@ -48,7 +48,7 @@ RUN = $(CHOICE) set -- "$$@" --jobs "$$GIVEN_JOBS"; \
   $(REALFAKE) report run "$$@"
 
 .DEFAULT_GOAL := help
-.PHONY: help ready setup report test demo pdf notebooks status bench trials trainings lint strip lock clean
+.PHONY: help ready setup report test demo pdf notebooks status bench trials trainings attacks lint strip lock clean
 .SUFFIXES:
 
 help: ## print this help
@@ -76,7 +76,7 @@ notebooks: ready ## open the notebooks in JupyterLab; JUPYTER=--option for its o
 status: ready ## what a run would execute, why, and how long it would take
 	@$(CHOICE) $(REALFAKE) report status "$$@"
 
-bench: ready ## measure speed: BENCH=input, training, inference or predict, by default all
+bench: ready ## measure speed: BENCH=input, training, inference, predict or attacks, by default all
 	@$(PY) -m benchmarks $$GIVEN_BENCH
 
 trials: ready ## run the trials in experiments/trials.yml that have no outcome yet (hours)
@@ -84,6 +84,9 @@ trials: ready ## run the trials in experiments/trials.yml that have no outcome y
 
 trainings: ready ## make the missing pretrained checkpoints in experiments/trainings (hours)
 	@$(PY) scripts/pretrain.py $$GIVEN_TRAININGS
+
+attacks: ready ## measure the missing worst cases in experiments/attacks (hours)
+	@$(PY) scripts/attack.py
 
 lint: ready ## check style and the committed notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

@@ -34,7 +34,6 @@ NAMES = {
     # attacks and corruptions
     "fgsm": "FGSM",
     "pgd": "PGD",
-    "worst": "worst case",
     "none": "unchanged",
     "gaussian_noise": "Gaussian noise",
     "shot_noise": "shot noise",

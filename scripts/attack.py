@@ -11,12 +11,13 @@ import numpy as np
 
 from realfake_lib import data, settings
 from realfake_lib.models import files
-from realfake_lib.report import provenance
+from realfake_lib.report import plan, provenance
 from realfake_lib.robustness import worst_case
 
 ROOT = Path(__file__).resolve().parent.parent
-EPSILONS = {"detector": [0.25, 0.5, 1, 2, 4, 8], "defended": [1, 2, 4, 8]}
-EFFORT = worst_case.Effort(n=2000)
+PARAMETERS = plan.load(ROOT, "standard").stages["adversarial_robustness"].parameters
+EPSILONS = PARAMETERS["worst_epsilons"]
+EFFORT = worst_case.Effort(**PARAMETERS["worst_effort"])
 AT_ONCE = 100
 """Images between two checkpoints."""
 
@@ -38,7 +39,7 @@ def main(labels, seed=0):
         worst_case.save(
             found, worst_case.folder(), label, key, commit=provenance.git_state(ROOT)["commit"]
         )
-        print(worst_case.accuracies(found, truth, EPSILONS[label]).to_string(), flush=True)
+        print(f"{label}: {found[-1].mean(axis=-1)} at epsilon {EPSILONS[label]}", flush=True)
 
 
 def part_of(label, key, model, images, truth, start, seed):

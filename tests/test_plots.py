@@ -170,6 +170,9 @@ FIGURES = {
     "robustness_curves, one": lambda: plots.robustness_curves(
         ATTACKED.query("detector == 'baseline_cnn'")
     ),
+    "transfer_matrix": lambda: plots.transfer_matrix(
+        pd.DataFrame({"fast": [0.98, 0.02], "detector": [1, 0.6]}, index=["none", "fast"])
+    ),
     "corruption_heat_map": lambda: plots.corruption_heat_map(CORRUPTED),
     "corruption_examples": lambda: plots.corruption_examples(
         IMAGES[0], dict.fromkeys(("jpeg", "gaussian_blur", "rescale_bilinear"), IMAGES[0])

@@ -32,5 +32,9 @@ from realfake_lib.plots.performance import (
     roc_and_pr,
     score_histogram,
 )
-from realfake_lib.plots.robustness import corruption_heat_map, robustness_curves
+from realfake_lib.plots.robustness import (
+    corruption_heat_map,
+    robustness_curves,
+    transfer_matrix,
+)
 from realfake_lib.plots.style import CLASS_COLOURS, FAKE_COLOUR, REAL_COLOUR, SERIES, style

@@ -7,8 +7,10 @@ from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     FAINT,
     GUIDE,
+    WIDTH,
     heat_map,
     label_ends,
+    new_figure,
     panels,
     percent_axis,
     series,
@@ -90,4 +92,28 @@ def corruption_heat_map(table):
         heat_map(ax, 1 - cells, texts, low=0, high=0.6)
         ax.set(title=in_words(name), xlabel="severity (1: mild)", ylabel="")
         ax.set_yticks(np.arange(len(kinds)) + 0.5, list(map(in_words, kinds)), rotation=0)
+    return figure
+
+
+@styled
+def transfer_matrix(table):
+    """Accuracy of each detector on images attacked with another one's gradients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Accuracies in 0..1: a row a source of attacked images, a column a detector.
+
+    Returns
+    -------
+    Figure
+        Cells show accuracy in %, darker where it is lower.
+    """
+    figure = new_figure(0.34 * len(table) + 1.1, 0.75 * WIDTH)
+    ax = figure.subplots()
+    heat_map(ax, 1 - table, table.map(lambda value: f"{100 * value:.0f}"), low=0, high=1.2)
+    ax.set(xlabel="detector", ylabel="images attacked with the gradients of")
+    names = [[in_words(name) for name in side] for side in (table.columns, table.index)]
+    ax.set_xticks(np.arange(len(names[0])) + 0.5, names[0], rotation=0)
+    ax.set_yticks(np.arange(len(names[1])) + 0.5, names[1], rotation=0)
     return figure

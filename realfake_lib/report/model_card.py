@@ -22,6 +22,7 @@ _CODES = ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes",
 _CHANGES = {
     "clean": "none",
     "pgd": "attack (PGD), each pixel moved by at most {}/255",
+    "linf": "worst case of three attacks, each pixel moved by at most {}/255",
     "jpeg_40": "compressed as JPEG once more, quality 40",
     "gaussian_blur_1": "blurred, σ = 1 px",
     "gaussian_noise_0.1": "Gaussian noise, standard deviation 0.1 of the range",
@@ -30,7 +31,7 @@ _CHANGES = {
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
 
-_ATTACKED = r"(clean|noise|fgsm|pgd|worst)[\d_]*\."
+_ATTACKED = r"(clean|noise|fgsm|pgd|linf)[\d_.]*\."
 
 
 def with_report(meta, name, metrics):
@@ -43,7 +44,7 @@ def with_report(meta, name, metrics):
     measured = _below(f"{stage}.{name}.", metrics)
     robustness = _below(f"adversarial_robustness.{name}.", metrics)
     robustness |= _below(f"corruptions.{name}.", metrics)
-    changed = rf"({'|'.join(_CHANGES)})[\d_]*\.accuracy"
+    changed = rf"({'|'.join(_CHANGES)})[\d_.]*\.(worst_case_)?accuracy"
     report = {
         "profile": metrics.get("profile"),
         "finished": chapter.get("finished"),
@@ -116,10 +117,10 @@ def _robustness(meta):
     """Pairs of what was done to the images and the accuracy that is left."""
     records = meta.get("report", {}).get("robustness", {})
     return [
-        (words.format(match[1].replace("_", ".")), values.read(record))
+        (words.format(match[1]), values.read(record))
         for kind, words in _CHANGES.items()
         for key, record in records.items()
-        if (match := re.fullmatch(rf"{kind}_?([\d_]*)\.accuracy", key))
+        if (match := re.fullmatch(rf"{kind}_?([\d.]*)\.(?:worst_case_)?accuracy", key))
     ]
 
 

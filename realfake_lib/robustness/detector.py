@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from realfake_lib.errors import UserError
+from realfake_lib.evaluation.calibration import apply_temperature
 from realfake_lib.keras_setup import keras
 from realfake_lib.settings import FAKE, REAL
 from realfake_lib.training import predict
@@ -119,3 +120,8 @@ def predict_logits(model, images, batch_size=512):
     """Logits for REAL, (n,) float32, of images (n, h, w, c) in 0..255."""
     check_model(model)
     return predict.predict_logits(model, images, batch_size=batch_size)
+
+
+def predictor(model, temperature=1.0):
+    """The function from images (n, h, w, c) in 0..255 to calibrated ``p_fake``, (n,) in [0, 1]."""
+    return lambda images: apply_temperature(predict_logits(model, images), temperature)

@@ -68,18 +68,19 @@ def minimum_norm(model, images, labels, attack, *, seed=0, batch_size=256):
     network = foolbox.TensorFlowModel(
         _two_logits(model, gradients=attack != "HopSkipJump"), bounds=(0, 1), device="/CPU:0"
     )
-    # HopSkipJump walks from an image with the other verdict: the first of the other class.
-    starts = (
-        {} if attack != "HopSkipJump" else {c: targets[labels[targets] != c][:1] for c in (0, 1)}
-    )
+    # HopSkipJump walks from an image with the other verdict to the one that it attacks.
+    verdicts = np.where(untouched, labels, 1 - labels)
+    others = {label: np.flatnonzero(verdicts != label)[:1] for label in (0, 1)}
+    if attack == "HopSkipJump":
+        targets = np.array([i for i in targets if len(others[labels[i]])], int)
     tf.random.set_seed(seed)
     np.random.seed(seed)
     for start in progress.track(range(0, len(targets), batch_size), attack, unit="batches"):
         part = targets[start : start + batch_size]
         pixels, truth = tf.constant(clean[part] / 255), tf.constant(labels[part], tf.int64)
         options = {}
-        if starts:
-            other = np.concatenate([starts[label] for label in labels[part]])
+        if attack == "HopSkipJump":
+            other = np.concatenate([others[label] for label in labels[part]])
             options["starting_points"] = tf.constant(clean[other] / 255)
         _, found, _ = make()(network, pixels, truth, epsilons=None, **options)
         # A thousandth further, since what lies on the boundary is decided by rounding.

@@ -107,13 +107,15 @@ def distances(model, images, labels, names=tuple(minimum_norm.ATTACKS), seed=0):
     -------
     pandas.DataFrame
         Index ``attack``; norm, median (grey levels, of the images that were classified correctly;
-        infinite where the attack fails on half of them), succeeded (their share), n.
+        NaN where the attack fails on half of them), succeeded (their share), n.
     """
     rows = []
     for name in names:
         _, sizes = minimum_norm.minimum_norm(model, images, labels, name, seed=seed)
-        sizes = sizes[sizes > 0]
-        found = {"median": np.median(sizes), "succeeded": np.isfinite(sizes).mean()}
+        sizes = pd.Series(sizes[sizes > 0]).replace(np.inf, np.nan)
+        failed = sizes.isna().mean()
+        median = sizes.fillna(np.inf).median() if failed < 0.5 else np.nan
+        found = {"median": median, "succeeded": 1 - failed}
         norm = {"linf": "L∞", "l2": "L2"}[minimum_norm.ATTACKS[name][0]]
         rows.append({"attack": name, "norm": norm, **found, "n": len(sizes)})
     return pd.DataFrame(rows).set_index("attack")

@@ -7,11 +7,13 @@ and effort that they were measured with.
 
 import dataclasses
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
 
 from realfake_lib import settings
+from realfake_lib.errors import UserError
 from realfake_lib.robustness import attacks, detector
 from realfake_lib.robustness.minimum_norm import minimum_norm
 from realfake_lib.training.checkpoints import digest, model_digest
@@ -98,13 +100,42 @@ def standing(model, images, labels, epsilons, effort, *, seed=0, indices=None):
     return np.array(found)
 
 
-def accuracies(found, labels, epsilons):
-    """What :func:`standing` found as a table like :func:`.attacks.accuracies`, by STAGES."""
-    frames = [
-        attacks.accuracies(dict(zip(epsilons, rows, strict=True)), labels, name)
-        for name, rows in zip(STAGES, found, strict=True)
-    ]
-    return pd.concat(frames, ignore_index=True)
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What :func:`measure` found.
+
+    Attributes
+    ----------
+    standing : (3, epsilons, n) bool array
+        As from :func:`standing`, and at epsilon 0 the images that are correct without an attack.
+    epsilons : tuple of float
+    labels : (n,) int array
+    effort : Effort
+    kept : bool
+        Whether it was measured before.
+    """
+
+    standing: np.ndarray
+    epsilons: tuple
+    labels: np.ndarray
+    effort: Effort
+    kept: bool
+
+    def accuracies(self):
+        """A table like that of :func:`.attacks.accuracies`, the attack by :data:`STAGES`."""
+        frames = [
+            attacks.accuracies(dict(zip(self.epsilons, rows, strict=True)), self.labels, name)
+            for name, rows in zip(STAGES, self.standing, strict=True)
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def metrics(self):
+        """Worst-case accuracy and recall of FAKE at each epsilon, for ``run.metrics``."""
+        table = self.accuracies().query("attack == @STAGES[-1] and epsilon > 0")
+        for row in table.itertuples():
+            interval = row.ci_low, row.ci_high
+            yield f"linf_{row.epsilon:g}.worst_case_accuracy", row.accuracy, interval
+            yield f"linf_{row.epsilon:g}.worst_case_fake_recall", row.fake_recall
 
 
 def measure(model, images, labels, epsilons, effort, label, *, seed=0, folder=None, fallback=None):
@@ -124,23 +155,58 @@ def measure(model, images, labels, epsilons, effort, label, *, seed=0, folder=No
 
     Returns
     -------
-    found : (3, epsilons, n) bool array
-    labels : (n,) int array
-    effort : Effort
-        That of the result.
+    Result
     """
-    chosen = images[: effort.n], labels[: effort.n]
-    if folder is not None:
-        key = identity(model, *chosen, epsilons, effort, seed)
-        try:
-            with np.load(folder / f"{label}.npz", allow_pickle=False) as kept:
-                if json.loads(str(kept["meta"]))["key"] == key:
-                    return kept["standing"], chosen[1], effort
-        except FileNotFoundError:
-            pass
+    images, labels = images[: effort.n], np.asarray(labels[: effort.n])
+    key = identity(model, images, labels, epsilons, effort, seed)
+    found = None if folder is None else _find(folder / f"{label}.npz", key)
+    kept = found is not None
+    if not kept:
         effort = fallback or effort
-        chosen = images[: effort.n], labels[: effort.n]
-    return standing(model, *chosen, epsilons, effort, seed=seed), chosen[1], effort
+        images, labels = images[: effort.n], labels[: effort.n]
+        found = standing(model, images, labels, epsilons, effort, seed=seed)
+    untouched = detector.is_correct(detector.predict_logits(model, images), labels)
+    before = np.broadcast_to(untouched, (len(STAGES), 1, len(labels)))
+    found = np.concatenate([before, found], axis=1)
+    return Result(found, (0, *epsilons), labels, effort, kept)
+
+
+def notices(results, effort, stage):
+    """Sentences on where results come from.
+
+    Parameters
+    ----------
+    results : dict of str to Result
+        By detector.
+    effort : Effort
+        What was asked for.
+    stage : str
+        Whose parameter ``use_pretrained`` decides it.
+    """
+    if any(result.kept for result in results.values()):
+        yield (
+            "The attacks of the worst case were not run here: their results are in "
+            f"experiments/attacks. To run them (hours): SET={stage}.use_pretrained=false"
+        )
+    for name, result in results.items():
+        if result.effort != effort:
+            yield (
+                f"{name}: experiments/attacks has no worst case of this network and these images, "
+                f"so it was measured here with less effort: {result.effort.n} images, "
+                f"PGD-{result.effort.steps} with {result.effort.restarts} restarts, Square with "
+                f"{result.effort.queries} queries."
+            )
+
+
+def _find(path, key):
+    """The array in ``path``, or None where it is not there or of another measurement."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["standing"] if json.loads(str(kept["meta"]))["key"] == key else None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read: {error}", "Get the file again.") from None
 
 
 def save(found, folder, label, key, **origin):

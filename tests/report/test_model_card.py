@@ -37,7 +37,7 @@ METRICS = {
         "training.fast.unseen.all.fake_recall": {"value": 0.04, "ci": [0.01, 0.13], "n": 50},
         "training.fast.unseen.ddpm.fake_recall": {"value": 0.04, "ci": [0.01, 0.13], "n": 50},
         "training.faster.seconds": {"value": 1.0},
-        "adversarial_robustness.fast.pgd_0_5.accuracy": {"value": 0.4, "ci": [0.3, 0.5], "n": 90},
+        "adversarial_robustness.fast.pgd_0.5.accuracy": {"value": 0.4, "ci": [0.3, 0.5], "n": 90},
         "adversarial_robustness.fast.jpeg_40.accuracy": {"value": 0.8, "ci": [0.7, 0.9], "n": 90},
         "adversarial_robustness.fast.clean.accuracy": {"value": 0.9, "ci": [0.8, 0.95], "n": 90},
         "adversarial_robustness.fast.half_lost_at": {"value": 2.0},

@@ -74,6 +74,14 @@ def test_batches_do_not_change_the_logits(model, images_and_labels):
     assert detector.predict_logits(model, images[:0]).shape == (0,)
 
 
+def test_a_predictor_gives_calibrated_probabilities_of_fake(model, images_and_labels):
+    images, _ = images_and_labels
+    logits = detector.predict_logits(model, images)
+    np.testing.assert_allclose(
+        detector.predictor(model, 2.0)(images), 1 / (1 + np.exp(logits / 2)), rtol=1e-5
+    )
+
+
 def test_compiled_graphs_do_not_keep_a_model_alive(build_detector):
     model = build_detector()
     detector.forward(model), detector.backward(model)

@@ -43,3 +43,11 @@ def test_the_seed_decides_what_is_random(model, images_and_labels):
 def test_an_attack_that_is_not_known_is_refused(model, images_and_labels):
     with pytest.raises(KeyError, match="CW"):
         minimum_norm.minimum_norm(model, *images_and_labels, "CW")
+
+
+def test_without_an_image_of_the_other_verdict_a_walk_has_no_start(model, images_and_labels):
+    images, labels = images_and_labels
+    real = images[(labels == 1) & detector.is_correct(detector.predict_logits(model, images), 1)]
+    attacked, sizes = minimum_norm.minimum_norm(model, real, np.ones(len(real), int), "HopSkipJump")
+    assert np.isinf(sizes).all()
+    np.testing.assert_array_equal(attacked, real)

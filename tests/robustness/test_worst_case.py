@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from realfake_lib.errors import UserError
 from realfake_lib.robustness import attacks, detector, worst_case
 
 EPSILONS = [1.0, 4.0, 16.0]
@@ -77,9 +78,13 @@ def test_a_result_is_used_for_the_very_measurement_alone(
             model, images, labels, EPSILONS, effort, "net", folder=tmp_path, **options
         )
 
-    kept, truth, effort = measured()
-    np.testing.assert_array_equal(kept, marked)
-    assert len(truth) == 40 and effort == EFFORT
+    result = measured()
+    np.testing.assert_array_equal(result.standing[:, 1:], marked)
+    assert result.kept and len(result.labels) == 40 and result.effort == EFFORT
+    assert list(worst_case.notices({"net": result}, EFFORT, "stage")) == [
+        "The attacks of the worst case were not run here: their results are in "
+        "experiments/attacks. To run them (hours): SET=stage.use_pretrained=false"
+    ]
 
     light = worst_case.Effort(n=8, steps=1, restarts=1, queries=1)
     others = [
@@ -89,16 +94,31 @@ def test_a_result_is_used_for_the_very_measurement_alone(
         {"effort": worst_case.Effort(n=40, steps=5, restarts=1, queries=20)},
     ]
     for other in others:
-        made, truth, effort = measured(fallback=light, **other)
-        assert made.shape == (3, len(EPSILONS), 8) and len(truth) == 8 and effort == light
+        result = measured(fallback=light, **other)
+        assert result.standing.shape == (3, 1 + len(EPSILONS), 8) and len(result.labels) == 8
+        assert not result.kept and result.effort == light
+        (notice,) = worst_case.notices({"net": result}, EFFORT, "stage")
+        assert "less effort: 8 images" in notice
     with np.load(tmp_path / "net.npz") as saved:
         assert json.loads(str(saved["meta"]))["origin"] == {"commit": "abc"}
 
 
-def test_accuracies_are_those_of_the_stages(images_and_labels, found):
-    labels = images_and_labels[1][:40]
-    table = worst_case.accuracies(found, labels, EPSILONS)
+def test_a_damaged_file_is_named(model, images_and_labels, tmp_path):
+    (tmp_path / "net.npz").write_bytes(b"PK\3\4 no more")
+    with pytest.raises(UserError, match="net.npz cannot be read"):
+        worst_case.measure(model, *images_and_labels, EPSILONS, EFFORT, "net", folder=tmp_path)
+
+
+def test_accuracies_are_those_of_the_attacks_and_start_without_one(model, images_and_labels, found):
+    images, labels = images_and_labels
+    result = worst_case.measure(model, images, labels, EPSILONS, EFFORT, "net")
+    table = result.accuracies()
     assert table["attack"].unique().tolist() == list(worst_case.STAGES)
     last = table[table["attack"] == worst_case.STAGES[-1]]
-    np.testing.assert_allclose(last["accuracy"], found[-1].mean(axis=-1))
+    untouched = detector.is_correct(detector.predict_logits(model, images[:40]), labels[:40])
+    assert last["accuracy"].tolist() == [untouched.mean(), *found[-1].mean(axis=-1)]
     assert last["n"].eq(40).all()
+    names = {name: value for name, value, *_ in result.metrics()}
+    assert list(names)[:2] == ["linf_1.worst_case_accuracy", "linf_1.worst_case_fake_recall"]
+    assert names["linf_16.worst_case_accuracy"] == found[-1, -1].mean()
+    assert names["linf_16.worst_case_fake_recall"] == found[-1, -1][labels[:40] == 0].mean()
