@@ -10,6 +10,7 @@ MODULES = {
     "training": "benchmarks.bench_training_time",
     "inference": "benchmarks.bench_inference",
     "predict": "benchmarks.bench_predict",
+    "attacks": "benchmarks.bench_attacks",
 }
 
 
