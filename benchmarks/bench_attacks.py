@@ -79,7 +79,7 @@ def arts(model, epsilon, steps):
     return lambda images, labels: attack.generate(images.astype(np.float32), labels)
 
 
-def compare(model, images, labels, epsilon=1.0, steps=10, rounds=3):
+def compare(model, images, labels, epsilon, steps, rounds):
     """Measure all libraries that are installed.
 
     Returns
@@ -116,7 +116,7 @@ def main(arguments=None):
     parser.add_argument("--model", default=ROOT / "realfake_lib/detectors/detector.keras")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--data", default="auto")
-    parser.add_argument("--epsilon", type=float, default=1.0, help="in /255")
+    parser.add_argument("--epsilons", type=float, nargs="+", default=[1, 4], help="in /255")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the table to this file as well")
@@ -124,30 +124,27 @@ def main(arguments=None):
 
     dataset = data.load(options.data)
     rows = np.random.default_rng(0).permutation(len(dataset.labels))[: options.images]
+    images, labels = dataset.images[rows], dataset.labels[rows]
     model, _ = files.load(options.model)
-    table = compare(
-        model,
-        dataset.images[rows],
-        dataset.labels[rows],
-        options.epsilon,
-        options.steps,
-        options.rounds,
-    )
-    print(f"PGD-{options.steps}, epsilon {options.epsilon:g}/255, {len(rows)} images\n")
+    tables = {
+        epsilon: compare(model, images, labels, epsilon, options.steps, options.rounds)
+        for epsilon in options.epsilons
+    }
+    table = pd.concat(tables, names=["epsilon", "library"])
+    print(f"PGD-{options.steps} on {len(rows)} images\n")
     print(table.round({"images_per_second": 1, "accuracy": 3}).to_string())
-    for name in table.index.difference([OURS, EARLY]):
-        ratios = [
-            table["images_per_second"][own] / table["images_per_second"][name]
-            for own in (OURS, EARLY)
-        ]
-        print(
-            f"\nTimes faster than {name}: {ratios[0]:.1f}, stopping early {ratios[1]:.1f} "
-            f"(target: {TARGET:g} or more)"
-        )
-    if "ART" not in table.index:
-        print("\nART is not installed: pip install adversarial-robustness-toolbox")
+    print(f"\nTimes faster (target: {TARGET:g} or more):")
+    for epsilon, part in tables.items():
+        rates = part["images_per_second"]
+        for name in rates.index.difference([OURS, EARLY]):
+            print(
+                f"epsilon {epsilon:g}/255, than {name}: {rates[OURS] / rates[name]:.1f} with every "
+                f"step, {rates[EARLY] / rates[name]:.1f} stopping early"
+            )
+    if not find_spec("art"):
+        print("ART is not installed: pip install adversarial-robustness-toolbox")
     if options.json:
-        options.json.write_text(json.dumps(table.reset_index(names="library").to_dict("records")))
+        options.json.write_text(json.dumps(table.reset_index().to_dict("records")))
     return table
 
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import bench_inference, bench_predict, bench_training_time
+from benchmarks import bench_attacks, bench_inference, bench_predict, bench_training_time
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "realfake_lib" / "detectors"
@@ -103,3 +104,17 @@ def test_a_race_that_is_none_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench_training_time.main(["marathon"])
     assert "known: sprint, long" in capsys.readouterr().err
+
+
+def test_attacks_of_the_same_strength_are_measured_against_foolbox(capsys, tmp_path):
+    model = MODELS / "fast.keras"
+    options = f"--model {model} --data demo --images 12 --steps 2 --rounds 1 --epsilons 2".split()
+    table = bench_attacks.main([*options, "--json", str(tmp_path / "speed.json")])
+    names = ["realfake_lib", "realfake_lib, stopping early", "foolbox"]
+    assert [name for _, name in table.index][:3] == names
+    assert (table["images_per_second"] > 0).all()
+    # Random starts differ: one image of twelve may.
+    assert np.ptp(table["accuracy"]) <= 1 / 12 + 1e-9
+    printed = capsys.readouterr().out
+    assert "epsilon 2/255, than foolbox:" in printed and "target: 3 or more" in printed
+    assert len(json.loads((tmp_path / "speed.json").read_text())) == len(table)
