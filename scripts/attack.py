@@ -17,7 +17,9 @@ from realfake_lib.robustness import worst_case
 ROOT = Path(__file__).resolve().parent.parent
 PARAMETERS = plan.load(ROOT, "standard").stages["adversarial_robustness"].parameters
 EPSILONS = PARAMETERS["worst_epsilons"]
-EFFORT = worst_case.Effort(**PARAMETERS["worst_effort"])
+EFFORT = worst_case.Effort(
+    **{name: value for name, value in PARAMETERS["worst_effort"].items() if name != "fallback"}
+)
 AT_ONCE = 100
 """Images between two checkpoints."""
 
