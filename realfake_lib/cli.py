@@ -340,7 +340,6 @@ def predict(
     batch_size: Annotated[
         int, typer.Option(min=1, help="Highest number of images in a batch.")
     ] = 32,
-    recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = True,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler whose workers predict, tcp://HOST:PORT.")
     ] = None,
@@ -350,19 +349,19 @@ def predict(
     The exit code is 2 if a file or folder could not be read.
     """
     import realfake_lib
-    from realfake_lib import detector, listing, prediction, settings
+    from realfake_lib import detector, listing, outputs, prediction, settings
 
-    # All that can be wrong without a network is found before one is loaded, which takes seconds.
+    # What can be wrong without a network is found before one is loaded, which takes seconds.
     detector.check_threshold(threshold)
     file = detector.find_model(model, keras=explain is not None)
+    if csv is not None and layout.is_image(str(csv)):
+        raise UserError(f"--csv {csv} has the name of an image.", "End it in .csv.")
     if csv is not None:
-        _check_csv(csv)
-    prediction.check_cluster(cluster, explain)
+        outputs.check_place("--csv", csv)
     if explain is not None:
+        outputs.check_folder("--explain", explain)
         os.environ["MPLBACKEND"] = "agg"  # Matplotlib's import fails by one that is not there
-    images, left_out = prediction.find_images(paths, recursive)
-    if explain is not None:
-        prediction.check_explanations(file, explain, images)
+    images, left_out = prediction.find_images(paths)
     if left_out:
         _say(listing.left_out(left_out))
     loaded = realfake_lib.load_detector(file, gradients=explain is not None)
@@ -371,19 +370,16 @@ def predict(
         found = realfake_lib.predict(
             images, loaded, batch_size=batch_size, explain=explain, cluster=cluster
         )
-    explained = explain is not None
     try:
         if csv is not None:
             with settings.atomic_file(csv) as temporary:
                 with open(temporary, "w", encoding="utf-8", newline="") as stream:
-                    listing.write_csv(stream, found, explained)
+                    listing.write_csv(stream, found)
     finally:  # of two places to write to, neither costs what the other gets
-        if json_output:
-            typer.echo(listing.as_json(loaded, found, left_out, explained))
-        else:
-            listing.print_table(loaded, found)
-    unexplained = explained and not all(one.explanation or one.error for one in found)
-    if explained and not unexplained:
+        shown = listing.as_json if json_output else listing.as_table
+        print(shown(loaded, found, left_out))
+    unexplained = explain is not None and not all(one.explanation or one.error for one in found)
+    if explain is not None and not unexplained:
         _say(f"explanations are in {explain}")
     unread = sum(bool(one.error) for one in found)
     if unread:
@@ -392,21 +388,12 @@ def predict(
     return 2 if left_out or unread or unexplained else 0
 
 
-def _check_csv(csv):
-    from realfake_lib import outputs
-
-    if layout.is_image(str(csv)):
-        raise UserError(f"--csv {csv} has the name of an image.", "End it in .csv.")
-    outputs.check_place("--csv", csv)
-
-
 def main():
     """Entry point of ``realfake``."""
     # An ordinary kill ends a run as Ctrl-C does: its stages with it, nothing half-written.
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background
             signal.signal(number, _stop)
-    console.ignore_impossible_sizes()
     console.use_signs_of_the_terminal()
     app(prog_name="realfake")
 

@@ -4,23 +4,18 @@ import codecs
 import contextlib
 import logging
 import os
-import re
 import sys
 import tempfile
-import time
 import unicodedata
 
 from realfake_lib import progress
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
-LINE_EVERY = 30.0
-"""Seconds between two lines of progress where standard error is no terminal."""
-
-
 _PLAINER = str.maketrans(
-    {"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "“": '"', "”": '"'}
-)
+    {"–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "“": '"', "”": '"',
+     "…": "...", "\u00a0": " "}
+)  # fmt: skip
 
 
 def use_signs_of_the_terminal():
@@ -32,15 +27,8 @@ def use_signs_of_the_terminal():
 
 
 def _plainer(error):
-    found = []
-    for sign in error.object[error.start : error.end]:
-        plain = unicodedata.normalize("NFKC", sign.translate(_PLAINER))
-        try:
-            plain.encode(error.encoding)
-        except UnicodeEncodeError:
-            plain = sign.encode("ascii", "backslashreplace").decode()
-        found.append(plain)
-    return "".join(found), error.end
+    text = error.object[error.start : error.end].translate(_PLAINER)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def printable(text, keep="\n"):
@@ -51,13 +39,6 @@ def printable(text, keep="\n"):
         else sign
         for sign in text
     )
-
-
-def ignore_impossible_sizes():
-    """Forget a size of the terminal in the environment that is none, such as ``COLUMNS=0``."""
-    for name in ("COLUMNS", "LINES"):
-        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
-            del os.environ[name]
 
 
 def import_tensorflow():
@@ -110,29 +91,11 @@ def notes():
         library.removeHandler(handler)
 
 
-def _line_now_and_then():
-    """Listener for a log file: the newest progress every :data:`LINE_EVERY` seconds."""
-    last = time.monotonic()
-
-    def say(message, done, total):
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            count = f" {done:,.0f}/{total:,.0f}" if total else ""
-            print(f"{message}{count}", file=sys.stderr, flush=True)
-
-    return say
-
-
 @contextlib.contextmanager
 def progress_bar():
-    """Draw what is told to :mod:`realfake_lib.progress`; a line now and then without a terminal."""
-    if sys.stderr is None or progress.VARIABLE in os.environ:
+    """Draw what is told to :mod:`realfake_lib.progress`, where standard error is a terminal."""
+    if sys.stderr is None or progress.VARIABLE in os.environ or not sys.stderr.isatty():
         yield
-        return
-    if not sys.stderr.isatty():
-        with progress.listen(_line_now_and_then()):
-            yield
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

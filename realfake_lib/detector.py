@@ -135,6 +135,14 @@ class Detector:
         return " ".join(lines)
 
 
+def no_gradients(path: Path | None) -> UserError:
+    """What to raise where a detector from an ONNX file is asked to explain its verdicts."""
+    return UserError(
+        f"Grad-CAM needs the gradients of a .keras file, and {path} has none.",
+        "Name the .keras file that it was made from, or ask for no explanations.",
+    )
+
+
 def check_threshold(threshold: float | None) -> None:
     """Raise UserError unless a threshold on p(fake) is None or lies in [0, 1]."""
     if threshold is not None and not 0.0 <= threshold <= 1.0:
@@ -168,10 +176,7 @@ def load_detector(
     path = find_model(model, keras=gradients)
     if path.suffix == ".onnx":
         if gradients:
-            raise UserError(
-                f"Grad-CAM needs the gradients of a .keras file, and {path} has none.",
-                "Name the .keras file that it was made from.",
-            )
+            raise no_gradients(path)
         from realfake_lib import onnx_files
 
         network, meta = onnx_files.load(path)

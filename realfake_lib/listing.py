@@ -1,72 +1,52 @@
 """How verdicts and measures are shown: tables on the terminal, JSON, CSV."""
 
 import csv
+import dataclasses
 import json
-import operator
+import shutil
 import textwrap
-from types import SimpleNamespace
 
 from realfake_lib import console
 from realfake_lib.data import layout
 
 
-def columns(explained):
-    """Names of a row's values, in the order of a file."""
-    names = ["path", "p_fake", "verdict", "width", "height", "error"]
-    return [*names, "explanation"] if explained else names
-
-
-def write_csv(stream, predictions, explained=False):
+def write_csv(stream, predictions):
     """Write a table with a header line; ``stream`` was opened with ``newline=""``."""
-    names = columns(explained)
-    # It quotes what is in the line's end only: a carriage return, too, has to be.
-    lines = SimpleNamespace(write=lambda row: stream.write(row.removesuffix("\r\n") + "\n"))
-    writer = csv.writer(lines, lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows(map(operator.attrgetter(*names), predictions))
+    writer = csv.writer(stream)
+    writer.writerow(field.name for field in dataclasses.fields(predictions[0]))
+    writer.writerows(map(dataclasses.astuple, predictions))
 
 
-def as_json(detector, predictions, left_out, explained=False):
+def as_json(detector, predictions, left_out):
     """The verdicts with what must be known of them, as text."""
-    names = columns(explained)
     record = {
         "model": str(detector.path),
         "threshold": detector.threshold,
         "uncertain_band": list(detector.uncertain_band),
         "caveat": detector.caveat(),
         "left_out": dict(left_out),
-        "results": [{name: getattr(one, name) for name in names} for one in predictions],
+        "results": [dataclasses.asdict(one) for one in predictions],
     }
     return json.dumps(record, indent=2)
 
 
-def print_table(detector, predictions):
-    """Print a line for each image, and below them what must be known of the verdicts."""
-    from rich.console import Console
-
-    terminal = Console()
-    coloured = terminal.color_system not in (None, "windows") and not terminal.no_color
+def as_table(detector, predictions, _):
+    """A line for each image, and below them what must be known of the verdicts, as text."""
     lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
-    lines += [_line(one, coloured) for one in predictions]
-    print("\n".join(lines), end="\n\n")
+    lines += map(_line, predictions)
     words = f"FAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"
-    print(textwrap.fill(words, min(terminal.width, 100)))
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    return "\n".join([*lines, "", textwrap.fill(words, width)])
 
 
-def _line(one, coloured):
+def _line(one):
     # The path comes last: whatever its length and its letters, the columns stay in line.
     path = one.path
     if one.error:
         size, p_fake, verdict, path = "–", "–", "not read", f"{path}: {one.error}"
     else:
         size, p_fake, verdict = f"{one.width}×{one.height}", f"{one.p_fake:.3f}", one.verdict
-    path = console.printable(path, keep="")
-    start, end = (_COLOURS.get(verdict, _YELLOW), "\033[m") if coloured else ("", "")
-    return f"{size:>11} {p_fake:>8}  {start}{verdict:<16}{end}  {path}"
-
-
-_COLOURS = {"FAKE": "\033[31m", "REAL": "\033[32m"}
-_YELLOW = "\033[33m"
+    return f"{size:>11} {p_fake:>8}  {verdict:<16}  {console.printable(path, keep='')}"
 
 
 def left_out(kinds):

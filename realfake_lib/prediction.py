@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from PIL import Image
 from realfake_lib import extras, listing, outputs, parallel, progress, settings
 from realfake_lib.data import archives, decoding, layout
 from realfake_lib.data import images as reading
-from realfake_lib.detector import Detector, load_detector
+from realfake_lib.detector import Detector, load_detector, no_gradients
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ _LOG = logging.getLogger(__name__)
 
 BATCH_PIXELS = 2**15
 """Pixels that a core takes at a time, at most, unless one image has more: 32 images of 32×32."""
+
+EXPLANATION = ".gradcam.png"
+"""End of the names of explanations. In a folder they are none of the images that a user means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,9 @@ def predict(
     batch_size : int
         Images that a core takes at a time, at most.
     explain : path-like, optional
-        Folder for one file an image: the image and its Grad-CAM for the verdict given. It is
-        new, empty, or one that an earlier call filled, whose files are replaced. Needs
-        TensorFlow and a detector with gradients.
+        Folder for one file an image: the image and its Grad-CAM for the verdict given. Files
+        that an earlier call made of the same images are replaced. Needs TensorFlow and a detector
+        with gradients.
     cluster : str, optional
         Address of the scheduler of a Dask cluster whose workers judge the images, which have to be
         files that all of them see: ``"tcp://HOST:8786"``. Needs a detector in an ONNX file.
@@ -110,7 +115,8 @@ def predict(
         raise ValueError(f"images are paths, arrays or Pillow images, not {type(images).__name__}")
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it has to be at least 1")
-    check_cluster(cluster, explain)
+    if cluster is not None and explain is not None:
+        raise UserError("--explain is made on one machine: leave --cluster out.")
     sources = list(_expanded(images))
     if not all(isinstance(source, Path) for source in sources):
         if explain is not None:
@@ -126,8 +132,9 @@ def predict(
     explanations = None
     if explain is not None:
         if not detector.has_gradients:
-            check_explanations(detector.path, explain)
-        explanations = _Explanations(detector, explain, sources)
+            raise no_gradients(detector.path)
+        outputs.check_folder("--explain", explain)
+        explanations = _Explanations(detector, explain)
     # TensorFlow spreads one batch over the cores itself.
     turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
 
@@ -207,32 +214,11 @@ def _read(source, size):
     return Prediction(path, width=width, height=height, error=error), pixels
 
 
-def check_cluster(cluster: str | None, explain: str | os.PathLike[str] | None) -> None:
-    """Raise UserError where both a cluster and explanations are asked for."""
-    if cluster is not None and explain is not None:
-        raise UserError("--explain is made on one machine: leave --cluster out.")
-
-
-def check_explanations(
-    model_file: Path | None, folder: str | os.PathLike[str], files: Iterable[Path] = ()
-) -> None:
-    """Raise UserError where a model has no gradients, or the folder is none for ``files``."""
-    if model_file is not None and model_file.suffix == ".onnx":
-        raise UserError(
-            f"Grad-CAM needs the gradients of a .keras file, and {model_file} has none.",
-            "Name the .keras file that it was made from, or ask for no explanations.",
-        )
-    outputs.Explanations(folder).check(files)
-
-
 class _Explanations:
     """The folder of explanations of one call."""
 
-    def __init__(self, detector, folder, files):
-        self.detector, self.folder = detector, outputs.Explanations(folder)
-        self.folder.check(files)
-        self.folder.begin(files)
-        self.failed = False
+    def __init__(self, detector, folder):
+        self.detector, self.folder, self.failed = detector, Path(folder), False
 
     def draw(self, files, pixels, scores):
         """Draw what was judged beside Grad-CAM for the verdict; gives the paths of the files.
@@ -255,27 +241,33 @@ class _Explanations:
             ]
         except OSError as error:
             self.failed = True
-            _LOG.warning("--explain %s is incomplete: %s", self.folder.folder, error.strerror)
+            _LOG.warning("--explain %s is incomplete: %s", self.folder, error.strerror)
             return [""] * len(files)
 
     def _save(self, file, pair):
         pair = Image.fromarray(pair)
         scale = max(1, 256 // self.detector.image_size)
         pair = pair.resize((pair.width * scale, pair.height * scale), Image.Resampling.NEAREST)
-        target = self.folder.target(file)
+        target = self.folder / explanation_name(file)
         with settings.atomic_file(target) as temporary:
             pair.save(temporary)
         return layout.as_text(str(target))
 
 
+def explanation_name(file):
+    """Name of a file's explanation: its own and a hash of its path as given, fit for any disk."""
+    mark = hashlib.sha256(os.fsencode(os.path.normpath(file))).hexdigest()[:12]
+    return re.sub(r"[^\w.-]+", "_", file.stem, flags=re.ASCII)[:70] + f"-{mark}{EXPLANATION}"
+
+
 def find_images(
-    paths: Iterable[str | os.PathLike[str]], recursive: bool = True
+    paths: Iterable[str | os.PathLike[str]],
 ) -> tuple[list[Path], Counter[str]]:
     """List the image files that ``paths`` name, folders searched, each file once, in order.
 
     A file named outright is taken whatever it is called, even one that is not there: its record
     will say so, as that of a link to nothing in a folder. In a folder what has an image's suffix is
-    taken; hidden files and those that ``--explain`` made are none that a user means. The second
+    taken, hidden files and explanations apart. The second
     result counts the others by suffix, and names links to folders and folders that cannot be read.
     """
     files: list[Path] = []
@@ -285,7 +277,7 @@ def find_images(
         raise UserError(f"No such file or folder: {', '.join(map(str, paths))}")
     for path in paths:
         if os.path.isdir(path):
-            files += sorted(_search(path, recursive, left_out))
+            files += sorted(_search(path, left_out))
         else:
             files.append(path)
     if not files:
@@ -304,7 +296,7 @@ def _as_path(given):
     return Path(given)
 
 
-def _search(top, recursive, left_out):
+def _search(top, left_out):
     def left(what, folder):
         left_out[f"{what} ({layout.as_text(str(Path(folder)))})"] += 1
 
@@ -312,15 +304,10 @@ def _search(top, recursive, left_out):
         left("unreadable folder", error.filename)
 
     for folder, folders, names in archives.walk(top, unreadable):
-        if outputs.RECORD in names and Path(folder) != top:
-            folders.clear()
-            continue
-        if not recursive:
-            folders.clear()
         for linked in filter(os.path.islink, (os.path.join(folder, name) for name in folders)):
             left("linked folder", linked)
         for name in names:
-            if layout.is_hidden(name):
+            if layout.is_hidden(name) or name.endswith(EXPLANATION):
                 continue
             if layout.is_image(name):
                 yield Path(folder, name)

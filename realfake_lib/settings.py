@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -67,9 +66,10 @@ def atomic_file(path):
     owner; a new one gets those that the umask and the folder give. What is no plain file (a device,
     a pipe, ``/dev/stdout``) stays what it is, and the content is written to it.
     """
-    descriptor = own_descriptor(path)
+    descriptor = _own_descriptor(path)
     path = Path(os.path.realpath(path))
-    through = descriptor is not None or is_special(path)
+    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    through = descriptor is not None or is_special
     if not through:
         path.parent.mkdir(parents=True, exist_ok=True)
     # The name stays: Keras and NumPy choose the file format by it, and a prefix would make a long
@@ -78,7 +78,12 @@ def atomic_file(path):
     with folder as folder:
         temporary = Path(folder, "content" if through else path.name)
         yield temporary
-        if not through and _take_after(temporary, path):
+        if not through:
+            with contextlib.suppress(OSError, AttributeError):  # there is none, or the disk has not
+                old = os.stat(path)
+                os.chown(temporary, old.st_uid, old.st_gid)
+            with contextlib.suppress(OSError):
+                shutil.copymode(path, temporary)
             os.replace(temporary, path)
             return
         if sys.stdout is not None:
@@ -90,41 +95,10 @@ def atomic_file(path):
             shutil.copyfileobj(content, stream)
 
 
-def own_descriptor(path):
-    """Number of the open descriptor of this process that a path stands for, or None.
-
-    On Linux, opening ``/dev/stdout`` or ``/dev/fd/N`` anew would begin at the start of the file
-    behind it, and so overwrite what was printed.
-    """
-    path = Path(path)
-    for _ in range(40):  # links that the kernel follows
-        path = Path(os.path.realpath(path.parent), path.name)
-        if path.parent == Path(f"/proc/{os.getpid()}/fd") and path.name.isdigit():
-            return int(path.name)
-        if not path.is_symlink():
-            break
-        path = path.parent / os.readlink(path)
+def _own_descriptor(path):
+    """1 or 2 where ``path`` is what this process prints to; opened anew, it would begin anew."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                return descriptor
     return None
-
-
-def is_special(path):
-    """Whether something is at ``path`` that is neither a plain file nor a folder."""
-    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-def _take_after(temporary, path):
-    """Give a file the mode and owner of the one that it shall replace, as far as a disk allows it.
-
-    False where the old file can be written, but no other can be made like it.
-    """
-    try:
-        old = os.stat(path)
-    except FileNotFoundError:
-        return True
-    with contextlib.suppress(OSError, AttributeError):  # Windows has no owners of this kind
-        os.chown(temporary, old.st_uid, old.st_gid)
-    with contextlib.suppress(OSError):
-        os.chmod(temporary, stat.S_IMODE(old.st_mode))
-    new = os.stat(temporary)
-    alike = (new.st_uid, new.st_gid, new.st_mode) == (old.st_uid, old.st_gid, old.st_mode)
-    return alike or not os.access(path, os.W_OK)

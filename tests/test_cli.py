@@ -142,14 +142,6 @@ def test_a_message_cannot_steer_the_terminal(monkeypatch):
     assert result.stderr == "realfake: no \\x1b[31mfile\\u202e\n"
 
 
-@pytest.mark.parametrize("variables", [{"COLUMNS": "0"}, {"COLUMNS": "²"}, {"LINES": "²"}])
-def test_an_impossible_size_of_the_terminal_is_forgotten(monkeypatch, variables):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    console.ignore_impossible_sizes()
-    assert not variables.keys() & os.environ.keys()
-
-
 def test_a_full_standard_error_and_a_deleted_folder_cost_no_exit_code(tmp_path):
     words = [sys.executable, "-m", "realfake_lib", "predict", str(tmp_path / "nosuch")]
     with open("/dev/full", "w") as full:

@@ -74,13 +74,6 @@ def test_a_terminal_gets_a_bar_of_what_is_reported(monkeypatch):
     assert progress.VARIABLE not in os.environ
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch, capsys):
-    monkeypatch.setattr(console, "LINE_EVERY", 0)
-    with console.progress_bar():
-        progress.report("Reading", 1000, 2000)
-    assert capsys.readouterr().err == "Reading 1,000/2,000\n"
-
-
 def test_no_bar_without_a_terminal_or_inside_a_stage(monkeypatch, tmp_path, capsys):
     with console.progress_bar():
         progress.report("Reading", 1, 2)

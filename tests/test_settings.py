@@ -70,20 +70,6 @@ def test_modes_need_not_be_possible(tmp_path, monkeypatch):
     assert file.read_text() == "new\n"
 
 
-def test_a_file_that_no_other_can_be_made_like_is_written_in_place(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
-
-    file = tmp_path / "old.csv"
-    file.write_text("old and longer\n")
-    file.chmod(0o642)
-    before = file.stat()
-    monkeypatch.setattr(os, "chmod", refuse)
-    write(file)
-    assert file.read_text() == "new\n"
-    assert (file.stat().st_ino, file.stat().st_mode) == (before.st_ino, before.st_mode)
-
-
 @pytest.mark.parametrize("target", ["real/verdicts.csv", "real/missing.csv"])
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, target):
     (tmp_path / "real").mkdir()
