@@ -24,17 +24,9 @@ _SAME = "Install the same version, from the same checkout and requirements.lock,
 def connect(address, timeout=TIMEOUT):
     """Connect to the scheduler of a Dask cluster, which has to have a worker.
 
-    Parameters
-    ----------
-    address : str
-        E.g. ``"tcp://127.0.0.1:8786"``.
-    timeout : float
-        Seconds to wait for the scheduler, and then for a first worker.
-
-    Returns
-    -------
-    distributed.Client
-        A context manager that closes the connection.
+    ``address`` is such as ``"tcp://127.0.0.1:8786"``, ``timeout`` the seconds to wait for the
+    scheduler, and then for a first worker. Gives a ``distributed.Client``, which closes the
+    connection as a context manager.
     """
     if not _ADDRESS.fullmatch(str(address)):
         raise UserError(

@@ -15,16 +15,7 @@ def drop_docstrings(tree):
 
 
 def code_hash(*pieces):
-    """SHA-256 over the code of modules, classes or functions; comments and docstrings are left out.
-
-    Parameters
-    ----------
-    *pieces : module, class or function
-
-    Returns
-    -------
-    str
-    """
+    """SHA-256 over the code of modules, classes or functions, without comments and docstrings."""
     sha = hashlib.sha256()
     for piece in pieces:
         tree = ast.parse(textwrap.dedent(inspect.getsource(piece)))

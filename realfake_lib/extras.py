@@ -16,16 +16,8 @@ def needed_for(what):
     """Turn an import that fails into the command that installs what is missing.
 
     A context manager, and a decorator for functions that import what they need when called.
-
-    Parameters
-    ----------
-    what : str
-        Subject of the sentence, e.g. ``"train"``.
-
-    Raises
-    ------
-    UserError
-        In place of ModuleNotFoundError, unless a module of this library itself is missing.
+    ``what`` is the subject of the sentence, e.g. ``"train"``. It is a UserError in place of
+    ModuleNotFoundError, unless a module of this library itself is missing.
     """
     try:
         yield

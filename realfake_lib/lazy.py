@@ -7,19 +7,10 @@ import importlib
 
 
 def exports(package, homes):
-    """What a package's ``__init__`` needs to offer names of its modules without importing them.
+    """``__getattr__``, ``__dir__`` and ``__all__`` of a package that offers names of its modules.
 
-    Parameters
-    ----------
-    package : str
-        The package's ``__name__``.
-    homes : dict of str to str
-        Module to the names that it defines, with spaces between them.
-
-    Returns
-    -------
-    tuple
-        ``__getattr__``, ``__dir__`` and ``__all__`` for the package.
+    ``package`` is its ``__name__``; ``homes`` gives for each module the names that it defines, with
+    spaces between them.
     """
     home = {name: module for module, names in homes.items() for name in names.split()}
 

@@ -58,15 +58,8 @@ NAMES = {
 def in_words(name):
     """A name of the code in words.
 
-    Parameters
-    ----------
-    name : str
-        Of :data:`NAMES`; ``<network>_<end>``, with an end of :data:`TRAININGS`; or either with
-        ``", seed 0"`` behind it. Any other is returned as it is.
-
-    Returns
-    -------
-    str
+    It is one of :data:`NAMES`; ``<network>_<end>``, with an end of :data:`TRAININGS`; or either
+    with ``", seed 0"`` behind it. Any other is returned as it is.
     """
     name, comma, rest = name.partition(", ")
     if name in NAMES:

@@ -29,11 +29,18 @@ DOMAINS = ("", "ai.onnx")
 
 
 class OnnxNetwork:
-    """A detector's network in ONNX Runtime; ``name`` stands in messages."""
+    """A detector's network in ONNX Runtime, from the content of a file; it can be pickled.
 
-    def __init__(self, session, name="the network"):
-        self._session, self._name = session, name
-        self.image_size = session.get_inputs()[0].shape[1]
+    ``name`` stands in messages.
+    """
+
+    def __init__(self, content, name="the network"):
+        self._content, self._name = content, name
+        self._session = _session(content, name)
+        self.image_size = self._session.get_inputs()[0].shape[1]
+
+    def __reduce__(self):
+        return OnnxNetwork, (self._content, self._name)
 
     def logits(self, images, indices=None, batch_size=64):
         """Logits for REAL of (n, h, w, 3) uint8 images, or of those at ``indices``, in order.
@@ -72,20 +79,9 @@ class OnnxNetwork:
 def load(path):
     """Load a network that :func:`realfake_lib.models.export.to_onnx` wrote, without TensorFlow.
 
-    Before ONNX Runtime sees the file, its hash is compared with the one in the JSON file beside it,
-    and what it holds with :data:`OPERATORS`.
-
-    Returns
-    -------
-    OnnxNetwork
-    dict
-        What the JSON file says.
-
-    Raises
-    ------
-    UserError
-        If a file is missing, damaged, changed, of another version, or holds anything but a network
-        of standard operators that takes pixels and gives a logit.
+    Gives the OnnxNetwork and what the JSON file says. Before ONNX Runtime sees the file, its hash
+    is compared with the one in the JSON file beside it, and what it holds with :data:`OPERATORS`;
+    all that is wrong with it is a UserError.
     """
     path = Path(path)
     meta = model_metadata.read(path)
@@ -98,11 +94,11 @@ def load(path):
     model_metadata.check_hash(path, hashlib.sha256(content).hexdigest(), meta["onnx"].get("sha256"))
     refuse_foreign(content, path)
     # The very bytes that were checked, so that no other file can take their place meanwhile.
-    return OnnxNetwork(session(content, path), path), meta
+    return OnnxNetwork(content, path), meta
 
 
-def session(content, name):
-    """Start ONNX Runtime on the processor; ``name`` stands in messages."""
+def _session(content, name):
+    """Start ONNX Runtime on the processor."""
     # From version 1.32 on it would report its use to its maker, and write a device id into HOME.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -130,56 +126,43 @@ def refuse_foreign(content, name, hint=model_metadata.AGAIN):
     except Exception as error:  # protobuf's own
         raise UserError(f"{name} is no ONNX file: {error}", hint) from None
     graph = model.graph
-    foreign = set(_foreign_operators(model, onnx))
-    elsewhere = onnx.TensorProto.EXTERNAL
-    if any(one.data_location == elsewhere or one.external_data for one in _tensors(graph)):
-        foreign.add("weights in other files")
-    if graph.sparse_initializer or model.functions or model.training_info:
-        foreign.add("more than one plain graph")
+    foreign = set(_foreign(model, onnx))
     if foreign:
         what = ", ".join(sorted(foreign))
         raise UserError(f"{name} holds {what}, which this library does not load.", hint)
-    if not _takes_pixels_and_gives_a_logit(graph, onnx):
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    sides = [dim.dim_value for value in inputs for dim in value.type.tensor_type.shape.dim[1:2]]
+    wanted = [interface(side) for side in sides]
+    if len(wanted) != 1 or [(value, *graph.output) for value in inputs] != wanted:
         raise UserError(
             f"{name} does not take square uint8 images as {INPUT!r} and give one {OUTPUT!r}.",
             hint,
         )
 
 
-def _foreign_operators(model, onnx):
+def interface(side):
+    """What goes in, square images of ``side`` pixels, and what comes out, as ONNX describes it."""
+    import onnx
+
+    make = onnx.helper.make_tensor_value_info
+    taken = make(INPUT, onnx.TensorProto.UINT8, ("n", side, side, 3))
+    return taken, make(OUTPUT, onnx.TensorProto.FLOAT, ("n", 1))
+
+
+def _foreign(model, onnx):
+    """What a file holds that no network of this library has."""
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    tensors = [*model.graph.initializer, *(one for a in attributes for one in (a.t, *a.tensors))]
+    if any(one.data_location == one.EXTERNAL or one.external_data for one in tensors):
+        yield "weights in other files"
+    if model.graph.sparse_initializer or model.functions or model.training_info:
+        yield "more than one plain graph"
     for used in model.opset_import:
         if used.domain not in DOMAINS:
             yield f"operators of {used.domain!r}"
     for node in model.graph.node:
         if node.domain not in DOMAINS or node.op_type not in OPERATORS:
             yield f"{node.domain}.{node.op_type}".lstrip(".")
-        kinds = {attribute.type for attribute in node.attribute}
-        if kinds & {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}:
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
             yield f"{node.op_type} with a graph inside"
-
-
-def _tensors(graph):
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield attribute.t
-            yield from attribute.tensors
-
-
-def _takes_pixels_and_gives_a_logit(graph, onnx):
-    weights = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in weights]
-    if [value.name for value in inputs] != [INPUT]:
-        return False
-    if [value.name for value in graph.output] != [OUTPUT]:
-        return False
-    taken, given = inputs[0].type.tensor_type, graph.output[0].type.tensor_type
-    shape = [dimension.dim_value for dimension in taken.shape.dim]
-    return (
-        taken.elem_type == onnx.TensorProto.UINT8
-        and given.elem_type == onnx.TensorProto.FLOAT
-        and len(shape) == 4
-        and shape[1] == shape[2] > 0
-        and shape[3] == 3
-        and [dimension.dim_value for dimension in given.shape.dim][1:] == [1]
-    )

@@ -140,13 +140,6 @@ def test_paths_are_said_as_they_were_given(folder, workers, monkeypatch):
     assert one.path == "03.jpg" and one.p_fake is not None
 
 
-def test_files_that_a_worker_does_not_see_are_told(folder, workers, monkeypatch):
-    monkeypatch.setattr(cluster_prediction, "_absolute", lambda files: ["/elsewhere/a.jpg"])
-    with pytest.raises(UserError, match="does not find .*00.jpg") as told:
-        realfake_lib.predict(folder, "fast", cluster=workers.scheduler_address)
-    assert "all machines share" in told.value.hint
-
-
 def test_a_worker_of_another_version_is_refused(folder, workers, monkeypatch):
     monkeypatch.setattr(cluster_prediction, "environment", lambda: __import__("os").getpid())
     with pytest.raises(UserError, match="another version"):

@@ -1,6 +1,7 @@
 """Download the pinned files this project reads, with progress, retries and resumption."""
 
 import itertools
+import re
 import time
 import warnings
 from pathlib import Path
@@ -30,22 +31,9 @@ class DownloadError(UserError):
 def download(url, path, known_hash=None, check=None, label=None):
     """Fetch ``url`` to ``path`` through pooch; a partial file beside it is carried on with.
 
-    Parameters
-    ----------
-    url : str
-    path : path-like
-        Where the file appears, whole and checked or not at all.
-    known_hash : str, optional
-        ``"sha256:…"`` of the file's bytes.
-    check : callable, optional
-        Takes the path of the finished download; raises UserError when the contents are wrong.
-    label : str, optional
-        What progress messages call the file.
-
-    Raises
-    ------
-    DownloadError
-        No network, an error status, or contents that are not the expected ones.
+    The file appears whole and checked, or not at all: by ``known_hash`` (``"sha256:…"``), and by
+    ``check``, which takes the path of the download and raises UserError. ``label`` is what progress
+    messages call it. A DownloadError tells of no network, an error status, or other contents.
     """
     with warnings.catch_warnings():
         # In a notebook pooch's import asks for ipywidgets, which no page of a report can show.
@@ -80,12 +68,17 @@ class _ResumingDownloader:
         self.label = label
 
     def __call__(self, url, output_file, pooch):
+        import requests
+
         for attempt in itertools.count(1):
             try:
                 self._transfer(url)
                 break
-            except OSError as error:  # of the disk, or of requests, whose errors are OSErrors too
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 self._give_up_or_wait(url, error, attempt)
+            except OSError:  # of the disk: the cache's own words follow
+                self.part.unlink(missing_ok=True)
+                raise
         try:
             if self.check is not None:
                 self.check(self.part)
@@ -95,18 +88,14 @@ class _ResumingDownloader:
         self.part.replace(output_file)
 
     def _give_up_or_wait(self, url, error, attempt):
-        import requests
-
-        if isinstance(error, requests.HTTPError):
-            status, reason = error.response.status_code, error.response.reason
-            passing = status >= 500 or status == 429
+        answer = getattr(error, "response", None)
+        if answer is not None:
+            passing = answer.status_code >= 500 or answer.status_code == 429
             if not passing:
                 self.part.unlink(missing_ok=True)
             if not passing or attempt == ATTEMPTS:
-                raise DownloadError(f"{url} answered {status} {reason}") from error
-        elif not isinstance(error, requests.RequestException):
-            self.part.unlink(missing_ok=True)  # the disk's fault: the cache's own words follow
-            raise error
+                words = f"{url} answered {answer.status_code} {answer.reason}"
+                raise DownloadError(words) from error
         elif attempt == ATTEMPTS or (attempt > 1 and not self._size()):
             # One more try for a server that cannot be reached, more for one that broke off in the
             # middle: a machine without network should not wait.
@@ -137,7 +126,8 @@ class _ResumingDownloader:
             length = response.headers.get("Content-Length")
             total = done + int(length) if length else None
             with open(self.part, "ab" if done else "wb") as stream:
-                for chunk in _chunks(response):
+                # Raw: a .tar.gz that a server marks as gzip-encoded must not be unpacked.
+                for chunk in response.raw.stream(_CHUNK, decode_content=False):
                     stream.write(chunk)
                     done += len(chunk)
                     progress.report(self.label, done, total, "bytes")
@@ -152,21 +142,12 @@ def _wrong_contents(url, reason):
     )
 
 
-def _chunks(response):
-    import requests
-
-    try:
-        # The raw stream: a .tar.gz that a server marks as gzip-encoded must not be unpacked.
-        while chunk := response.raw.read(_CHUNK, decode_content=False):
-            yield chunk
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.ConnectionError(error) from error
+_REASONS = re.compile(
+    "name or service not known|temporary failure in name resolution|connection refused|"
+    "timed out|network is unreachable"
+)
 
 
 def _reason(error):
-    text = str(error)
-    for known in ("Name or service not known", "Temporary failure in name resolution",
-                  "Connection refused", "timed out", "Network is unreachable"):  # fmt: skip
-        if known in text:
-            return known[0].lower() + known[1:]
-    return text
+    known = _REASONS.search(str(error).lower())
+    return known[0] if known else str(error)

@@ -65,25 +65,12 @@ def blob_id(content):
 
 
 def tree_id(files):
-    """Git's id, 40 hexadecimal digits, of a folder: path inside it to blob id."""
-    folders = defaultdict(list)
-    for path, blob in files.items():
-        folder, _, name = path.rpartition("/")
-        folders[folder].append((name.encode(), b"100644", blob))
-        while folder:
-            folder = folder.rpartition("/")[0]
-            if folder in folders:
-                break
-            folders[folder] = []
-    for folder in sorted(folders, reverse=True):  # the folders inside of one before itself
-        # Git sorts a folder as if its name ended in a slash.
-        entries = sorted(folders[folder], key=lambda e: e[0] + b"/" * (e[1] == b"40000"))
-        body = b"".join(b"%s %s\0%s" % (mode, name, blob) for name, mode, blob in entries)
-        digest = hashlib.sha1(b"tree %d\0" % len(body) + body)
-        above, _, name = folder.rpartition("/")
-        if folder:
-            folders[above].append((name.encode(), b"40000", digest.digest()))
-    return digest.hexdigest()
+    """Git's id, 40 hexadecimal digits, of a folder without others in it: file name to blob id.
+
+    CIFAKE's are of that kind. What other folders get is no id of git's.
+    """
+    body = b"".join(b"100644 %s\0%s" % (name.encode(), files[name]) for name in sorted(files))
+    return hashlib.sha1(b"tree %d\0" % len(body) + body).hexdigest()
 
 
 @dataclass

@@ -99,15 +99,7 @@ def load_unseen(cache=None, allow_download=True):
     Each sample grid is looked for in the folder or archive ``REALFAKE_GENERATORS``, in
     ``generators`` inside ``REALFAKE_DATA`` or beside it, and in the cache, and else downloaded.
 
-    Parameters
-    ----------
-    cache : path-like, optional
-    allow_download : bool
-
-    Returns
-    -------
-    UnseenGenerators
-        What is not available is named in ``missing``; that is no error.
+    What is not available is named in ``missing`` of the result; that is no error.
     """
     cache = Path(cache or settings.cache_dir())
     folders, wrong = _folders(cache)

@@ -77,15 +77,7 @@ def decode(content, name, size=None):
 def resize(images, size):
     """Cut the largest central square and resample it with an antialiased bicubic filter.
 
-    Parameters
-    ----------
-    images : (h, w, 3) or (n, h, w, 3) uint8 array
-    size : int
-        Side of the result in pixels.
-
-    Returns
-    -------
-    (size, size, 3) or (n, size, size, 3) uint8 array
+    (h, w, 3) or (n, h, w, 3) uint8 images become (size, size, 3) or (n, size, size, 3).
     """
     images = np.asarray(images)
     if images.ndim == 4:

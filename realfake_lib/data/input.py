@@ -30,7 +30,7 @@ def batches(
     ----------
     images : (n, h, w, 3) uint8 array or memmap
     labels : (n,) or (n, k) array, optional
-        FAKE = 0, REAL = 1, or several numbers an image. Without them the batches hold images only.
+        Without them the batches hold images only.
     indices : (m,) int array, optional
         Rows to use; all by default.
     batch_size : int
@@ -38,15 +38,13 @@ def batches(
         Take another order in each epoch: that of ``(seed, epoch)``.
     seed, epoch : int
     augment : callable, optional
-        Takes ``(images, seed)``, a (b, h, w, 3) float32 tensor of pixels in [0, 255] and a (2,)
-        int32 tensor that differs for every batch of every epoch; returns images of that shape, or
-        windows of them.
+        Takes float32 images and a (2,) int32 seed that differs for every batch of every epoch;
+        returns images of that shape, or windows of them.
 
     Returns
     -------
     tf.data.Dataset
-        Of (b, h, w, 3) float32 pixels in [0, 255], with (b,) or (b, k) float32 labels if there
-        are any.
+        Of (b, h, w, 3) float32 pixels in [0, 255], with float32 labels if there are any.
     """
     import tensorflow as tf
 

@@ -75,20 +75,11 @@ def cached_archive(cache):
 
 
 def fetch_cifake(cache=None):
-    """Download the pinned CIFAKE archive into the cache, unless it is there.
+    """Path of the pinned CIFAKE archive in the cache, downloaded unless it is there.
 
     The archive's own bytes may differ from one day to the next, its files may not: they are
-    checked against the git tree ids before the archive takes its place.
-
-    Returns
-    -------
-    Path
-        The archive.
-
-    Raises
-    ------
-    realfake_lib.data.fetch.DownloadError
-        No network, an error status, or other contents.
+    checked against the git tree ids before the archive takes its place. Without network, or where
+    the contents are others, it is a DownloadError.
     """
     from realfake_lib.data import store
 
@@ -121,16 +112,7 @@ def require_cifake(path, content):
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """Outcome of :func:`verify`.
-
-    Attributes
-    ----------
-    source : str
-    n : int
-        Images found; CIFAKE has 120,000.
-    trees : dict
-        Folder to git's tree id of the files found in it.
-    """
+    """Outcome of :func:`verify`: number of images, and git's id of each folder with images."""
 
     source: str
     n: int
@@ -158,16 +140,8 @@ class VerifyReport:
 def verify(data="cifake", cache=None, allow_download=True):
     """Recompute the git tree ids of a copy of CIFAKE and compare them with the published ones.
 
-    Every file is read again; nothing remembered is trusted.
-
-    Parameters
-    ----------
-    data, cache, allow_download
-        As for :func:`realfake_lib.data.load`.
-
-    Returns
-    -------
-    VerifyReport
+    Every file is read again; nothing remembered is trusted. The arguments are those of
+    :func:`realfake_lib.data.load`; the result is a :class:`VerifyReport`.
     """
     found = locate(data, Path(cache or settings.cache_dir()), allow_download)
     if found.path is None:

@@ -111,19 +111,8 @@ MIN_IMAGE_SIZE = 16
 def check_enough(dataset, splits, least, needed):
     """Raise UserError unless every part has enough different images, large enough, of each class.
 
-    Parameters
-    ----------
-    dataset : ImageDataset
-    splits : Splits
-    least : dict of str to int
-        Part to the number of different images of each class in it.
-    needed : str
-        How many that are in all, in words, for the message.
-
-    Raises
-    ------
-    UserError
-        Names the class, the numbers that there are, and ``needed``.
+    ``least`` holds the number of different images of each class by part; ``needed`` says in words,
+    for the message, how many that are in all.
     """
     if dataset.image_size < MIN_IMAGE_SIZE:
         raise UserError(

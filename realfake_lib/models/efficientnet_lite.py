@@ -94,10 +94,7 @@ def package_folder():
 def load_weights(model, path):
     """Load ImageNet's weights into a network of :func:`EfficientNetLite0`, or the start of one.
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged, holds anything but tensors, or other shapes than these.
+    A file that is damaged, holds anything but tensors, or other shapes is a ValueError.
     """
     tensors = iter(_by_layer(read_state_dict(path)))
     for layer in model.layers:
@@ -139,15 +136,8 @@ def read_state_dict(path):
     A pickle can run any program. This reader knows ordered dictionaries and tensors of float32 and
     int64, and refuses everything else.
 
-    Returns
-    -------
-    dict of str to array
-        In the file's order, float32 or int64.
-
-    Raises
-    ------
-    ValueError
-        If the file is of another kind or damaged.
+    The arrays come by name in the file's order. A damaged file, or one of another kind, is a
+    ValueError.
     """
     try:
         with open(path, "rb") as file:

@@ -1,8 +1,6 @@
 """A detector as an ONNX file, for people without TensorFlow, proved equal before it is kept."""
 
-import contextlib
 import hashlib
-import io
 import logging
 import os
 import tempfile
@@ -11,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from realfake_lib import data, model_metadata, onnx_files
-from realfake_lib.data.images import encode_jpeg
 from realfake_lib.errors import UserError
 from realfake_lib.onnx_files import INPUT, OUTPUT, OnnxNetwork
 from realfake_lib.settings import atomic_file
@@ -35,32 +31,18 @@ def to_onnx(model, path, meta):
     scales them to [0, 1] first should get an error, not a verdict. The same weights give the same
     bytes.
 
-    Parameters
-    ----------
-    model : keras.Model
-    path : path-like
-        Ends in ``.onnx``. What lies there is replaced.
-    meta : dict
-        What :func:`realfake_lib.models.load` returned with the model.
-
-    Returns
-    -------
-    dict
-        What the JSON file beside it says: ``meta``, and ``onnx``, which holds hash, size, opset,
-        input and output, the largest difference from Keras's logits, and on how many images.
-
-    Raises
-    ------
-    UserError
-        If the path does not end in ``.onnx``, or the network cannot be exported, or not so that
-        its logits stay within :data:`TOLERANCE`. Nothing is written then.
+    ``meta`` is what :func:`realfake_lib.models.load` returned with the model. The result is what
+    the JSON file beside it says: ``meta``, and ``onnx``, which holds hash, size, opset, input and
+    output, the largest difference from Keras's logits, and on how many images. A UserError says
+    where the network cannot be exported, or not so that its logits stay within :data:`TOLERANCE`;
+    nothing is written then.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise UserError(f"Cannot export a model as {path}.", "The name must end in .onnx.")
     content = to_bytes(model)
     onnx_files.refuse_foreign(content, f"{model.name} as ONNX", hint=None)
-    network = OnnxNetwork(onnx_files.session(content, path))
+    network = OnnxNetwork(content, path)
     images = probes(model.input_shape[1])
     difference = largest_difference(model, network, images)
     if not difference <= TOLERANCE:
@@ -95,7 +77,8 @@ def to_bytes(model):
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)]
     with tempfile.TemporaryDirectory() as folder:
         draft = os.path.join(folder, "draft.onnx")
-        with _quiet():
+        logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # the rest is for its developers
+        with warnings.catch_warnings(action="ignore"):
             options = {"input_signature": signature, "opset_version": OPSET}
             model.export(draft, format="onnx", verbose=False, **options)
         exported = onnx.load(draft)
@@ -126,15 +109,8 @@ def _with_own_names(exported, title, onnx):
     for name, tensor in kept.items():
         tensor.name = name
         tensor.ClearField("doc_string")
-    side = old.input[0].type.tensor_type.shape.dim[1].dim_value
-    make = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        list(old.node),
-        title,
-        [make(INPUT, onnx.TensorProto.UINT8, ("n", side, side, 3))],
-        [make(OUTPUT, onnx.TensorProto.FLOAT, ("n", 1))],
-        list(kept.values()),
-    )
+    taken, given = onnx_files.interface(old.input[0].type.tensor_type.shape.dim[1].dim_value)
+    graph = onnx.helper.make_graph(list(old.node), title, [taken], [given], list(kept.values()))
     standard = [used for used in exported.opset_import if used.domain in onnx_files.DOMAINS]
     return onnx.helper.make_model(
         graph,
@@ -143,19 +119,6 @@ def _with_own_names(exported, title, onnx):
         producer_name=exported.producer_name,
         producer_version=exported.producer_version,
     )
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keep what the converter tells its developers from the user."""
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def largest_difference(model, network, images):
@@ -174,18 +137,13 @@ def probes(image_size, n=64):
     from sklearn.datasets import load_sample_images
 
     dice = np.random.default_rng(0)
-    noise = dice.integers(0, 256, (n, image_size, image_size, 3), np.uint8)
-    photographs = load_sample_images().images
-    views = [_view(photographs[i % len(photographs)], image_size, dice) for i in range(n)]
-    plain = np.zeros((2, image_size, image_size, 3), np.uint8)
-    plain[1] = 255
-    return np.concatenate([noise, np.stack(views), plain])
-
-
-def _view(photograph, image_size, dice):
-    """A square from anywhere in a photograph, as after JPEG, brought to the size of the input."""
-    side = int(dice.integers(32, min(photograph.shape[:2]) + 1))
-    top, left = (int(dice.integers(0, length - side + 1)) for length in photograph.shape[:2])
-    square = data.resize(photograph[top : top + side, left : left + side], image_size)
-    with Image.open(io.BytesIO(encode_jpeg(square))) as image:
-        return np.asarray(image.convert("RGB"))
+    shape = (image_size, image_size, 3)
+    views = []
+    for number in range(n):
+        photograph = load_sample_images().images[number % 2]
+        side = int(dice.integers(32, min(photograph.shape[:2]) + 1))
+        top, left = (int(dice.integers(0, length - side + 1)) for length in photograph.shape[:2])
+        views.append(data.resize(photograph[top : top + side, left : left + side], image_size))
+    noise = dice.integers(0, 256, (n, *shape), np.uint8)
+    black, white = np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)
+    return np.concatenate([noise, np.stack([*views, black, white])])

@@ -24,14 +24,7 @@ def save(model, path, meta=None):
     """Save a model in float32 as a ``.keras`` file, and its metadata as ``.json`` beside it.
 
     ``meta`` is JSON-able, e.g. ``threshold`` and ``temperature``. The result is that dict with what
-    this function adds to it.
-
-    Raises
-    ------
-    UserError
-        If the path does not end in ``.keras``.
-    ValueError
-        If the model holds a layer that could not be loaded again.
+    this function adds to it. A layer that could not be loaded again is a ValueError.
     """
     path = Path(path)
     if path.suffix != ".keras":
@@ -91,11 +84,7 @@ def load(path):
     Before Keras reads the file, its hash is compared with that in the metadata beside it and
     its layers with :data:`LAYERS`, so that no file can bring code of its own.
 
-    Raises
-    ------
-    UserError
-        If a file is missing, damaged, changed, of another version, or holds anything but the
-        layers known here.
+    All that is wrong with it is a UserError.
     """
     path = Path(path)
     meta = model_metadata.read(path)

@@ -43,19 +43,10 @@ def baseline_cnn(image_size=32, dropout=0.5):
 def stack(image_size=32, plan="32 32P 64 64P 128 128", name="stack"):
     """Stack of 3×3 convolutions with BatchNorm, written as a line of text.
 
-    Parameters
-    ----------
-    image_size : int
-    plan : str
-        A layer a word: its channels; ``+`` before them adds the layer's input to its output (the
-        channels must be those before), ``P`` behind them halves the resolution by max pooling.
-        ``F`` as the first word folds each 2×2 pixels into channels, by a learned linear map.
-    name : str
-
-    Raises
-    ------
-    UserError
-        If the plan cannot be read, or a sum has unequal channels.
+    In ``plan`` a layer is a word: its channels; ``+`` before them adds the layer's input to its
+    output (the channels must be those before), ``P`` behind them halves the resolution by max
+    pooling. ``F`` as the first word folds each 2×2 pixels into channels, by a learned linear map. A
+    plan that cannot be read is a UserError.
     """
     inputs, x = _pixels(image_size)
     words = plan.split()

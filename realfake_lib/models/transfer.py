@@ -209,22 +209,7 @@ def find_weights(backbone, cut_layer=None, allow_download=True):
     ``<backbone>_imagenet_to_<layer>.weights.h5``, from the input to that layer (or to the ReLU
     of that name), as ``keras.Model.save_weights`` writes it.
 
-    Parameters
-    ----------
-    backbone : str
-    cut_layer : str, optional
-    allow_download : bool
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    MissingWeights
-        If there are none; says where it looked and why each place failed.
-    UserError
-        If the backbone or the layer is unknown.
+    MissingWeights says where it looked and why each place failed.
     """
     known = _backbone(backbone)
     cut = cut_layer or known.cut_layer

@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_nothing(server, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_chunks", full)
+    monkeypatch.setattr(fetch.progress, "report", full)
     with pytest.raises(OSError, match="No space"):
         fetch.download(server.url, tmp_path / "file")
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from .conftest import picture, tiny_files, write_folder, write_tar
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_blob_and_tree_ids_are_gits_own(tmp_path):
-    files = {"a.jpg": b"one", "sub/b.jpg": b"two", "sub.jpg": b"three", "sub/c/d.jpg": b""}
+    files = {"a.jpg": b"one", "0 (2).jpg": b"two", "ü.jpg": b"three", "0.jpg": b""}
     write_folder(tmp_path, files)
     git = ["git", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)

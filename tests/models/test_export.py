@@ -96,9 +96,7 @@ def test_a_difference_that_is_not_a_number_is_a_difference(tiny, tmp_path, monke
 
 
 def test_differences_between_two_networks_are_found(tiny):
-    other = onnx_files.OnnxNetwork(
-        onnx_files.session(export.to_bytes(models.build("tiny_cnn", 16)), "other")
-    )
+    other = onnx_files.OnnxNetwork(export.to_bytes(models.build("tiny_cnn", 16)))
     assert export.largest_difference(tiny, other, export.probes(16, 4)) > export.TOLERANCE
 
 
