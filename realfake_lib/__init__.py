@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from realfake_lib.lazy import exports
 
-if TYPE_CHECKING:  # the same names for readers of the code, people and programs
+if TYPE_CHECKING:  # imported when they are first used
     from realfake_lib.detector import Detector, load_detector
     from realfake_lib.errors import UserError
     from realfake_lib.prediction import Prediction, predict
@@ -22,12 +22,4 @@ try:
 except PackageNotFoundError:  # a checkout on sys.path that was never installed
     __version__ = "0+unknown"
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        "detector": "Detector load_detector",
-        "errors": "UserError",
-        "prediction": "Prediction predict",
-        "workflows": "Evaluation evaluate train",
-    },
-)
+__getattr__, __dir__, __all__ = exports(__name__, __file__)

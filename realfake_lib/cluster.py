@@ -66,28 +66,14 @@ def check_workers(client, code):
             )
 
 
-def ask_workers(client, question, *args):
-    """Answer of each worker, by its address, to a function of this library.
-
-    Of workers that went meanwhile there is none; one that lacks the library is a UserError.
-    """
-    from distributed import TimeoutError as TooLong
-
-    # As tasks, not by Client.run, which would stop a worker's heartbeat for the imports.
-    asked = {
-        worker: client.submit(question, *args, workers=[worker], pure=False, retries=0)
-        for worker in client.nthreads()
-    }
-    answers = {}
-    for worker, future in asked.items():
-        while worker not in answers:
-            try:
-                answers[worker] = future.result(timeout=2)
-            except TooLong:  # busy with the work of others, or gone
-                if worker not in client.nthreads():
-                    break
-            except Exception as error:  # whatever the import of a library that is not there raises
-                raise UserError(
-                    f"the worker {worker} cannot run this project's code: {error}", f"{_SAME}."
-                ) from None
+def ask_workers(client, question):
+    """Answer of each worker, by its address, to a function of this library."""
+    answers = client.run(question, on_error="return")
+    for worker, answer in answers.items():
+        if isinstance(
+            answer, Exception
+        ):  # whatever the import of a library that is not there raises
+            raise UserError(
+                f"the worker {worker} cannot run this project's code: {answer}", f"{_SAME}."
+            )
     return answers

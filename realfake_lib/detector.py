@@ -219,16 +219,8 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
             f"No trained detector {name!r} found. Known: {', '.join(known) or 'none'}.",
             "Name one of them, or a model file, whose name ends in .keras or .onnx.",
         )
-    return found if keras else prefer_onnx(found)
-
-
-def prefer_onnx(path: Path) -> Path:
-    """The ONNX file of the same detector, which starts without TensorFlow, or ``path`` itself.
-
-    Both give the same logits: an export is kept only if they were found equal.
-    """
-    onnx = path.with_suffix(".onnx")
+    onnx = found.with_suffix(".onnx")
     # One that the description does not tell of was left behind by an earlier detector.
-    if onnx.is_file() and model_metadata.describes_onnx(model_metadata.read(path)):
-        return onnx
-    return path
+    if keras or not onnx.is_file() or not model_metadata.describes_onnx(model_metadata.read(found)):
+        return found
+    return onnx

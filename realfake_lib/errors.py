@@ -8,14 +8,8 @@ from realfake_lib import settings
 class UserError(Exception):
     """A mistake in the input or the settings, told without a stack trace.
 
-    The command line prints ``message`` (and ``hint`` below it) and ends with exit code 2.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong; names the file or the setting.
-    hint : str, optional
-        What to do about it.
+    ``message`` says what is wrong and names the file or the setting, ``hint`` what to do about it.
+    The command line prints both and ends with exit code 2.
     """
 
     exit_code = 2

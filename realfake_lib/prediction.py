@@ -50,7 +50,7 @@ class Prediction:
         ``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it where the detector is unsure;
         ``""`` where the image could not be read.
     width, height : int
-        Size of the original in pixels; 0 where nothing could be read.
+        Size of the original in pixels; 0 where it could not be read.
     error : str
         What is wrong with the image; ``""`` where nothing is.
     explanation : str
@@ -209,8 +209,7 @@ def _read(source, size):
             pixels = reading.resize(source, size)
     except UserError as found:
         # The path has a place of its own.
-        error = found.message.removeprefix(f"{source} ")
-        width, height = getattr(found, "size", (0, 0))
+        width, height, error = 0, 0, found.message.removeprefix(f"{source} ")
     return Prediction(path, width=width, height=height, error=error), pixels
 
 

@@ -196,14 +196,13 @@ def evaluate(
     if part not in (None, "test", "all"):
         raise UserError(f"--part {part}: use test or all")
     check_threshold(threshold)
-    if not isinstance(detector, Detector):
-        detector = find_model(detector)
     _check_data(data)
     if not isinstance(detector, Detector):
         detector = load_detector(detector)
     import numpy as np
 
     from realfake_lib import data as library
+    from realfake_lib.evaluation import metrics
 
     dataset = _load(data, image_size=detector.image_size, one_class=True)
     chosen = part
@@ -221,11 +220,19 @@ def evaluate(
     if not len(rows):
         raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")
     threshold = detector.threshold if threshold is None else threshold
-    p_fake = _p_fake(detector, dataset.images, rows)
+    parts = [rows[start : start + 1024] for start in range(0, len(rows), 1024)]
+    scored = progress.track(parts, "Scoring", unit="batches")
+    p_fake = np.concatenate([detector.p_fake(dataset.images, part) for part in scored])
     labels = dataset.labels[rows]
     classes = set(labels.tolist())
     only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
-    measures = _measures(labels, p_fake, threshold, seed, only)
+    if only is None:
+        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
+        measures = {name: Measure(value, *interval) for name, value, interval in scores.items()}
+    else:
+        name = "recall" if only == "FAKE" else "false_positive_rate"
+        value, interval = metrics.predicted_fake(p_fake, threshold)
+        measures = {name: Measure(value, *interval)}
     return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only)
 
 
@@ -250,49 +257,14 @@ def _load(data, **options):
     return dataset
 
 
-def _p_fake(detector, images, rows, step=1024):
-    """Probabilities of many images, a part at a time, so that progress can be shown."""
-    import numpy as np
-
-    parts = []
-    for start in range(0, len(rows), step):
-        parts.append(detector.p_fake(images, rows[start : start + step]))
-        progress.report("Scoring", min(start + step, len(rows)), len(rows), "images")
-    return np.concatenate(parts)
-
-
-def _measures(labels, p_fake, threshold, seed, only):
-    from realfake_lib.evaluation import metrics
-
-    if only is None:
-        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
-        return {name: Measure(value, *interval) for name, value, interval in scores.items()}
-    name = "recall" if only == "FAKE" else "false_positive_rate"
-    value, interval = metrics.predicted_fake(p_fake, threshold)
-    return {name: Measure(value, *interval)}
-
-
 @extras.needed_for("export")
 def export(output: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> dict:
     """Write a detector as ONNX; the file is kept only if its logits equal Keras's.
 
-    Parameters
-    ----------
-    output : path-like
-        File to write, ending in ``.onnx``. What must be known of it, threshold and temperature
-        among it, lies beside it as JSON.
-    model : str or path-like, optional
-        A ``.keras`` file or a trained detector's name; by default ``"detector"``.
-
-    Returns
-    -------
-    dict
-        What the JSON file says; see :func:`realfake_lib.models.export.to_onnx`.
-
-    Raises
-    ------
-    UserError
-        If the detector cannot be exported, or not to that place.
+    What must be known of ``output``, threshold and temperature among it, lies beside it as JSON,
+    and is the result; see :func:`realfake_lib.models.export.to_onnx`. ``model`` is a ``.keras``
+    file or a trained detector's name. What cannot be exported, or not to that place, is a
+    UserError.
     """
     path, output = find_model(model, keras=True), Path(output)
     if path.suffix == ".onnx":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from realfake_lib.lazy import exports
 
-if TYPE_CHECKING:  # the same names for readers of the code, people and programs
+if TYPE_CHECKING:  # imported when they are first used
     from realfake_lib.data.cleaning import Duplicates, duplicates
     from realfake_lib.data.dataset import (
         DataIdentity,
@@ -20,16 +20,4 @@ if TYPE_CHECKING:  # the same names for readers of the code, people and programs
     from realfake_lib.data.sources import VerifyReport, fetch_cifake, verify
     from realfake_lib.data.splits import Splits, check_enough, make_splits
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        "cleaning": "Duplicates duplicates",
-        "dataset": "DataIdentity ImageDataset describe fingerprint_of load",
-        "fingerprint": "CIFAKE_TREES",
-        "generators": "UnseenGenerators load_unseen",
-        "images": "load_image resize",
-        "input": "batches",
-        "sources": "VerifyReport fetch_cifake verify",
-        "splits": "Splits check_enough make_splits",
-    },
-)
+__getattr__, __dir__, __all__ = exports(__name__, __file__)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from realfake_lib import settings
-from realfake_lib.data import archives, fingerprint, layout, sources, splits, store
+from realfake_lib.data import archives, demo, fingerprint, layout, sources, splits, store
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, OBJECT_CLASSES
 
@@ -65,11 +65,7 @@ class ImageDataset:
     @property
     def object_names(self):
         """Name of each ``object_class``: CIFAR-10's; the demo set's are photograph and scale."""
-        if self.is_demo:
-            from realfake_lib.data.demo import SCENE_NAMES
-
-            return SCENE_NAMES
-        return OBJECT_CLASSES
+        return demo.SCENE_NAMES if self.is_demo else OBJECT_CLASSES
 
     def flipped(self):
         """The same images flipped left to right, under a fingerprint of their own."""
@@ -142,36 +138,17 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
     check_image_size(image_size)
     cache = Path(cache or settings.cache_dir())
     found = sources.locate(data, cache, allow_download)
-    if found.path is None:
-        return load_demo(cache=cache, image_size=image_size, found=found)
-    content, (images, arrays) = _decoded(found.path, image_size, cache, one_class)
+    path = found.path or demo.archive(cache)
+    content, (images, arrays) = _decoded(path, image_size, cache, one_class)
     identity = _identity(found, content, one_class)
     return ImageDataset(
         images,
-        _frame(arrays, content.is_cifake),
+        _frame(arrays, named_objects=content.is_cifake or identity.is_demo),
         identity.name,
         identity.fingerprint,
         identity.source,
-        notices=identity.notices,
-    )
-
-
-def load_demo(n_train=None, n_test=None, seed=0, cache=None, image_size=None, found=None):
-    """Load the demo set; see :func:`realfake_lib.data.demo.make_demo`."""
-    from realfake_lib.data import demo
-
-    cache = Path(cache or settings.cache_dir())
-    found = found or sources.locate("demo", cache)
-    recipe = (n_train or demo.N_TRAIN, n_test or demo.N_TEST, seed)
-    _, (images, arrays) = _decoded(demo.archive(cache, *recipe), image_size, cache)
-    return ImageDataset(
-        images,
-        _frame(arrays, named_objects=True),
-        "demo",
-        demo.recipe_fingerprint(*recipe),
-        found.source,
-        is_demo=True,
-        notices=found.notices,
+        identity.is_demo,
+        identity.notices,
     )
 
 
@@ -217,8 +194,6 @@ def fingerprint_of(data="auto", cache=None, allow_download=True):
 
 def _identity(found, content, one_class=False):
     if found.path is None:
-        from realfake_lib.data import demo
-
         return DataIdentity(
             "demo", demo.recipe_fingerprint(), found.source, True, found.notices,
             demo.N_TRAIN + demo.N_TEST, "demo",

@@ -8,7 +8,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from realfake_lib.data import colour, containers
 from realfake_lib.errors import UserError
@@ -46,14 +46,6 @@ Image.core.set_block_size(2**26)
 
 # Generators write their workflow into a PNG's text; more than 1 MB of it is no damage.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26
-
-
-class WrongSize(UserError):
-    """An image too small or too large to be judged; ``size`` is its width and height."""
-
-    def __init__(self, name, what, size, hint):
-        width, height = self.size = size
-        super().__init__(f"{name} is too {what}: {width:,}×{height:,} pixels", hint)
 
 
 class Decoded(NamedTuple):
@@ -190,20 +182,12 @@ def _kind(content):
 @functools.cache
 def _plugin(kind):
     """Pillow's class for files of a kind, imported when the first one comes."""
-    # By name, not by importlib: what a stage's code reaches is read from the imports.
     if kind == "HEIF":
         import pillow_heif
 
         return pillow_heif.HeifImageFile
-    import PIL.AvifImagePlugin
-    import PIL.BmpImagePlugin
-    import PIL.GifImagePlugin
-    import PIL.JpegImagePlugin
-    import PIL.PpmImagePlugin
-    import PIL.TiffImagePlugin
-    import PIL.WebPImagePlugin
-
-    return PIL.JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]
+    Image.init()
+    return JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]
 
 
 _OF_MANY = ("MPO", "HEIF")
@@ -250,7 +234,7 @@ def check_side(name, width, height):
     """Raise UserError where an image is too small to say anything of."""
     if min(width, height) < MIN_SIDE:
         hint = f"At least {MIN_SIDE} pixels a side are needed to say anything."
-        raise WrongSize(name, "small", (width, height), hint)
+        raise UserError(f"{name} is too small: {width:,}×{height:,} pixels", hint)
 
 
 def _scale(name, kind, width, height, coefficients=0, size=None):
@@ -264,7 +248,7 @@ def _scale(name, kind, width, height, coefficients=0, size=None):
                 return scale
     most = min(MAX_PIXELS, MEMORY // _BYTES_PER_PIXEL.get(kind, 8)) / 1e6
     hint = f"Up to {most:.0f} million pixels of such a file are decoded; reduce it first."
-    raise WrongSize(name, "large", (width, height), hint)
+    raise UserError(f"{name} is too large: {width:,}×{height:,} pixels", hint)
 
 
 def _orientation(exif):

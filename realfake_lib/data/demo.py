@@ -12,6 +12,7 @@ of photograph and scale (0 to 7, or -1), so that the same tables are made, and h
 with CIFAR-10's object classes.
 """
 
+import functools
 import hashlib
 import io
 import itertools
@@ -24,8 +25,8 @@ import numpy as np
 from PIL import Image
 
 from realfake_lib import progress, settings
+from realfake_lib.data import store
 from realfake_lib.data.images import encode_jpeg
-from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, FAKE, REAL
 
 N_TRAIN, N_TEST = 2000, 500
@@ -47,40 +48,24 @@ _MIN_CONTRAST = 12.0  # a crop of plain sky holds nothing to tell the classes by
 _DUPLICATES = {"train": 6, "test": 2, "across": 4}  # pairs, all FAKE as in CIFAKE
 
 
-def make_demo(n_train=N_TRAIN, n_test=N_TEST, seed=0, cache=None):
-    """Make the demo set of 32×32 pixels, or take it from the cache.
-
-    Half of the images of each part are REAL; an odd number loses one. A UserError tells of more
-    images than the photographs have room for, or too few for its duplicates.
-    """
-    from realfake_lib.data import dataset
-
-    for name, n in (("n_train", n_train), ("n_test", n_test)):
-        if not 60 <= n <= 20_000:
-            raise UserError(f"{name} is {n}", "The demo set has 60 to 20,000 images in each part.")
-    return dataset.load_demo(n_train, n_test, seed, cache)
-
-
-def recipe_fingerprint(n_train=N_TRAIN, n_test=N_TEST, seed=0):
+@functools.cache
+def recipe_fingerprint():
     """Fingerprint of the demo set, known without making it: of this code and the photographs."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for photo in _PHOTOS:
         digest.update(_photo_bytes(photo))
-    digest.update(repr((n_train, n_test, seed)).encode())
     return digest.hexdigest()
 
 
-def archive(cache, n_train=N_TRAIN, n_test=N_TEST, seed=0):
+def archive(cache):
     """Path of the demo set as a tar of JPEG files in CIFAKE's layout, made if it is not there."""
-    from realfake_lib.data import store
-
-    path = Path(cache) / "demo" / f"demo-{recipe_fingerprint(n_train, n_test, seed)[:16]}.tar"
+    path = Path(cache) / "demo" / f"demo-{recipe_fingerprint()[:16]}.tar"
     if path.is_file():
         return path
     with store.lock(cache, "demo"), store.writing(cache):
         if not path.is_file():
             progress.report("Making the demo set")
-            made = _make_files(n_train, n_test, seed)
+            made = _make_files(N_TRAIN, N_TEST, seed=0)
             with settings.atomic_file(path) as unfinished:
                 _write_tar(unfinished, made)
                 os.utime(unfinished, (0, 0))  # old enough for the memo to trust it at once

@@ -64,14 +64,10 @@ GRIDS = {
 
 @dataclass(frozen=True)
 class UnseenGenerators:
-    """Fakes of other generators.
+    """Fakes of other generators, after JPEG compression with CIFAKE's settings.
 
-    Attributes
-    ----------
-    tiles : dict of str to (n, 32, 32, 3) uint8 array
-        After JPEG compression with CIFAKE's settings, so that only the generator differs.
-    missing : dict of str to str
-        Why a generator is not there, by name.
+    ``tiles`` holds (n, 32, 32, 3) uint8 arrays by the generator's name, ``missing`` why one is not
+    there.
     """
 
     tiles: dict = field(repr=False)

@@ -73,52 +73,30 @@ def to_onnx(model, path, meta):
 def to_bytes(model):
     """A network as the content of an ONNX file; see :func:`to_onnx`."""
     import onnx
+    import tf2onnx.convert
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)]
-    with tempfile.TemporaryDirectory() as folder:
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # the rest is for its developers
+    # Names hold its counter, so the same network would have another file, and hash, each time.
+    tf2onnx.utils.INTERNAL_NAME = 1
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         draft = os.path.join(folder, "draft.onnx")
-        logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # the rest is for its developers
-        with warnings.catch_warnings(action="ignore"):
-            options = {"input_signature": signature, "opset_version": OPSET}
-            model.export(draft, format="onnx", verbose=False, **options)
+        options = {"input_signature": signature, "opset_version": OPSET}
+        model.export(draft, format="onnx", verbose=False, **options)
         exported = onnx.load(draft)
-    return _with_own_names(exported, model.name, onnx).SerializeToString(deterministic=True)
-
-
-def _with_own_names(exported, title, onnx):
-    """The model with names that follow from its structure alone.
-
-    The converter's come from counters that go on from one conversion to the next, so that the same
-    network would have another file, and another hash, each time.
-    """
-    old = exported.graph
-    names = {old.input[0].name: INPUT, old.output[0].name: OUTPUT}
-    weights = {tensor.name: tensor for tensor in old.initializer}
-    kept = {}
-    for number, node in enumerate(old.node):
-        node.name = f"{number:03d}_{node.op_type}"
-        node.ClearField("doc_string")
-        for place, name in enumerate(node.input):
-            if name in weights and name not in names:
-                names[name] = f"{node.name}.{place}"
-                kept[names[name]] = weights[name]
-        for place, name in enumerate(node.output):
-            names.setdefault(name, f"{node.name}:{place}")
+    graph = exported.graph
+    graph.ClearField("doc_string")
+    names = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT}
+    for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names[name] for name in node.output]
-    for name, tensor in kept.items():
-        tensor.name = name
-        tensor.ClearField("doc_string")
-    taken, given = onnx_files.interface(old.input[0].type.tensor_type.shape.dim[1].dim_value)
-    graph = onnx.helper.make_graph(list(old.node), title, [taken], [given], list(kept.values()))
+        node.output[:] = [names.get(name, name) for name in node.output]
+    taken, given = onnx_files.interface(model.input_shape[1])
+    graph.input[0].CopyFrom(taken)
+    graph.output[0].CopyFrom(given)
     standard = [used for used in exported.opset_import if used.domain in onnx_files.DOMAINS]
-    return onnx.helper.make_model(
-        graph,
-        opset_imports=standard,
-        ir_version=exported.ir_version,
-        producer_name=exported.producer_name,
-        producer_version=exported.producer_version,
-    )
+    del exported.opset_import[:]
+    exported.opset_import.extend(standard)
+    return exported.SerializeToString(deterministic=True)
 
 
 def largest_difference(model, network, images):

@@ -89,7 +89,7 @@ def load(path):
     path = Path(path)
     meta = model_metadata.read(path)
     model_metadata.check_hash(path, model_metadata.sha256(path), meta.get("sha256"))
-    _refuse_code(path, model_metadata.AGAIN)
+    _refuse_code(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
@@ -101,7 +101,7 @@ def load(path):
     return model, meta
 
 
-def _refuse_code(path, hint):
+def _refuse_code(path):
     """Raise UserError unless the archive's configuration names known Keras layers only."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,7 +114,9 @@ def _refuse_code(path, hint):
         }
         plain = config["module"].startswith("keras.") and config["class_name"] == "Functional"
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise UserError(f"{path} is no Keras model file: {error!r}", hint) from None
+        raise UserError(f"{path} is no Keras model file: {error!r}", model_metadata.AGAIN) from None
     if foreign or not plain:
         what = ", ".join(sorted(foreign)) or config["class_name"]
-        raise UserError(f"{path} holds {what}, which this library does not load.", hint)
+        raise UserError(
+            f"{path} holds {what}, which this library does not load.", model_metadata.AGAIN
+        )

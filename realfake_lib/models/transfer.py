@@ -128,17 +128,8 @@ def build(
         With 1 all maps are twice as large: what `input_size` twice as large gives, without
         inventing pixels. ImageNet's weights fit any stride.
 
-    Returns
-    -------
-    keras.Model
-        Pixels (n, image_size, image_size, 3) in [0, 255] to a logit for REAL, (n, 1).
-
-    Raises
-    ------
-    MissingWeights
-        If ImageNet weights that reach the cut are not available.
-    UserError
-        If a name is unknown, the images are too small, or a weights file does not fit.
+    The model maps pixels (n, image_size, image_size, 3) in [0, 255] to a logit for REAL, (n, 1).
+    MissingWeights says that no ImageNet weights reach the cut; other mistakes are a UserError.
     """
     known = _backbone(backbone)
     cut = cut_layer or known.cut_layer
