@@ -44,9 +44,6 @@ Threshold = Annotated[
 ]
 
 
-DEBUG = "REALFAKE_DEBUG"
-"""Environment variable: where it is set, an error of the operating system shows its traceback."""
-
 _stopped = False
 
 
@@ -68,7 +65,7 @@ def _say(words):
 def _of_the_system(error):
     """Words for what the operating system refused, a full or failing disk; all else is raised."""
     # A closed pipe is the business of Click.
-    if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE) or DEBUG in os.environ:
+    if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE):
         raise error
     if "temporary directory" in str(error):  # as in a read-only container
         return f"{error.strerror}: set TMPDIR to a folder that can be written"
@@ -376,8 +373,10 @@ def predict(
                 with open(temporary, "w", encoding="utf-8", newline="") as stream:
                     listing.write_csv(stream, found)
     finally:  # of two places to write to, neither costs what the other gets
-        shown = listing.as_json if json_output else listing.as_table
-        print(shown(loaded, found, left_out))
+        if json_output:
+            print(listing.as_json(loaded, found, left_out))
+        else:
+            print(listing.as_table(loaded, found))
     unexplained = explain is not None and not all(one.explanation or one.error for one in found)
     if explain is not None and not unexplained:
         _say(f"explanations are in {explain}")

@@ -37,15 +37,14 @@ class StageFailed(Exception):
 class BadFiles:
     """Gathers what is wrong with single files of ``where``, so that one message can tell all of it.
 
-    Should the message be too short for a list of them all, that is written into ``cache``.
+    Should the message be too short for a list of them all, that is written into the cache.
     """
 
     SHOWN = 20
     """Files that the message names; where there are more, it says in which file all are listed."""
 
-    def __init__(self, where, cache=None):
+    def __init__(self, where):
         self.where = where
-        self.cache = cache
         self.lines = []
 
     def add(self, line):
@@ -70,7 +69,7 @@ class BadFiles:
 
     def _write(self, lines):
         """Path of the file that lists them all, or None where none can be written."""
-        folder = Path(self.cache or settings.cache_dir()) / "bad_files"
+        folder = settings.cache_dir() / "bad_files"
         path = folder / f"{Path(self.where).resolve().name or 'files'}.txt"
         try:
             with settings.atomic_file(path) as file:

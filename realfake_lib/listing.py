@@ -30,7 +30,7 @@ def as_json(detector, predictions, left_out):
     return json.dumps(record, indent=2)
 
 
-def as_table(detector, predictions, _):
+def as_table(detector, predictions):
     """A line for each image, and below them what must be known of the verdicts, as text."""
     lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
     lines += map(_line, predictions)

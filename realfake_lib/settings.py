@@ -68,7 +68,7 @@ def atomic_file(path):
     """
     descriptor = _own_descriptor(path)
     path = Path(os.path.realpath(path))
-    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    is_special = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     through = descriptor is not None or is_special
     if not through:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -242,7 +242,7 @@ def _check_data(data):
 
     if isinstance(data, str | os.PathLike):
         if str(data) not in ("auto", "cifake") or settings.env(sources.VARIABLE):
-            sources.locate(data, settings.cache_dir(), allow_download=False)
+            sources.locate(data, allow_download=False)
 
 
 def _load(data, **options):

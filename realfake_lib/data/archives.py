@@ -78,7 +78,7 @@ def read_files(path, wanted=None, bad=None):
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def as_folder(path, cache):
+def as_folder(path):
     """A folder itself, or a folder in the cache that holds an archive's files side by side.
 
     For a few files that are looked up by their names, such as weights. A UserError says where there
@@ -93,7 +93,7 @@ def as_folder(path, cache):
         raise UserError(f"{path} is neither a folder nor an archive")
     seen = path.stat()
     mark = os.fsencode(f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}")
-    target = Path(cache) / "unpacked" / hashlib.sha256(mark).hexdigest()[:24]
+    target = settings.cache_dir() / "unpacked" / hashlib.sha256(mark).hexdigest()[:24]
     if target.is_dir():
         return target
     try:

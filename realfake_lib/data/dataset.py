@@ -2,12 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from realfake_lib import settings
 from realfake_lib.data import archives, demo, fingerprint, layout, sources, splits, store
 from realfake_lib.errors import UserError
 from realfake_lib.settings import CLASS_NAMES, OBJECT_CLASSES
@@ -107,7 +105,7 @@ class DataIdentity:
     resolved: str
 
 
-def load(data="auto", image_size=None, cache=None, allow_download=True, one_class=False):
+def load(data="auto", image_size=None, allow_download=True, one_class=False):
     """Load a data set; decoded once, memory-mapped afterwards.
 
     Parameters
@@ -119,8 +117,6 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
         them that :mod:`realfake_lib.data.layout` knows.
     image_size : int, optional
         Side in pixels to bring all images to; by default they keep theirs, which has to be one.
-    cache : path-like, optional
-        By default ``realfake_lib.settings.cache_dir()``.
     allow_download : bool
         Whether CIFAKE may be downloaded.
     one_class : bool
@@ -136,10 +132,9 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
         Data that are missing, damaged, changed or not usable; names the file or the setting.
     """
     check_image_size(image_size)
-    cache = Path(cache or settings.cache_dir())
-    found = sources.locate(data, cache, allow_download)
-    path = found.path or demo.archive(cache)
-    content, (images, arrays) = _decoded(path, image_size, cache, one_class)
+    found = sources.locate(data, allow_download)
+    path = found.path or demo.archive()
+    content, (images, arrays) = _decoded(path, image_size, one_class)
     identity = _identity(found, content, one_class)
     return ImageDataset(
         images,
@@ -152,43 +147,42 @@ def load(data="auto", image_size=None, cache=None, allow_download=True, one_clas
     )
 
 
-def _decoded(path, image_size, cache, one_class=False):
+def _decoded(path, image_size, one_class):
     """Content of a folder or archive, and its decoded images and index, made if need be."""
 
     def ready():
-        content = fingerprint.remembered(path, cache)
+        content = fingerprint.remembered(path)
         if content is None:
             return None
-        stored = store.read(store.folder(cache, content.fingerprint, image_size))
+        stored = store.read(store.folder(content.fingerprint, image_size))
         return stored and (content, stored)
 
     if done := ready():
         return done
-    with store.lock(cache):
+    with store.lock():
         if done := ready():  # another process may have made it meanwhile
             return done
         seen = fingerprint.stamp(path)
-        content = store.build(path, image_size, cache, one_class)
-        with store.writing(cache):
-            fingerprint.remember(path, cache, content, seen)
-        return content, store.read(store.folder(cache, content.fingerprint, image_size))
+        content = store.build(path, image_size, one_class)
+        with store.writing():
+            fingerprint.remember(path, content, seen)
+        return content, store.read(store.folder(content.fingerprint, image_size))
 
 
-def fingerprint_of(data="auto", cache=None, allow_download=True):
+def fingerprint_of(data="auto", allow_download=True):
     """Say which data a request stands for, as :class:`DataIdentity`; the arguments as for load.
 
     Quick when nothing changed, and nothing is decoded.
     """
-    cache = Path(cache or settings.cache_dir())
-    found = sources.locate(data, cache, allow_download)
+    found = sources.locate(data, allow_download)
     if found.path is None:
         return _identity(found, None)
-    content = fingerprint.remembered(found.path, cache)
+    content = fingerprint.remembered(found.path)
     if content is None:
         seen = fingerprint.stamp(found.path)
-        _, content = fingerprint.scan(found.path, cache)
-        with store.writing(cache):
-            fingerprint.remember(found.path, cache, content, seen)
+        _, content = fingerprint.scan(found.path)
+        with store.writing():
+            fingerprint.remember(found.path, content, seen)
     return _identity(found, content)
 
 

@@ -57,12 +57,12 @@ def recipe_fingerprint():
     return digest.hexdigest()
 
 
-def archive(cache):
+def archive():
     """Path of the demo set as a tar of JPEG files in CIFAKE's layout, made if it is not there."""
-    path = Path(cache) / "demo" / f"demo-{recipe_fingerprint()[:16]}.tar"
+    path = settings.cache_dir() / "demo" / f"demo-{recipe_fingerprint()[:16]}.tar"
     if path.is_file():
         return path
-    with store.lock(cache, "demo"), store.writing(cache):
+    with store.lock("demo"), store.writing():
         if not path.is_file():
             progress.report("Making the demo set")
             made = _make_files(N_TRAIN, N_TEST, seed=0)

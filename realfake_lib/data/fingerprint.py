@@ -7,7 +7,6 @@ import os
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -120,9 +119,9 @@ def read(path, bad, listing):
         yield name, content
 
 
-def scan(path, cache=None):
+def scan(path):
     """Read a data set without decoding it; see :func:`summary`."""
-    bad, listing = BadFiles(path, cache), Listing()
+    bad, listing = BadFiles(path), Listing()
     for _ in read(path, bad, listing):
         pass
     bad.check()
@@ -212,23 +211,23 @@ def _keys(path, listing):
     return tuple(names)
 
 
-def remembered(path, cache):
+def remembered(path):
     """Content of the data set at ``path`` as last read, or None where it may have changed."""
     try:
-        return Content(**json.loads(_memo(stamp(path), cache).read_text("utf-8")))
+        return Content(**json.loads(_memo(stamp(path)).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def remember(path, cache, content, seen):
+def remember(path, content, seen):
     """Keep ``content`` for later; ``seen`` is the stamp from before the files were read."""
     if seen == stamp(path) and time.time() - seen[1] > _SETTLED:  # or a change could pass unnoticed
-        with settings.atomic_file(_memo(seen, cache)) as file:
+        with settings.atomic_file(_memo(seen)) as file:
             file.write_text(json.dumps(asdict(content)), "utf-8")
 
 
-def _memo(seen, cache):
-    return Path(cache) / "fingerprints" / f"{seen[0][:24]}.json"
+def _memo(seen):
+    return settings.cache_dir() / "fingerprints" / f"{seen[0][:24]}.json"
 
 
 def stamp(path):

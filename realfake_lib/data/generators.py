@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -89,7 +88,7 @@ class UnseenGenerators:
         ]
 
 
-def load_unseen(cache=None, allow_download=True):
+def load_unseen(allow_download=True):
     """Load the fakes of generators that were trained on CIFAR-10 itself.
 
     Each sample grid is looked for in the folder or archive ``REALFAKE_GENERATORS``, in
@@ -97,17 +96,15 @@ def load_unseen(cache=None, allow_download=True):
 
     What is not available is named in ``missing`` of the result; that is no error.
     """
-    cache = Path(cache or settings.cache_dir())
-    folders, wrong = _folders(cache)
+    folders, wrong = _folders()
     tiles, missing = {}, {}
     no_network = None
     for name, grid in GRIDS.items():
         path, reason = _find(grid, folders)
         if path is None and allow_download and no_network is None:
             try:
-                path = fetch.download(
-                    grid.url, cache / "generators" / grid.file, known_hash=f"sha256:{grid.sha256}"
-                )
+                target, known_hash = folders[-1] / grid.file, f"sha256:{grid.sha256}"
+                path = fetch.download(grid.url, target, known_hash)
             except fetch.DownloadError as error:
                 if error.unreachable:
                     no_network = f"no connection to {urlsplit(grid.url).hostname}"
@@ -134,12 +131,12 @@ def compress(tiles):
     return np.stack([decode(encode_jpeg(tile), "tile") for tile in tiles])
 
 
-def _folders(cache):
+def _folders():
     """Where to look, and what is wrong with the setting, or None."""
     folders, wrong = [], None
     if chosen := settings.env(VARIABLE):
         try:
-            folders.append(archives.as_folder(chosen, cache))
+            folders.append(archives.as_folder(chosen))
         except UserError as error:  # what is missing is told of, and the report goes on
             wrong = f"{VARIABLE}: {error.message}"
         else:
@@ -148,7 +145,7 @@ def _folders(cache):
     if data := settings.env("REALFAKE_DATA"):
         data = settings.user_path(data)
         folders += [above / "generators" for above in (data, data.parent, data.parent.parent)]
-    return [*folders, cache / "generators"], wrong
+    return [*folders, settings.cache_dir() / "generators"], wrong
 
 
 def _find(grid, folders):

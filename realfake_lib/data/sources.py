@@ -34,7 +34,7 @@ class Found:
     must_be_cifake: bool = False
 
 
-def locate(data, cache, allow_download=True):
+def locate(data, allow_download=True):
     """Decide where the data come from; ``data`` as for :func:`realfake_lib.data.load`.
 
     A UserError says that nothing is there, where the demo set is no answer to what was asked for.
@@ -50,12 +50,12 @@ def locate(data, cache, allow_download=True):
         path = _dataset_at(settings.user_path(given), VARIABLE)
         claims = "cifake" in path.name.lower()
         return Found(path, f"{path} ({VARIABLE})", must_be_cifake=wants_cifake or claims)
-    cached = cached_archive(cache)
+    cached = cached_archive()
     if cached.is_file():
         return Found(cached, f"{cached} (cache)", must_be_cifake=True)
     if allow_download:
         try:
-            return Found(fetch_cifake(cache), CIFAKE_URL, must_be_cifake=True)
+            return Found(fetch_cifake(), CIFAKE_URL, must_be_cifake=True)
         except fetch.DownloadError as error:
             reason = error.message
     else:
@@ -69,12 +69,12 @@ def locate(data, cache, allow_download=True):
     return Found(None, "made on the spot from scikit-learn's two photographs", (DEMO_NOTICE, why))
 
 
-def cached_archive(cache):
+def cached_archive():
     """Where a downloaded CIFAKE archive lies."""
-    return Path(cache) / "downloads" / f"cifake-{CIFAKE_COMMIT[:12]}.tar.gz"
+    return settings.cache_dir() / "downloads" / f"cifake-{CIFAKE_COMMIT[:12]}.tar.gz"
 
 
-def fetch_cifake(cache=None):
+def fetch_cifake():
     """Path of the pinned CIFAKE archive in the cache, downloaded unless it is there.
 
     The archive's own bytes may differ from one day to the next, its files may not: they are
@@ -83,9 +83,8 @@ def fetch_cifake(cache=None):
     """
     from realfake_lib.data import store
 
-    cache = Path(cache or settings.cache_dir())
-    path = cached_archive(cache)
-    with store.lock(cache, "download"), store.writing(cache):
+    path = cached_archive()
+    with store.lock("download"), store.writing():
         if not path.is_file():
             fetch.download(
                 CIFAKE_URL,
@@ -94,7 +93,7 @@ def fetch_cifake(cache=None):
                 label="CIFAKE",
             )
             seen = fingerprint.stamp(path)
-            fingerprint.remember(path, cache, fingerprint.scan(path)[1], seen)
+            fingerprint.remember(path, fingerprint.scan(path)[1], seen)
     return path
 
 
@@ -137,13 +136,13 @@ class VerifyReport:
         return "\n".join(lines)
 
 
-def verify(data="cifake", cache=None, allow_download=True):
+def verify(data="cifake", allow_download=True):
     """Recompute the git tree ids of a copy of CIFAKE and compare them with the published ones.
 
     Every file is read again; nothing remembered is trusted. The arguments are those of
     :func:`realfake_lib.data.load`; the result is a :class:`VerifyReport`.
     """
-    found = locate(data, Path(cache or settings.cache_dir()), allow_download)
+    found = locate(data, allow_download)
     if found.path is None:
         raise UserError(
             "There is no copy of CIFAKE to verify",

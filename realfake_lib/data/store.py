@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from realfake_lib import progress
+from realfake_lib import progress, settings
 from realfake_lib.data import fingerprint, images
 from realfake_lib.errors import BadFiles, UserError
 
@@ -18,11 +18,10 @@ VERSION = 2
 """Raised when decoding, resizing or this layout changes, so that old entries are not used."""
 
 
-def folder(cache, content_fingerprint, image_size):
+def folder(content_fingerprint, image_size):
     """Where the decoded images of this content and size lie, once they are made."""
-    return (
-        Path(cache) / "decoded" / f"v{VERSION}-{content_fingerprint[:24]}-{image_size or 'native'}"
-    )
+    name = f"v{VERSION}-{content_fingerprint[:24]}-{image_size or 'native'}"
+    return settings.cache_dir() / "decoded" / name
 
 
 def read(where):
@@ -39,15 +38,15 @@ def read(where):
         return None
 
 
-def build(path, image_size, cache, one_class=False):
+def build(path, image_size, one_class=False):
     """Decode all images of a folder or archive into the cache; call it inside :func:`lock`.
 
     Returns a :class:`fingerprint.Content`. Bad files are named together, once all have been looked
     at, and nothing is left behind.
     """
-    parent = Path(cache) / "decoded"
-    bad, listing = BadFiles(path, cache), fingerprint.Listing()
-    with writing(cache):
+    parent = settings.cache_dir() / "decoded"
+    bad, listing = BadFiles(path), fingerprint.Listing()
+    with writing():
         parent.mkdir(parents=True, exist_ok=True)
         for left in parent.glob(".unfinished-*"):  # of a killed run: the lock makes this one alone
             shutil.rmtree(left, ignore_errors=True)
@@ -64,7 +63,7 @@ def build(path, image_size, cache, one_class=False):
             if not one_class:
                 fingerprint.check_classes(path, content)
             _write_sorted(np.memmap(raw, mode="r").reshape(content.n, *image.shape), index, entry)
-            where = folder(cache, content.fingerprint, image_size)
+            where = folder(content.fingerprint, image_size)
             if where.exists():
                 shutil.rmtree(where)  # unreadable, or it would have been used
             os.replace(entry, where)
@@ -85,13 +84,13 @@ def _write_sorted(pixels, index, entry):
 
 
 @contextlib.contextmanager
-def lock(cache, name="decoding"):
+def lock(name="decoding"):
     """Let one process at a time do the work called ``name``; the others wait and then find it done.
 
     The operating system frees the lock of a killed process.
     """
-    with writing(cache):
-        locks = Path(cache) / "locks"
+    with writing():
+        locks = settings.cache_dir() / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         held = filelock.FileLock(locks / f"{name}.lock")
         try:
@@ -106,19 +105,19 @@ def lock(cache, name="decoding"):
 
 
 @contextlib.contextmanager
-def writing(cache):
+def writing():
     """Turn a full or forbidden cache folder into a message that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UserError(
-                f"No space left in the cache folder {cache}",
+                f"No space left in the cache folder {settings.cache_dir()}",
                 "Free some, or set REALFAKE_CACHE to a folder on another disk.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EROFS):
             raise UserError(
-                f"The cache folder {cache} cannot be written: {error.strerror}",
+                f"The cache folder {settings.cache_dir()} cannot be written: {error.strerror}",
                 "Set REALFAKE_CACHE to a folder of yours.",
             ) from error
         raise

@@ -114,11 +114,12 @@ def probes(image_size, n=64):
     """
     from sklearn.datasets import load_sample_images
 
+    photographs = load_sample_images().images
     dice = np.random.default_rng(0)
     shape = (image_size, image_size, 3)
     views = []
     for number in range(n):
-        photograph = load_sample_images().images[number % 2]
+        photograph = photographs[number % len(photographs)]
         side = int(dice.integers(32, min(photograph.shape[:2]) + 1))
         top, left = (int(dice.integers(0, length - side + 1)) for length in photograph.shape[:2])
         views.append(data.resize(photograph[top : top + side, left : left + side], image_size))

@@ -249,7 +249,7 @@ def _folders():
     folders, wrong = [], []
     if chosen:
         try:
-            folders.append(archives.as_folder(chosen, settings.cache_dir()))
+            folders.append(archives.as_folder(chosen))
         except UserError as error:
             wrong.append(f"REALFAKE_WEIGHTS: {error.message}")
     folders += [settings.user_path(data) / "weights"] if data else []

@@ -91,7 +91,7 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path, tiny):
 def test_files_written_just_now_are_not_remembered(tmp_path, cache):
     path = write_folder(tmp_path / "new", tiny_files())
     data.fingerprint_of(path)
-    assert fingerprint.remembered(path, cache) is None
+    assert fingerprint.remembered(path) is None
 
 
 def test_a_damaged_memo_or_cache_is_made_again(tmp_path, tiny, cache):
@@ -257,20 +257,20 @@ def test_unreadable_folders_and_files_among_good_ones_are_named(tmp_path, monkey
 def test_of_very_many_bad_files_a_list_is_written_and_named(tmp_path, cache):
     files = tiny_files() | {f"train/REAL/cut{n:03}.jpg": picture(n)[:-40] for n in range(300)}
     path = write_folder(tmp_path / "own", files)
-    for ask in (data.load, lambda path: data.load(path, cache=tmp_path / "given")):
-        with pytest.raises(UserError, match="300 files that cannot be used") as caught:
-            ask(path)
-        lines = caught.value.message.splitlines()
-        listed = lines[-1].rpartition("all are listed in ")[2]
-        with open(listed, encoding="utf-8") as stream:
-            names = [line.split()[0] for line in stream]
-        assert names == sorted(key for key in files if "cut" in key) and len(lines) == 22
-    assert listed == str(tmp_path / "given" / "bad_files" / "own.txt")
+    with pytest.raises(UserError, match="300 files that cannot be used") as caught:
+        data.load(path)
+    lines = caught.value.message.splitlines()
+    listed = lines[-1].rpartition("all are listed in ")[2]
+    with open(listed, encoding="utf-8") as stream:
+        names = [line.split()[0] for line in stream]
+    assert names == sorted(key for key in files if "cut" in key) and len(lines) == 22
+    assert listed == str(cache / "bad_files" / "own.txt")
 
 
-def test_where_no_list_can_be_written_the_message_names_them_all(tmp_path):
+def test_where_no_list_can_be_written_the_message_names_them_all(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    bad = BadFiles("own", tmp_path / "file")
+    monkeypatch.setenv("REALFAKE_CACHE", str(tmp_path / "file"))
+    bad = BadFiles("own")
     for number in range(300):
         bad.add(f"{number} is odd")
     with pytest.raises(UserError) as caught:
@@ -424,7 +424,7 @@ def test_a_full_or_forbidden_cache_is_named(tmp_path, monkeypatch, number, messa
 
 
 def test_other_failures_of_the_disk_are_not_hidden():
-    with pytest.raises(OSError, match="odd"), store.writing("x"):
+    with pytest.raises(OSError, match="odd"), store.writing():
         raise OSError(errno.EIO, "odd")
 
 
@@ -459,7 +459,7 @@ def test_waiting_for_another_process_ends_when_it_is_done(cache, monkeypatch):
     held = store.filelock.FileLock(cache / "locks" / "x.lock")
     (cache / "locks").mkdir(parents=True)
     held.acquire()
-    with store.lock(cache, "x"):
+    with store.lock("x"):
         assert "Waiting" in said[0]
 
 
@@ -494,7 +494,7 @@ def test_several_archives_are_a_question_unless_one_is_called_cifake(tmp_path, m
     with pytest.raises(UserError, match="several archives: a.tar.gz, b.tar.gz"):
         data.load(given)
     named = write_zip(given / "my-CIFAKE.zip", tiny_files())
-    assert sources.locate(given, tmp_path).path == named
+    assert sources.locate(given).path == named
 
 
 @pytest.mark.parametrize(
