@@ -266,8 +266,8 @@ def find_images(
 
     A file named outright is taken whatever it is called, even one that is not there: its record
     will say so, as that of a link to nothing in a folder. In a folder what has an image's suffix is
-    taken, hidden files and explanations apart. The second
-    result counts the others by suffix, and names links to folders and folders that cannot be read.
+    taken, hidden files and explanations apart. The second result counts the others by suffix, and
+    names links to folders and folders that cannot be read.
     """
     files: list[Path] = []
     left_out: Counter[str] = Counter()

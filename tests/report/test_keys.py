@@ -85,7 +85,7 @@ def test_what_a_package_imports_when_it_is_used_is_found_and_touches_nothing_els
         if TYPE_CHECKING:
             from realfake_lib.sub.inner import work
             from realfake_lib.sub.other import play
-        __getattr__, __dir__, __all__ = exports(__name__, {"inner": "work", "other": "play"})
+        __getattr__, __dir__, __all__ = exports(__name__, __file__)
         """,
     )
     package.write("sub/inner.py", "def work(): pass\n")
