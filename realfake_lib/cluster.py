@@ -58,22 +58,13 @@ def check_workers(client, code):
     It tells by what code and which versions a result would come about.
     """
     here = code()
-    for worker, there in ask_workers(client, code).items():
+    for worker, there in client.run(code, on_error="return").items():
+        if isinstance(there, Exception):  # such as the import of a library that is not there
+            raise UserError(
+                f"the worker {worker} cannot run this project's code: {there}", f"{_SAME}."
+            )
         if there != here:
             raise UserError(
                 f"the worker {worker} has another version of the code or of its packages",
                 f"{_SAME}, and restart its workers.",
             )
-
-
-def ask_workers(client, question):
-    """Answer of each worker, by its address, to a function of this library."""
-    answers = client.run(question, on_error="return")
-    for worker, answer in answers.items():
-        if isinstance(
-            answer, Exception
-        ):  # whatever the import of a library that is not there raises
-            raise UserError(
-                f"the worker {worker} cannot run this project's code: {answer}", f"{_SAME}."
-            )
-    return answers

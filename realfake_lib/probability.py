@@ -9,18 +9,9 @@ if TYPE_CHECKING:
 
 
 def p_fake(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probability of FAKE, ``sigmoid(-logits / temperature)``.
+    """Probability of FAKE, ``sigmoid(-logits / temperature)``, as float64 in [0, 1].
 
-    Parameters
-    ----------
-    logits : (...) float array
-        Logits for REAL.
-    temperature : float above 0
-        Of temperature scaling; 1 changes nothing.
-
-    Returns
-    -------
-    (...) float64 array in [0, 1]
+    ``logits`` are for REAL, of any shape; a ``temperature`` of 1 changes nothing.
     """
     import numpy as np
 

@@ -227,12 +227,11 @@ def evaluate(
     classes = set(labels.tolist())
     only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
     if only is None:
-        scores = metrics.evaluate(labels, p_fake, threshold, seed=seed)
-        measures = {name: Measure(value, *interval) for name, value, interval in scores.items()}
+        found = metrics.evaluate(labels, p_fake, threshold, seed=seed).items()
     else:
         name = "recall" if only == "FAKE" else "false_positive_rate"
-        value, interval = metrics.predicted_fake(p_fake, threshold)
-        measures = {name: Measure(value, *interval)}
+        found = [(name, *metrics.predicted_fake(p_fake, threshold))]
+    measures = {name: Measure(value, *interval) for name, value, interval in found}
     return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only)
 
 

@@ -126,7 +126,7 @@ def test_workers_import_no_tensorflow(folder, workers):
     address = workers.scheduler_address
     realfake_lib.predict(folder, "fast", cluster=address)
     with cluster.connect(address) as client:
-        heavy = cluster.ask_workers(client, heavy_imports)
+        heavy = client.run(heavy_imports)
     assert len(heavy) == 2 and not any(heavy.values())
 
 

@@ -41,10 +41,8 @@ def is_archive(path):
 def stem(path):
     """File or folder name without the archive suffix."""
     name = Path(path).name
-    for suffix in ARCHIVE_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+    suffix = next((end for end in ARCHIVE_SUFFIXES if name.lower().endswith(end)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def read_files(path, wanted=None, bad=None):

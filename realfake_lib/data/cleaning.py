@@ -13,21 +13,10 @@ import pandas as pd
 class Duplicates:
     """Byte-identical images of a data set, counted as pairs.
 
-    Attributes
-    ----------
-    pairs : int
-        All pairs; a group of k identical files has k (k - 1) / 2.
-    within_train, within_test, cross_split : int
-        Pairs by where their two files lie.
-    cross_class : int
-        Pairs of one FAKE and one REAL file: the same image with both labels.
-    distinct : int
-        Number of different files.
-    frame : DataFrame
-        One row an image that has a duplicate: ``group``, ``key``, ``split``, ``label``,
-        ``object_class``; duplicates are neighbours.
-    test_indices_with_train_duplicate : (n,) int64 array
-        Rows of test images that also lie in the training part.
+    A group of k identical files has k (k - 1) / 2 of the ``pairs``; ``cross_class`` are those of a
+    FAKE and a REAL file, ``distinct`` is the number of different files. ``frame`` has a row for
+    each image with a duplicate, duplicates as neighbours. ``test_indices_with_train_duplicate`` are
+    (n,) rows of test images that also lie in the training part.
     """
 
     pairs: int

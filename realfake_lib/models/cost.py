@@ -14,12 +14,8 @@ def flops(model):
     """Floating-point operations for one image through a flat ``model``, forward only.
 
     A multiplication with its addition counts as two. Convolutions and dense layers are counted;
-    pooling, normalisation and activations, a few per cent of the work, are not.
-
-    Raises
-    ------
-    ValueError
-        If a layer type appears whose multiplications this function does not know.
+    pooling, normalisation and activations, a few per cent of the work, are not. A layer type whose
+    multiplications are not known here is a ValueError.
     """
     return 2 * sum(_multiplications(layer) for layer in model.layers if layer.weights)
 

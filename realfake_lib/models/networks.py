@@ -199,12 +199,7 @@ def build(name, image_size=32, **options):
     keras.Model
         Functional, flat, float32; pixels (n, image_size, image_size, 3) in [0, 255] to a logit
         for REAL, (n, 1). The weights come from Keras's global generator, so call
-        ``training.set_seed`` before.
-
-    Raises
-    ------
-    UserError
-        If the name or an option is unknown, or the images are too small for the network.
+        ``training.set_seed`` before. What cannot be built is a UserError.
     """
     try:
         builder = _BUILDERS[name]
