@@ -71,7 +71,7 @@ pdf: report ## the report as build/$(PROFILE)/report.pdf, printed by an installe
 	@$(REALFAKE) report pdf --profile "$$GIVEN_PROFILE"
 
 notebooks: ready ## open the notebooks in JupyterLab; JUPYTER=--option for its options
-	@$(PY) -m realfake_lib.report.lab notebooks $$GIVEN_JUPYTER
+	@$(PY) -m realfake_lib.report.kernels notebooks $$GIVEN_JUPYTER
 
 status: ready ## what a run would execute, why, and how long it would take
 	@$(CHOICE) $(REALFAKE) report status "$$@"

@@ -156,8 +156,8 @@ def report_pdf(profile: Profile = "standard"):
     """Print the rendered report to PDF with an installed Chromium."""
     from realfake_lib.report import pdf, plan
 
-    build = plan.load(profile=profile).build
-    typer.echo(f"PDF: {pdf.to_pdf(build / 'report.html', build / 'report.pdf')}")
+    page = plan.load(profile=profile).page
+    typer.echo(f"PDF: {pdf.to_pdf(page, page.with_suffix('.pdf'))}")
 
 
 def _version(asked: bool):

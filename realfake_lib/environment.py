@@ -7,7 +7,7 @@ Keras backend, a start-up file. :func:`for_child` leaves them out of the process
 **Calls home.** Of the packages in ``requirements.lock``, two ask or tell their makers something
 unless they are told not to: onnxruntime from 1.32 on, which reports its use some seconds after it
 was imported, and JupyterLab, which asks for news, newer versions and extensions (see
-:mod:`realfake_lib.report.lab`). All others connect only where they are given an address; the
+:mod:`realfake_lib.report.kernels`). All others connect only where they are given an address; the
 report's own downloads are named in the README.
 """
 

@@ -178,7 +178,8 @@ def test_report_status_and_render(called):
 
 
 def test_report_pdf_prints_the_page_of_the_profile(monkeypatch, tmp_path):
-    monkeypatch.setattr(planning, "load", lambda profile: SimpleNamespace(build=tmp_path / profile))
+    page = tmp_path / "smoke" / "report.html"
+    monkeypatch.setattr(planning, "load", lambda profile: SimpleNamespace(page=page))
     monkeypatch.setattr(pdf, "to_pdf", lambda page, out: f"{page.name} as {out}")
     result = realfake("report", "pdf", "--profile", "smoke")
     assert result.stdout == f"PDF: report.html as {tmp_path / 'smoke' / 'report.pdf'}\n"

@@ -16,7 +16,7 @@ from project import ROOT
 from report.tiny_project import TinyProject
 
 from realfake_lib import console, environment
-from realfake_lib.report import lab, run
+from realfake_lib.report import kernels, run
 
 SOURCES = [
     path
@@ -248,7 +248,7 @@ def test_jupyterlab_is_told_to_ask_nobody_for_news_versions_or_extensions(monkey
 
     started = []
     monkeypatch.setattr(os, "execve", lambda *call: started.append(call))
-    lab.main(["notebooks", "--allow-root"])
+    kernels.main(["notebooks", "--allow-root"])
     ((_, command, env),) = started
     assert env["KERAS_BACKEND"] == "tensorflow" and command[-2:] == ["notebooks", "--allow-root"]
     kernel = json.loads((Path(env["JUPYTER_PATH"]) / "kernels/python3/kernel.json").read_text())

@@ -1,6 +1,6 @@
 """The executed notebooks of a report as chapters: what is shown where, under which number.
 
-A chapter is the same for the page (:mod:`.html`) and for Markdown (:mod:`.markdown`).
+A chapter is the same for the page and for Markdown (:mod:`.html`).
 """
 
 import re
@@ -13,11 +13,11 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 
 from realfake_lib.errors import UserError
 from realfake_lib.formats import NBSP
+from realfake_lib.report.checks import read_notebook
 from realfake_lib.report.plan import Stage
 
 TEMPLATES = Path(__file__).with_name("templates")
-ADDED = {"injected-parameters", "papermill-error-cell-tag"}
-"""Tags of cells that papermill adds."""
+ADDED = {"injected-parameters", "papermill-error-cell-tag"}  # tags of cells that papermill adds
 
 _FOLDERS = re.compile(r"(?:/[\w.+-]+)+/site-packages/")
 
@@ -34,8 +34,10 @@ class Chapter:
 
     stage: Stage
     number: int
+    notebook: str
+    anchor: str
     title: str
-    failure: dict | None
+    failure: dict | None = None
     subtitle: str = ""
     cells: list = field(default_factory=list)
     finding: list = field(default_factory=list)
@@ -44,14 +46,6 @@ class Chapter:
     errors: list = field(default_factory=list)
     headings: list = field(default_factory=list)  # anchor and text of its sections, as HTML
     left_out: bool = False
-
-    @property
-    def notebook(self):
-        return self.stage.notebook.name
-
-    @property
-    def anchor(self):
-        return self.stage.name.replace("_", "-")
 
     @property
     def outputs(self):
@@ -124,6 +118,14 @@ def _cell_text(exporter, chapter, cell):
         return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[_bare([said])]))[0]
 
 
+def linked(text, targets):
+    """Markdown whose links to notebooks lead to ``targets``; those to others are plain text."""
+    return _LINK.sub(lambda m: f"[{m[1]}]({targets[m[2]]})" if m[2] in targets else m[1], text)
+
+
+_LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*?([\w-]+\.ipynb)(?:#[^)]*)?\)")
+
+
 def grid(markup):
     """Header and rows of a table in HTML, and which of its columns hold numbers."""
     root = ElementTree.fromstring(f"<div>{markup}</div>")
@@ -154,16 +156,16 @@ _APART = re.compile(
 
 
 def _read_chapter(stage, number):
-    failure = stage.failure
-    chapter = Chapter(stage, number, stage.title, failure if failure.get("error") else None)
-    if failure.get("waits_for"):
-        return chapter  # older results of it would not fit the others
+    failure, anchor = stage.failure, stage.name.replace("_", "-")
+    chapter = Chapter(stage, number, stage.notebook.name, anchor, stage.title)
+    chapter.failure = failure if failure.get("error") else None
     executed = stage.failed_notebook if chapter.failure else stage.folder / "notebook.ipynb"
+    # Of a stage that waits for one that failed, older results would not fit the others.
+    if failure.get("waits_for") or not executed.is_file():
+        return chapter
     try:
-        if executed.is_file():
-            static = _read(stage.notebook).cells if stage.notebook.is_file() else []
-            cells = _merge(_read(executed).cells, static)
-            _place(chapter, _until_error(cells) if chapter.failure else cells)
+        static = read_notebook(stage.notebook).cells if stage.notebook.is_file() else []
+        _place(chapter, _merge(read_notebook(executed).cells, static))
     except UserError as error:
         chapter.failure = chapter.failure or {"error": str(error), "cell": None}
         chapter.errors.append((None, str(error)))
@@ -171,10 +173,7 @@ def _read_chapter(stage, number):
 
 
 def _merge(executed, source):
-    """Cells of the source notebook with the outputs of the executed one.
-
-    Falls back on the executed notebook alone where the code of the two differs.
-    """
+    """Cells of the source notebook with the outputs of the executed one, if their code is equal."""
     cells = [cell for cell in executed if not ADDED & {*_tags(cell)}]
     ran = [cell for cell in cells if cell.cell_type == "code"]
     code = [cell for cell in source if cell.cell_type == "code"]
@@ -185,21 +184,12 @@ def _merge(executed, source):
     injected = [cell.source for cell in executed if "injected-parameters" in _tags(cell)]
     for cell in cells:
         if "parameters" in _tags(cell) and injected:
-            values = re.sub(r"\A# Parameters\s*", "", injected[0])
-            cell.source += f"\n\n# In this run:\n{values}"
+            cell.source += injected[0].replace("# Parameters", "\n\n# In this run:", 1)
     return cells
 
 
 def _tags(cell):
     return cell.metadata.get("tags", ())
-
-
-def _until_error(cells):
-    """The cells up to the one that failed; those after it did not run."""
-    for position, cell in enumerate(cells, start=1):
-        if any(output.output_type == "error" for output in cell.get("outputs", ())):
-            return cells[:position]
-    return cells
 
 
 # --- what is shown where -------------------------------------------------------------------------
@@ -214,11 +204,16 @@ def _place(chapter, cells):
             "notebook": chapter.notebook,
             "open": "method" in _tags(cell),
         }
+        title = re.match(r"\s*#[ \t]+(.+)\n*([^\n#].*)?\n?", cell.source) if number == 1 else None
         if cell.cell_type == "code":
             _place_outputs(chapter, cell)
-        elif number == 1:
-            _take_title(chapter, cell)
-    chapter.cells = [one for one in cells if one.cell_type == "code" or one.source.strip()]
+        elif title:
+            chapter.title, chapter.subtitle = title[1].strip(), title[2] or ""
+            cell.source = cell.source[title.end() :]
+        if cell.cell_type == "code" or cell.source.strip():
+            chapter.cells.append(cell)
+        if cell.metadata.realfake.get("failed"):
+            break  # the cells after it did not run
 
 
 def _place_outputs(chapter, cell):
@@ -246,19 +241,3 @@ def _place_outputs(chapter, cell):
             shown.append(output)
             chapter.appendix += [output] if own.get("appendix") else []
     cell.outputs = shown
-
-
-def _take_title(chapter, cell):
-    """Cut ``# Title`` and the line below it from the first cell's text."""
-    match = re.match(r"\s*#[ \t]+(?P<title>.+)\n*(?P<subtitle>[^\n#].*)?\n?", cell.source)
-    if match:
-        chapter.title, chapter.subtitle = match["title"].strip(), match["subtitle"] or ""
-        cell.source = cell.source[match.end() :]
-
-
-def _read(path):
-    """A notebook file; unlike by ``nbformat.read``, no second goes into validating it."""
-    try:
-        return nbformat.v4.reads(path.read_text("utf-8"))
-    except Exception as error:  # nbformat lets whatever its reader meets through
-        raise UserError(f"{path} is not a notebook: {error}") from error

@@ -9,7 +9,6 @@ import copy
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 
@@ -25,31 +24,19 @@ _METADATA = {
 }
 
 
-class Problem(NamedTuple):
-    """A rule that a notebook breaks; cells count from 1."""
-
-    rule: str
-    notebook: Path
-    cell: int
-    found: str
-
-    def __str__(self):
-        return f"{self.notebook.name}, cell {self.cell}: [{self.rule}] {self.found}"
-
-
 def check(path):
-    """Problems of one notebook; raises UserError if it cannot be read as one."""
-    notebook = _read(path)
+    """What breaks a rule in a notebook: list of (rule, cell from 1, words)."""
+    notebook = read_notebook(path)
     problems = list(_check_whole(notebook))
     for number, cell in enumerate(notebook.cells, start=1):
         found = _check_code(cell) if cell.cell_type == "code" else _check_text(cell.source)
         problems += [(rule, number, what) for rule, what in dict.fromkeys(found)]
-    return [Problem(rule, path, *rest) for rule, *rest in problems]
+    return problems
 
 
 def strip(path):
     """Leave in a notebook only what belongs into a commit; whether anything changed."""
-    notebook = _read(path)
+    notebook = read_notebook(path)
     clean = _stripped(notebook)
     if clean != notebook:
         with settings.atomic_file(path) as temporary:
@@ -58,10 +45,7 @@ def strip(path):
 
 
 def typed_results(text):
-    """Numbers in Markdown that look like results typed by hand; in code only percentages.
-
-    They have a percent sign, a decimal point or a thousands separator, or are whole and above 20.
-    """
+    """What looks like a result typed by hand: decimals, percentages, whole numbers above 20."""
     found = [m[0] for part in _CODE.findall(text) for m in _PERCENT.finditer(part)]
     text = re.sub(r"<[^<>]*>|\]\([^)]*\)|https?://\S+", " ", _CODE.sub(" ", text))
     for pattern in _ALLOWED:
@@ -89,6 +73,7 @@ _ALLOWED = (
     r"(?<![\d.,])(19|20)\d\d(?![\d.,]*\d)(?!\s?(%|images|files|pairs|examples|photo))",
     r"\b\d+(\.\d+)?[ \u00a0]?%[ \u00a0-](of\s)?(FPR|false|confidence|interval|CI\b|level)",
     r"^#+\s*\d+(\.\d+)*\.?\s",  # a numbered heading
+    r"\{:[^{}]*\}",  # a format
     r"\b(chapter|section|sections|figure|table|equation|appendix|part|step)\s\d+(\.\d+)*",
     r"\b(python|tensorflow|keras|numpy|version|stable diffusion|sd)\s?v?\d+(\.\d+)*",
     r"\b\d+(\.\d+)?[ \u00a0-]?(px|pixels?|bits?|°)",
@@ -99,14 +84,14 @@ _ALLOWED = (
 
 def main(*arguments):
     """Check, or with ``--strip`` clean and check, the named or all notebooks; the exit code."""
-    named = [Path(name) for name in arguments if name != "--strip"]
-    root = settings.project_root() or Path.cwd()
-    paths, errors = named or sorted((root / "notebooks").glob("*.ipynb")), []
+    paths = [Path(name) for name in arguments if name != "--strip"]
+    root, errors = settings.project_root() or Path.cwd(), []
+    paths = paths or sorted((root / "notebooks").glob("*.ipynb"))
     for path in paths:
         try:
             if "--strip" in arguments and strip(path):
                 print(f"{path.name}: cleaned")
-            errors += check(path)
+            errors += [f"{path.name}, cell {n}: [{rule}] {what}" for rule, n, what in check(path)]
         except UserError as error:
             errors.append(error)
     for error in errors:
@@ -115,11 +100,12 @@ def main(*arguments):
     return 2 if errors else 0
 
 
-def _read(path):
+def read_notebook(path):
+    """A notebook file; unlike by ``nbformat.read``, no second goes into validating it."""
     try:
-        return nbformat.read(path, as_version=4)
+        return nbformat.v4.reads(path.read_text("utf-8"))
     except Exception as error:  # nbformat lets whatever its reader meets through
-        raise UserError(f"{path}: cannot be read as a notebook: {error}") from None
+        raise UserError(f"{path} is not a notebook: {error}") from error
 
 
 def _stripped(notebook):
@@ -175,25 +161,15 @@ def _check_code(cell):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             if not _has(cell, "method"):
                 yield "definitions", f"{node.name}: only a cell tagged `method` defines things"
-        elif isinstance(node, ast.keyword) and node.arg in ("caption", "alt"):
-            yield from _check_said(node.arg, node.value)
-        elif isinstance(node, ast.Call) and (call := ast.unparse(node.func)) in _SAYING:
-            for said in [*node.args[_SAYING[call] :], *node.keywords]:
-                yield from _check_said(call, said)
-
-
-# Calls that say something, with the position of their first text.
-_SAYING = {"run.text": 0, "run.claim": 1, "run.tile": 0, "run.note": 0}
-
-
-def _check_said(place, node):
-    """Prose that stands in code."""
-    subscripts = [part.slice for part in ast.walk(node) if isinstance(part, ast.Subscript)]
-    keys = {part for key in subscripts for part in ast.walk(key)}  # which are no text
-    for part in ast.walk(node):
-        if isinstance(part, ast.Constant) and isinstance(part.value, str) and part not in keys:
-            for rule, found in _check_text(part.value):
-                yield rule, f"{place}: {found}"
+        elif isinstance(node, ast.Call) and (call := ast.unparse(node.func)).startswith("run."):
+            parts = list(ast.walk(node))
+            keys = [getattr(part, "slice", None) for part in parts]  # which are no text
+            keys += [getattr(part, "format_spec", None) for part in parts]
+            keys = {part for key in filter(None, keys) for part in ast.walk(key)}
+            for part in parts:
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    found = [] if part in keys else _check_text(part.value)
+                    yield from ((rule, f"{call}: {what}") for rule, what in found)
 
 
 _TYPED = (

@@ -35,7 +35,6 @@ def p_value(value):
 _PERCENT = percent()
 
 COLUMNS = {
-    # shares
     "lowest_accuracy": ("lowest accuracy (%)", _PERCENT),
     "accuracy": ("accuracy (%)", _PERCENT),
     "val_accuracy": ("validation accuracy (%)", percent(2)),
@@ -55,7 +54,6 @@ COLUMNS = {
     "val_accuracy_tta": ("validation accuracy with TTA (%)", percent(2)),
     "power_kept": ("power kept (%)", percent(0)),
     "gain": ("gain (pp)", signed(2, 100)),
-    # other measures
     "auroc": ("AUROC", decimals(3)),
     "p": ("p", p_value),
     "p_value": ("p", p_value),
@@ -71,16 +69,13 @@ COLUMNS = {
     "rank_correlation": ("rank correlation", decimals(2)),
     "ssim": ("SSIM", decimals(2)),
     "empty": ("empty maps (%)", _PERCENT),
-    # counts of images
     "n_train": ("training images", plain),
     "n_fake": ("FAKE images", plain),
     "n_real": ("REAL images", plain),
     "in_train": ("also in training", plain),
     "in_val": ("also in validation", plain),
-    # costs
     "seconds": ("time (s)", decimals(1)),
     "mflop": ("MFLOP per image", decimals(1)),
-    # networks, groups of images
     "name": ("network", plain),
     "group": ("object class", plain),
     "cut": ("cut layer", plain),
@@ -129,8 +124,7 @@ def header(column):
 
 def _writer(column, chosen):
     """Formatter of one column's cells, by ``chosen`` (a format string or a callable) if given."""
-    if isinstance(chosen, str):
-        chosen = chosen.format
+    chosen = chosen.format if isinstance(chosen, str) else chosen
     chosen = chosen or COLUMNS.get(column, (None, plain))[1]
 
     def write(value):

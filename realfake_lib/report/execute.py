@@ -17,23 +17,13 @@ import papermill
 from realfake_lib.report.kernels import end_family
 from realfake_lib.report.stage import VARIABLE, write_json
 
-INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds, here also its id
-
-KERNEL_STARTS = 3
-_NEVER_STARTED = "Kernel died before replying to kernel_info"
-
 
 def execute(source, output, parameters):
-    """Execute a notebook so that two runs leave the same bytes; None, or a failure as dict.
-
-    Its ``cell``, in which it happened, is counted from 1 as in JupyterLab, or None.
-    """
+    """Execute a notebook so that two runs leave the same bytes; None, or its error and its cell."""
     notebook = nbformat.read(source, as_version=4)
-    for number, cell in enumerate(notebook.cells):
-        cell.setdefault("id", f"cell-{number}")  # nbformat would draw random ones
     options = {"kernel_name": "python3", "language": "python", "cwd": str(source.parent)}
     options |= {"progress_bar": False, "record_timing": False, "coalesce_streams": True}
-    for _ in range(KERNEL_STARTS):
+    for _ in range(3):
         failure = None
         try:
             papermill.execute_notebook(notebook, str(output), parameters=parameters, **options)
@@ -44,39 +34,30 @@ def execute(source, output, parameters):
             failure = {"error": f"{type(raised).__name__}: {raised}", "cell": None}
         # A kernel is told its ports before it opens them; another kernel that starts at the same
         # moment may take one. Then nothing was executed yet, and the next start gets other ports.
-        if _NEVER_STARTED not in str(failure):
+        if "Kernel died before replying to kernel_info" not in str(failure):
             break
-    if output.is_file():
-        _settle(output)
+    if output.is_file():  # what differs from run to run goes
+        notebook = nbformat.read(output, as_version=4)
+        notebook.metadata.pop("papermill", None)
+        for cell in notebook.cells:
+            for name in ("papermill", "execution"):
+                cell.metadata.pop(name, None)
+            if "injected-parameters" in cell.metadata.get("tags", ()):
+                cell["id"] = "injected-parameters"
+        nbformat.write(notebook, output)
     return failure
-
-
-def _settle(path):
-    """Take out of an executed notebook what differs from run to run."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        for name in ("papermill", "execution"):
-            cell.metadata.pop(name, None)
-        if INJECTED in cell.metadata.get("tags", ()):
-            cell["id"] = INJECTED
-    nbformat.write(notebook, path)
 
 
 def end_with(parent, every=0.5):
     """End this process and what it started once ``parent``, a runner that was killed, is gone."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(every)
-        end_family(os.getpid())
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    while os.getppid() == parent:
+        time.sleep(every)
+    end_family(os.getpid())
+    os._exit(1)
 
 
 if __name__ == "__main__":
     told = json.loads(os.environ[VARIABLE])
-    end_with(told["parent"])
+    threading.Thread(target=end_with, args=[told["parent"]], daemon=True).start()
     output = Path(told["folder"], "notebook.ipynb")
     write_json(told["result"], execute(Path(told["notebook"]), output, told["parameters"]))

@@ -1,8 +1,10 @@
-"""Render a report with nbconvert: one HTML file that needs nothing beside itself."""
+"""Render a report with nbconvert: one HTML file that needs nothing beside itself, and Markdown."""
 
 import base64
+import functools
 import io
 import re
+import shutil
 
 import jinja2
 from markupsafe import Markup
@@ -13,14 +15,12 @@ from PIL import Image
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 from realfake_lib.formats import duration, plain
-from realfake_lib.report import chapters, markdown
+from realfake_lib.report import chapters
 
-TITLE = "Real photograph or generated image?"
-SUBTITLE = (
-    "Whether a convolutional network can tell them apart, how far it can be trusted, "
-    "and why it decides as it does"
+SMOKE = (
+    "Profile smoke: trainings of a few epochs on few images. The figures show that everything "
+    "runs, not how well a detector can do."
 )
-MOST_TILES = 6
 
 
 def render(stages, *, metrics, out):
@@ -28,23 +28,16 @@ def render(stages, *, metrics, out):
 
     ``metrics`` is the content of ``metrics.json``. What fails in one cell is shown there, in red,
     and the rest of the page stands; what that was is returned, as tuples of stage, cell or None,
-    and why. A stage that failed is a chapter that says so. Raises UserError if no stage has run.
+    and why. A stage that failed is a chapter that says so.
     """
     everything = chapters.read(stages)
     shown = [chapter for chapter in everything if chapter.cells or chapter.failure]
-    if not shown:
-        raise UserError(
-            f"{out.parent}: no stage has finished, so there is nothing to render",
-            hint="Run `make report`, or `realfake report run`.",
-        )
-    anchors = {chapter.notebook: chapter.anchor for chapter in shown}
     tiles = [own for chapter in shown for own in map(chapters.facts, chapter.abstract)]
+    targets = {chapter.notebook: f"#{chapter.anchor}" for chapter in shown}
     missing = [chapter.stage for chapter in everything if chapter not in shown]
     content = {
-        "title": TITLE,
-        "subtitle": SUBTITLE,
-        "chapters": [(chapter, _parts(chapter, anchors)) for chapter in shown],
-        "tiles": [own for own in tiles if own["kind"] == "tile"][:MOST_TILES],
+        "chapters": [(chapter, _parts(chapter, targets)) for chapter in shown],
+        "tiles": [own for own in tiles if own["kind"] == "tile"][:6],
         "failed": [chapter for chapter in shown if chapter.failure or chapter.errors],
         "byline": _byline(metrics),
         "warnings": _warnings(shown, metrics),
@@ -52,31 +45,27 @@ def render(stages, *, metrics, out):
         "provenance": _provenance(metrics),
         "data": metrics.get("data", {}),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(chapters.TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = jinja2.FileSystemLoader(chapters.TEMPLATES)
+    tidy = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, autoescape=True, **tidy)
     page = environment.get_template("report.html.j2").render(content)
-    markdown.write(shown, out.parent / "chapters")
+    _write_markdown(shown, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
         temporary.write_text(chapters.joined(page), encoding="utf-8")
     return [(chapter.stage.name, *error) for chapter in shown for error in chapter.errors]
 
 
-def _parts(chapter, anchors):
-    """The parts of a chapter as HTML; links to another notebook of ``anchors`` lead to it."""
+def _parts(chapter, targets):
+    """The parts of a chapter as HTML; links to another notebook lead to those of ``targets``."""
 
     def markdown(text):
         """Markdown below a chapter's heading; its sections go into the contents."""
         renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
-        html = MarkdownWithMath(renderer=renderer).render(text)
+        html = MarkdownWithMath(renderer=renderer).render(chapters.linked(text, targets))
         if fetched := _FETCHED.search(html):
             raise UserError(f"the report would fetch {fetched[0]} from elsewhere")
         html = re.sub(r"<h([1-5])>(.*?)</h\1>", heading, html)
-        html = _BLOCK.sub(r'<div class="scroll" tabindex="0">\g<0></div>', html)
-        return Markup(_LINK.sub(link, html))
+        return Markup(_BLOCK.sub(r'<div class="scroll" tabindex="0">\g<0></div>', html))
 
     def inline(text):
         """A caption's Markdown: emphasis, code and links, no paragraphs."""
@@ -93,30 +82,24 @@ def _parts(chapter, anchors):
         link = f'<a class="anchor" href="#{anchor}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{anchor}">{text} {link}</h{level}>'
 
-    def link(match):
-        if match["notebook"] not in anchors:
-            return match["text"]
-        return f'<a class="xref" href="#{anchors[match["notebook"]]}">{match["text"]}</a>'
-
-    filters = {"markdown": markdown, "inline": inline, "grid": chapters.grid, "size": _size}
-    filters["highlight"] = lambda code: Markup(_highlight(code))
-    parts = chapters.rendered(chapter, "html.j2", **filters)
+    parts = chapters.rendered(
+        chapter,
+        "html.j2",
+        markdown=markdown,
+        inline=inline,
+        grid=chapters.grid,
+        size=lambda png: Image.open(io.BytesIO(base64.b64decode(png))).size,
+        highlight=lambda code: Markup(_highlight(code)),
+    )
     parts = {name: Markup(text) for name, text in parts.items()}
     return parts | {"subtitle": inline(chapter.subtitle)}
 
 
 _FETCHED = re.compile(r"""<[^<>]*\s(src|srcset|data|poster)=(?!["']?data:)[^<>]*>|<link\s""", re.I)
-_LINK = re.compile(r'<a href="[^"]*?(?P<notebook>[\w-]+\.ipynb)(#[^"]*)?"[^>]*>(?P<text>.*?)</a>')
 _BLOCK = re.compile(
     r'<table>.*?</table>|<div class="highlight">.*?</div>|(?<!>)<pre>.*?</pre>', re.S
 )
 _highlight = Highlight2HTML(pygments_lexer="python")
-
-
-def _size(png):
-    """Width and height of a base64 PNG in pixels."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
-        return image.size
 
 
 # --- first page and appendix ---------------------------------------------------------------------
@@ -124,16 +107,12 @@ def _size(png):
 
 def _warnings(shown, metrics):
     """What no reader may miss: text → the chapters that say so, in order."""
-    said = list(metrics.get("data", {}).get("notices", ()))
+    notes = {text: [] for text in metrics.get("data", {}).get("notices", ())}
     if metrics.get("profile") == "smoke":
-        said.append(
-            "Profile smoke: trainings of a few epochs on few images. The figures show that "
-            "everything runs, not how well a detector can do."
-        )
+        notes[SMOKE] = []
     tested = metrics.get("metrics", {}).get("training.images.test", {}).get("value", 500)
     if tested < 500:
-        said.append(f"The test set has only {tested} images, so intervals are wide.")
-    notes = {text: [] for text in said}
+        notes[f"The test set has only {tested} images, so intervals are wide."] = []
     for chapter in shown:
         owns = map(chapters.facts, chapter.outputs)
         for text in dict.fromkeys(own["text"] for own in owns if own.get("kind") == "note"):
@@ -150,7 +129,7 @@ def _byline(metrics):
         "Run": (provenance.get("finished") or "")[:16].replace("T", " "),
         "Profile": metrics.get("profile"),
         "Data": f"{data['name']}, {data['n']:,} images" if data.get("n") else data.get("name"),
-        "Commit": (git.get("commit") or "")[:10] + changed if git.get("commit") else None,
+        "Commit": git.get("commit") and git["commit"][:10] + changed,
     }
     return [(label, text) for label, text in pairs.items() if text]
 
@@ -158,15 +137,14 @@ def _byline(metrics):
 def _provenance(metrics):
     """Provenance as tables: list of (heading, columns or None, rows of text)."""
     parts = dict(metrics.get("provenance", {}))
-    loose = {name: item for name, item in parts.items() if not isinstance(item, dict)}
     stages = parts.pop("stages", {})
-    tables = {"This run": loose, "Data": metrics.get("data", {})}
-    tables |= {name.capitalize(): item for name, item in parts.items() if name not in loose}
+    nested = {name.capitalize(): part for name, part in parts.items() if isinstance(part, dict)}
+    loose = {name: part for name, part in parts.items() if not isinstance(part, dict)}
+    tables = {"This run": loose, "Data": metrics.get("data", {})} | nested
     shown = [(heading, None, list(_rows(tree))) for heading, tree in tables.items() if tree]
-    if stages:
-        names = [name for name, _ in _rows(next(iter(stages.values())))]
+    if rows := [[stage, *(text for _, text in _rows(one))] for stage, one in stages.items()]:
+        names = next(iter(stages.values()))
         columns = ["stage", *("time" if name == "seconds" else name for name in names)]
-        rows = [[stage, *(text for _, text in _rows(one))] for stage, one in stages.items()]
         shown.append(("Stages", columns, rows))
     return shown
 
@@ -181,3 +159,44 @@ def _rows(tree, prefix=""):
             yield name, "–"
         else:
             yield name, duration(value) if key == "seconds" else plain(value)
+
+
+# --- chapters as Markdown, for GitHub ------------------------------------------------------------
+
+
+def _write_markdown(shown, folder):
+    """Write one Markdown file a chapter, in place of what is in the folder.
+
+    Figures are looked for beside it, as ``figures/<stage>/<name>.png``.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    files = {chapter.notebook: f"{chapter.stage.notebook.stem}.md" for chapter in shown}
+
+    linked = functools.partial(chapters.linked, targets=files)
+    for chapter in shown:
+        found = chapters.rendered(chapter, "md.j2", markdown=linked, table=_table, cell=_cell)
+        found = {name: text.strip() for name, text in found.items()}
+        parts = [f"# {chapter.number}. {chapter.title}", linked(chapter.subtitle)]
+        if found["finding"]:
+            parts.append(re.sub("(?m)^", "> ", f"**Finding.** {found['finding']}"))
+        parts += [found["abstract"], found["body"]]
+        if chapter.appendix:
+            folded = f"<details>\n<summary>Tables</summary>\n\n{found['appendix']}\n\n</details>"
+            parts.append(f"## Appendix\n\n{folded}")
+        source = f"[{chapter.notebook}](../../notebooks/{chapter.notebook})"
+        parts.append(f"---\n\nThis chapter with all its code: {source}")
+        with settings.atomic_file(folder / files[chapter.notebook]) as temporary:
+            text = re.sub(r"\n{3,}", "\n\n", "\n\n".join(filter(None, parts)))
+            temporary.write_text(chapters.joined(text) + "\n", encoding="utf-8")
+
+
+def _table(markup):
+    """A table in HTML as one in Markdown."""
+    header, rows, numeric = chapters.grid(markup)
+    lines = [header, ["---:" if right else "---" for right in numeric], *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text):
+    """A text that may stand in a cell of a table."""
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")

@@ -1,14 +1,25 @@
-"""The Jupyter kernel of the project: this very Python, and quiet.
+"""The Jupyter kernel of the project: this very Python, and quiet. JupyterLab with it.
 
-"python3" of another installation must not run these notebooks.
+"python3" of another installation must not run these notebooks. ``make notebooks`` runs this module.
 """
 
 import contextlib
+import os
 import sys
+from pathlib import Path
 
 import psutil
 
+from realfake_lib import environment
 from realfake_lib.report.stage import write_json
+
+# JupyterLab asks its maker for news and PyPI for newer versions and for extensions; one of its
+# parts runs npm, which asks for a newer npm.
+SILENT = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
 
 
 def prepare(folder):
@@ -22,6 +33,7 @@ def prepare(folder):
     write_json(folder / "kernels" / "python3" / "kernel.json", kernel)
     return {
         "JUPYTER_PATH": str(folder),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),  # without the user's start-up files
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
@@ -33,3 +45,16 @@ def end_family(process_id):
         for child in psutil.Process(process_id).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+
+
+def main(arguments):
+    """Become JupyterLab; ``arguments`` are its own, e.g. the folder to open."""
+    root = Path(__file__).resolve().parent.parent.parent
+    own = prepare(root / "build" / "interactive" / "jupyter")
+    own["npm_config_update_notifier"] = "false"
+    command = [sys.executable, "-m", "jupyterlab", *SILENT, *arguments]
+    os.execve(sys.executable, command, environment.for_child(root, **own))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,8 +1,8 @@
 """The key of a stage: a hash over everything that its results follow from, and why it changed.
 
 Of the library those modules count whose names the notebook uses, and in turn those that they use.
-They are read, never imported. A package's ``__init__`` passes names on and does not count itself.
-Comments, docstrings and layout do not count either.
+They are read, never imported. A package's ``__init__`` passes names on and does not count itself;
+comments, docstrings and layout do not count either.
 """
 
 import ast
@@ -15,9 +15,7 @@ from pathlib import Path
 
 from realfake_lib import settings
 from realfake_lib.code_hash import drop_docstrings
-from realfake_lib.report.plan import code_cells
-
-PACKAGE = "realfake_lib"
+from realfake_lib.report.plan import notebook_code
 
 
 def key(parts):
@@ -27,9 +25,8 @@ def key(parts):
 
 def parts(root, stage, data_fingerprint, inputs):
     """What a stage's key is made of; ``inputs`` are hashes of the results that it reads."""
-    package = root / PACKAGE
-    if not package.is_dir():
-        package = Path(__file__).resolve().parent.parent
+    package = root / "realfake_lib"
+    package = package if package.is_dir() else Path(__file__).resolve().parent.parent
     lock = root / "requirements.lock"
     code = notebook_code(stage.notebook)
     # The data count by content: the same files under another path change nothing.
@@ -38,9 +35,9 @@ def parts(root, stage, data_fingerprint, inputs):
         "code": _hash(code),
         "parameters": json.loads(json.dumps(parameters)),  # as a record gives them back
         "library": reached(code, package),
-        "files": {kind: _files_hash(kind) for kind in stage.files},
+        "files": dict(map(_files, stage.files)),
         "data": data_fingerprint,
-        "lock": _hash(lock.read_text("utf-8")) if lock.is_file() else "none",
+        "lock": file_hash(lock) if lock.is_file() else "none",
         "inputs": inputs,
     }
 
@@ -59,48 +56,43 @@ def reasons(old, new):
 
     for name, before, now in differing("parameters"):
         found.append(f"parameter {name} changed {before} → {now}")
+    found += [f"the files in {place} changed" for place, *_ in differing("files")]
+    for name, before, now in differing("inputs"):
+        how = "ran again" if before and now else "was added" if now else "was removed"
+        found.append(f"input {name} {how}")
     modules = differing("library")
     # What is reached anew, or no longer, follows from another change where there is one.
     changed = [name for name, before, now in modules if before and now]
     changed = changed or [name for name, *_ in modules if not found]
     found += [f"{name} changed" for name in changed[:3]]
-    found += [f"{len(changed) - 3} more modules changed"] * (len(changed) > 3)
-    for kind, *_ in differing("files"):
-        place = "experiments/" if kind == "experiments" else f"REALFAKE_{kind.upper()}"
-        found.append(f"the files in {place} changed")
-    for name, before, now in differing("inputs"):
-        how = "ran again" if before and now else "was added" if now else "was removed"
-        found.append(f"input {name} {how}")
-    return found
+    return found + [f"{len(changed) - 3} more modules changed"] * (len(changed) > 3)
 
 
-def notebook_code(path):
-    """Code cells of a notebook as one Python text, without what only IPython understands."""
-    lines = "\n\n".join(source for source, _ in code_cells(path)).splitlines()
-    return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
+def file_hash(path):
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _hash(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _files_hash(kind):
-    """Hash of the files that a user gives, e.g. of ``weights``, by name and size.
+def _files(kind):
+    """Place of the files that a user gives, e.g. of ``weights``, and a hash of names and sizes.
 
     What was downloaded does not count: a stage that fetches its files would change its own key.
     The project's own ``experiments`` count by content: one checkpoint has the size of another.
     """
-    own = kind == "experiments"
-    data = settings.env("REALFAKE_DATA")
-    places = [settings.env(f"REALFAKE_{kind.upper()}"), data and Path(data) / kind]
+    own, data = kind == "experiments", settings.env("REALFAKE_DATA")
+    name = "experiments/" if own else f"REALFAKE_{kind.upper()}"
+    places = [settings.env(name), data and f"{data}/{kind}"]
     found = set()
     for place in filter(None, [settings.experiments_dir()] if own else places):
         given = settings.user_path(place)
         files = [given] if given.is_file() else given.rglob("*") if own else given.glob("*")
         for path in filter(Path.is_file, files):  # archives, too
-            told = hashlib.sha256(path.read_bytes()).hexdigest() if own else path.stat().st_size
-            found.add((path.name, told))
-    return _hash(json.dumps(sorted(found)))
+            found.add((path.name, file_hash(path) if own else path.stat().st_size))
+    return name, _hash(json.dumps(sorted(found)))
 
 
 # --- the code that a notebook reaches -----------------------------------------------------------

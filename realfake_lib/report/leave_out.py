@@ -1,7 +1,6 @@
 """Leave out of a text what quotes something that is not there.
 
-A text holds a mark wherever a value is missing. The smallest part around a mark goes: a sentence of
-a paragraph or of a list item, a row of a table, a heading.
+A text holds a mark wherever a value is missing. The sentence around a mark goes.
 """
 
 import re
@@ -10,7 +9,7 @@ VALUE = "\ufdd0"  # a noncharacter, which no text holds
 """Mark for a missing value."""
 
 _ITEM = r"(?:[-*+]|\d+[.)])[ \t]+"
-_BLOCK_STARTS = re.compile(rf"(?m)^(?=[ \t]*(?:[|#]|{_ITEM}|$))")
+_BLOCK_STARTS = re.compile(rf"(?m)^(?=[ \t]*(?:{_ITEM}|$))")
 _SENTENCE = re.compile(
     r".+?(?:(?<!e\.g)(?<!i\.e)(?<!et al)(?<!vs)[.!?][)\"”*_`]*(?=\s+[^\sa-z])|\Z)\s*", re.S
 )
@@ -18,23 +17,18 @@ _SENTENCE = re.compile(
 _LEANS = re.compile(
     r"(It|Its|They|Their|This|That|These|Those|Such|So|Both|But|And|Yet|Nor|Hence|Thus)\b"
 )
-_TABLE_HEAD = re.compile(r"(?m)^[ \t]*\|[^\n]*\n[ \t]*\|[-: |]+\|[ \t]*(?:\n(?![ \t]*\|)|\Z)")
 
 
 def without_gaps(text):
     """``text``, Markdown, without the parts that hold a mark."""
-    if VALUE not in text:
-        return text
-    return _TABLE_HEAD.sub("", "".join(map(_kept, _BLOCK_STARTS.split(text))))
+    return "".join(map(_kept, _BLOCK_STARTS.split(text))) if VALUE in text else text
 
 
 def _kept(block):
-    """What is left of a paragraph, a list item, a row of a table or a heading."""
+    """What is left of a paragraph or a list item."""
     if VALUE not in block:
         return block
     lead = re.match(rf"\s*(?:{_ITEM})?", block)[0]
-    if block[len(lead) : len(lead) + 1] in ("|", "#"):
-        return ""
     kept, gone = "", False
     for sentence in _SENTENCE.findall(block[len(lead) :]):
         gone = VALUE in sentence or (gone and bool(_LEANS.match(sentence)))

@@ -15,8 +15,6 @@ from realfake_lib.names import in_words
 from realfake_lib.report import values
 
 MISSING = "not recorded"
-
-_IN_METADATA = ("test.", "test_dedup.", "operating_point.")
 _VERSIONS = ("tensorflow", "keras", "numpy")
 _CODES = ("pct", "pct_ci", "num", "num_ci", "int", "short", "duration", "bytes", "sci")
 _CHANGES = {
@@ -31,8 +29,6 @@ _CHANGES = {
 }
 """Attacks and corruptions that a card shows, as metrics name them, and in words."""
 
-_ATTACKED = r"(clean|noise|fgsm|pgd|linf)[\d_.]*\."
-
 
 def with_report(meta, name, metrics):
     """``meta``, from the JSON file beside a model, with what a report's ``metrics`` say of it."""
@@ -40,8 +36,11 @@ def with_report(meta, name, metrics):
     attacked = f"adversarial_robustness.{name}.test.accuracy" in metrics["metrics"]
     stage = "adversarial_robustness" if attacked else "training"
     chapter, hardware = made["stages"].get(stage, {}), made.get("hardware", {})
-    known = (*_IN_METADATA, *(f"unseen.{generator}." for generator in meta.get("unseen") or {}))
-    measured = _below(f"{stage}.{name}.", metrics)
+    training = _below(f"{stage}.{name}.", metrics)
+    # What the metadata say anyway, and attacks, which are robustness.
+    unseen = [f"unseen.{generator}" for generator in meta.get("unseen") or ()]
+    known = "|".join(["test", "test_dedup", "operating_point", *unseen])
+    known = re.compile(rf"({known})\.|(clean|noise|fgsm|pgd|linf)[\d_.]*\.")
     robustness = _below(f"adversarial_robustness.{name}.", metrics)
     robustness |= _below(f"corruptions.{name}.", metrics)
     changed = rf"({'|'.join(_CHANGES)})[\d_.]*\.(worst_case_)?accuracy"
@@ -56,36 +55,23 @@ def with_report(meta, name, metrics):
         "cores": hardware.get("cores"),
         "parameters": made.get("parameters", {}).get(stage),
         "images": {k: v["value"] for k, v in _below("training.images.", metrics).items()},
-        "training": {
-            k: v
-            for k, v in measured.items()
-            if not k.startswith(known) and not re.match(_ATTACKED, k)
-        },
+        "training": {k: v for k, v in training.items() if not known.match(k)},
         "robustness": {k: v for k, v in robustness.items() if re.fullmatch(changed, k)},
     }
     return meta | {"report": {key: value for key, value in report.items() if value}}
 
 
-def render(meta, title, folder="realfake_lib/detectors"):
-    """The card of a detector, as Markdown.
-
-    ``meta`` is from the JSON file beside the model, ``title`` the file's name without its ending,
-    and ``folder`` where it lies, for the examples.
-    """
+def render(meta, title):
+    """A detector's card as Markdown, from its metadata and the name of its file, without ending."""
     meta = meta | (meta.get("trained_on") or {})
-    facts = _numbers(meta)
-    classes = [(name, one["accuracy"]) for name, one in facts.get("per_object_class", {}).items()]
-    about = {"meta": meta, "title": title, "folder": folder, "robustness": _robustness(meta)}
-    about["by_object"] = sorted(classes, key=lambda pair: pair[1])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        undefined=_NotRecorded,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    about = {"meta": meta, "title": title, "robustness": _robustness(meta)}
+    loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+    tidy = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, undefined=_NotRecorded, **tidy)
     environment.filters |= {code: functools.partial(_shown, code) for code in _CODES}
     environment.filters |= {"pairs": _pairs, "in_words": in_words}
-    return environment.get_template("model_card.md.j2").render(facts, **about).strip() + "\n"
+    card = environment.get_template("model_card.md.j2").render(_numbers(meta), **about)
+    return card.strip() + "\n"
 
 
 def _below(prefix, metrics):
@@ -144,7 +130,7 @@ def _shown(code, value, digits=None):
 
 def _pairs(value):
     """A mapping as ``key value, key value``, without what it does not use."""
-    if not isinstance(value, dict):
-        return str(value)
+    if isinstance(value, jinja2.Undefined):
+        return MISSING
     used = {key: item for key, item in value.items() if item not in (None, 0, "none")}
     return ", ".join(f"{key} {plain(item)}" for key, item in used.items()).replace("_", " ")

@@ -42,12 +42,10 @@ def find_chromium():
     chosen = settings.env("CHROME")
     if found := next(filter(None, map(shutil.which, [chosen] if chosen else NAMES)), None):
         return found
-    raise UserError(
-        f"CHROME={chosen}: there is no such program"
-        if chosen
-        else "no Chromium or Chrome was found, which makes the PDF (the HTML report needs none)",
-        hint="Install one, or name it: CHROME=/path/to/chromium make pdf",
-    )
+    found = f"CHROME={chosen}: there is no such program"
+    none = "no Chromium or Chrome was found, which makes the PDF (the HTML report needs none)"
+    how = "Install one, or name it: CHROME=/path/to/chromium make pdf"
+    raise UserError(found if chosen else none, how)
 
 
 def browse(browser, page, *flags, seconds=180):

@@ -53,35 +53,22 @@ def hardware():
 
 
 def collect(plan, records):
-    """Provenance of a whole report, from ``stage.json`` of the finished stages by name.
-
-    It stays as it is while nothing runs and nothing is committed.
-    """
-    newest = max(records.values(), key=lambda record: record["finished"], default=None)
+    """Provenance of a whole report, from ``stage.json`` of the finished stages by name."""
+    newest = max(records.values(), key=lambda record: record["made"]["finished"], default=None)
     return {
         "git": git_state(plan.root),
-        "finished": newest and newest["finished"],
+        "finished": newest and newest["made"]["finished"],
         "seed": plan.seed,
         **(newest["environment"] if newest else environment(plan.root)),
-        "stages": {
-            name: {
-                "seconds": record["seconds"],
-                "finished": record["finished"],
-                "commit": (record["git"]["commit"] or "none")[:10],
-                "clean": record["git"]["clean"],
-                "key": record["key"][:16],
-            }
-            for name, record in records.items()
-        },
+        "stages": {name: record["made"] for name, record in records.items()},
         "parameters": {name: record["parts"]["parameters"] for name, record in records.items()},
     }
 
 
 def _git(root, *arguments):
+    command, options = ["git", *arguments], {"cwd": root, "capture_output": True, "timeout": 20}
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", timeout=20
-        )
+        done = subprocess.run(command, encoding="utf-8", **options)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

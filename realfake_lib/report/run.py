@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -16,14 +16,17 @@ from pathlib import Path
 import filelock
 
 from realfake_lib import cluster as clusters
+from realfake_lib import data as datasets
 from realfake_lib import environment, progress, settings
 from realfake_lib.errors import StageFailed, UserError
 from realfake_lib.report import kernels, keys, provenance
 from realfake_lib.report import plan as planning
-from realfake_lib.report.stage import SUFFIXES, VARIABLE, read_json, write_json
+from realfake_lib.report.plan import STAGE_SCHEMA
+from realfake_lib.report.stage import VARIABLE, read_json, write_json
 from realfake_lib.report.terminal import Terminal, duration
 
-SCHEMA = 2
+SCHEMA = 2  # of metrics.json
+READ = ("metrics.json", "claims.json", "models/", "arrays/")  # results that other stages read
 EXECUTE = (sys.executable, "-m", "realfake_lib.report.execute")
 
 _POLL = 0.1  # seconds
@@ -37,16 +40,8 @@ class State:
     parts: dict  # what its key is made of, see keys
     record: dict | None  # stage.json of the results that it has
     reasons: list  # why it would run, in words; empty for a stage that is skipped
-
-    @property
-    def estimate(self):
-        """Seconds: those of the last run, else as report.yml says."""
-        return self.record["seconds"] if self.record else self.stage.minutes * 60
-
-    @property
-    def since(self):
-        """When its results were made, to the minute, local time."""
-        return self.record["finished"][:16].replace("T", " ")
+    estimate: float  # seconds, those of the last run, else as report.yml says
+    since: str  # when its results were made, to the minute, local time
 
 
 def run(
@@ -80,8 +75,7 @@ def run(
 
     Returns
     -------
-    Path or None
-        The report; None where the chosen stages leave others out of date.
+    Path of the page, or None where the chosen stages leave others out of date
 
     Raises
     ------
@@ -108,23 +102,21 @@ def run(
         forced = set(stages or chosen) if force else set()
         if forced or any(states[name].reasons for name in chosen):
             _check_data(plan, chosen, identity)
-        asked = [states[name] for name in chosen]
-        failed = _run_stages(plan, identity, asked, forced, jobs, terminal, cluster)
+        chosen_states = [states[name] for name in chosen]
+        failed = _run_stages(plan, identity, chosen_states, forced, jobs, terminal, cluster)
         if identity.is_demo and plan.data != "demo":
             terminal.data(identity, plan.data)  # again, beside the result
         left_out = [n for n, state in states.items() if state.reasons and n not in chosen]
         if left_out:
             terminal.say(f"report not rendered, out of date: {', '.join(left_out)}", "yellow")
-            report = None
         else:
-            report, unshown = _render(plan, terminal)
-            failed += unshown
+            failed += _render(plan, terminal)
         if failed:
             names = ", ".join(dict.fromkeys(failure.stage for failure in failed))
             how = "see above. The same command carries on from here."
             terminal.say(f"NOT COMPLETE: {names} failed, {how}", "bold red")
             raise failed[0]
-        return report
+        return None if left_out else plan.page
 
 
 def status(root=None, profile="standard", data=None, seed=0, changes=()):
@@ -135,40 +127,30 @@ def status(root=None, profile="standard", data=None, seed=0, changes=()):
 
 
 def render(root=None, profile="standard", terminal=None):
-    """Render the report from the results that there are, whether up to date or not.
+    """Render the report from the results that there are, whether up to date or not; its path.
 
-    Returns the path of the HTML file. Raises UserError if there are no results, or results from
-    more than one data set, and StageFailed if a cell cannot be shown; the rest is there.
+    Raises UserError for no results, or those of two data sets, StageFailed for what can't be shown.
     """
     plan = planning.load(root, profile)
     with _locked(plan.build):
-        report, unshown = _render(plan, terminal or Terminal())
-    if unshown:
-        raise unshown[0]
-    return report
+        for failure in _render(plan, terminal or Terminal()):
+            raise failure
+    return plan.page
 
 
 def identify(data, allow_download=True):
     """Name and fingerprint of the data: :class:`realfake_lib.data.DataIdentity`."""
-    from realfake_lib.data import fingerprint_of
-
-    return fingerprint_of(data, allow_download=allow_download)
+    return datasets.fingerprint_of(data, allow_download=allow_download)
 
 
 def _check_data(plan, chosen, identity):
     """Decode the data as the first stage would; UserError where the stages can't work with them."""
-    from realfake_lib import data
-
     given = (plan.stages[name].parameters for name in chosen)
     for size in {values["image_size"] for values in given if "image_size" in values}:
-        dataset = data.load(identity.resolved, image_size=size)
-        data.check_enough(
-            dataset,
-            data.make_splits(dataset),
-            {"train": 12, "val": 1, "test": 3},  # images that every chapter can work with
-            "the report needs at least 20 different ones of each class, of which a test folder, "
-            "where there is one, holds 4",
-        )
+        dataset = datasets.load(identity.resolved, image_size=size)
+        asked = "the report needs at least 20 different ones of each class, 4 of them for testing"
+        enough = {"train": 12, "val": 1, "test": 3}  # images that every chapter can work with
+        datasets.check_enough(dataset, datasets.make_splits(dataset), enough, asked)
 
 
 # --- what would run -----------------------------------------------------------------------------
@@ -187,9 +169,10 @@ def _states(plan, identity):
 
 def _state(plan, stage, identity):
     """The state of a stage that reads the results which there are by now."""
-    inputs = {one: _results(plan.stages[one].folder) for one in stage.inputs}
+    read = {one: plan.stages[one].record or {} for one in stage.inputs}
+    inputs = {one: record.get("results", "none") for one, record in read.items()}
     parts = keys.parts(plan.root, stage, identity.fingerprint, inputs)
-    record = _record(stage.folder)
+    record = stage.record
     if record is None:
         reasons = ["failed last time" if stage.failure.get("error") else "no results yet"]
     else:
@@ -200,57 +183,33 @@ def _state(plan, stage, identity):
             or _unkept(stage, stage.folder)
             or [f"the result {name} is gone or was changed" for name in changed]
         )
-    return State(stage, parts, record, reasons)
-
-
-def _record(folder):
-    """``stage.json`` of a finished stage, or None for none that this version can use."""
-    record = read_json(folder / "stage.json")
-    if record and record.get("schema") == SCHEMA and (folder / "notebook.ipynb").is_file():
-        return record
-    return None
-
-
-def _results(folder):
-    """Hash of the results that another stage can read; a notebook's text is not one."""
-    files = (_record(folder) or {"files": {}})["files"]
-    read = ("metrics.json", "claims.json", "models/", "arrays/")
-    return keys.key({name: digest for name, digest in files.items() if name.startswith(read)})
+    since = record and record["made"]["finished"][:16].replace("T", " ")
+    estimate = record["made"]["seconds"] if record else stage.minutes * 60
+    return State(stage, parts, record, reasons, estimate, since)
 
 
 def _unkept(stage, folder):
     """Promises of a stage that its results do not keep, in words."""
-    there = {("metrics", name) for name in read_json(folder / "metrics.json") or ()}
-    for kind, suffix in SUFFIXES.items():
-        there |= {(kind, path.stem) for path in (folder / kind).glob(f"*{suffix}")}
+    metrics = read_json(folder / "metrics.json") or {}
     return [
         f"the promised {kind.removesuffix('s')} {name!r} is missing"
         for kind, names in stage.outputs.items()
         for name in names
-        if (kind, name) not in there
+        if not (name in metrics if kind == "metrics" else any(folder.glob(f"{kind}/{name}.*")))
     ]
 
 
 def _files(folder):
     """Hash of every file of a stage's results, by its path in the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): _file_hash(path) for path in paths}
-
-
-def _file_hash(path):
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {path.relative_to(folder).as_posix(): keys.file_hash(path) for path in paths}
 
 
 # --- running ------------------------------------------------------------------------------------
 
 
 def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
-    """Run what has a reason or is forced, each after its inputs; list of StageFailed.
-
-    A stage that reads one that failed does not run. One whose inputs ran and left the results that
-    they had is skipped after all.
-    """
+    """Run what has a reason or is forced, each after its inputs; list of StageFailed."""
     places = {s.stage.name: f"[{k}/{len(states)}] {s.stage.name}" for k, s in enumerate(states, 1)}
     todo, running, failed, lost = {}, {}, [], set()
 
@@ -261,7 +220,8 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
 
     def left():
         """Seconds until the end."""
-        begun = {name: job.seconds for name, job in running.items()}
+        now = time.monotonic()
+        begun = {name: now - job.started for name, job in running.items()}
         seconds = (max(0, todo[name].estimate - begun.get(name, 0)) for name in todo)
         return duration(sum(seconds) / jobs)
 
@@ -281,7 +241,7 @@ def _run_stages(plan, identity, states, forced, jobs, terminal, cluster):
                     terminal.say(f"{places[name]}: not run, it reads {', '.join(missing)}", "red")
                 elif len(running) < jobs and not todo.keys() & {*stage.inputs}:
                     state = todo[name] = _state(plan, stage, identity)
-                    if not state.reasons and name not in forced:
+                    if not state.reasons and name not in forced:  # inputs ran to the same results
                         skip(todo.pop(name))
                         continue
                     why = "; ".join(state.reasons) or "asked for with --force"
@@ -327,21 +287,19 @@ class _Job:
         shown = self.stage.folder.relative_to(plan.root).as_posix()
         told = {
             "parent": os.getpid(),
-            "notebook": str(self.stage.notebook),
-            "parameters": {**self.stage.parameters, "output_dir": shown},
-            "result": str(self.result),
             "stage": name,
-            "folder": str(self.folder),
-            "shown": shown,
-            "checkpoints": str(checkpoints),
+            "notebook": str(self.stage.notebook),
+            "parameters": self.stage.parameters | {"output_dir": shown},
             "inputs": {one: str(plan.stages[one].folder) for one in self.stage.inputs},
+            "folder": str(self.folder),
+            "checkpoints": str(checkpoints),
+            "result": str(self.result),
         }
         own = {
             VARIABLE: json.dumps(told),
             progress.VARIABLE: str(self.lines),
             clusters.VARIABLE: cluster or "",
             **kernels.prepare(build / "jupyter"),
-            "JUPYTER_RUNTIME_DIR": str(build / "jupyter" / "runtime"),
             "PYTHONHASHSEED": "0",
             "PYTHONIOENCODING": "utf-8",  # of the log, whatever the terminal can show
             "MPLBACKEND": "Agg",  # figures are shown by run.figure alone
@@ -358,52 +316,52 @@ class _Job:
                 start_new_session=True,  # Ctrl-C is for the runner, which then ends the stage
             )
 
-    @property
-    def seconds(self):
-        return time.monotonic() - self.started
-
     def newest_line(self):
         """The newest line of the stage's progress, or None."""
-        with contextlib.suppress(OSError, ValueError), self.lines.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4096))
-            return json.loads(stream.read().rpartition(b"\n")[0].rpartition(b"\n")[2])
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return json.loads(self.lines.read_bytes().rsplit(b"\n", 2)[-2])
 
     def keep(self):
         """Move the results of the finished process to their place; its seconds."""
-        seconds = round(self.seconds, 1)
-        if not self.result.is_file():
-            self._fail(f"its process ended with code {self.process.returncode}")
-        if failure := read_json(self.result):
-            self._fail(failure["error"], failure["cell"])
+        seconds, failure = round(time.monotonic() - self.started, 1), read_json(self.result)
+        if failure or not self.result.is_file():
+            failure = failure or {"error": f"its process ended with code {self.process.returncode}"}
+            self._fail(**failure)
         if missing := _unkept(self.stage, self.folder):
             self._fail("; ".join(missing))
+        data = dict(vars(self.identity))
         try:
-            now = identify(self.identity.resolved, allow_download=False).fingerprint
+            now = identify(data.pop("resolved"), allow_download=False).fingerprint
         except UserError:
             now = None
-        if now != self.identity.fingerprint:  # it may have read others than its key says
+        if now != data["fingerprint"]:  # it may have read others than its key says
             self._fail("the data changed while it ran")
-        data = {k: v for k, v in vars(self.identity).items() if k != "resolved"}
         if "://" not in data["source"]:  # a report names a file, not where its maker keeps it
             data["source"] = Path(data["source"]).name
-        record = {
-            "schema": SCHEMA,
-            "stage": self.stage.name,
-            "key": keys.key(self.state.parts),
-            "parts": self.state.parts,
-            "data": data,
+        git, files = provenance.git_state(self.plan.root), _files(self.folder)
+        read = [name for name in files if name.startswith(READ)]
+        made = {
             "seconds": seconds,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "git": provenance.git_state(self.plan.root),
+            "commit": (git["commit"] or "none")[:10],
+            "clean": git["clean"],
+            "key": keys.key(self.state.parts)[:16],
+        }
+        record = {
+            "schema": STAGE_SCHEMA,
+            "stage": self.stage.name,
+            "parts": self.state.parts,
+            "data": data,
+            "made": made,
             "environment": provenance.environment(self.plan.root),
-            "files": _files(self.folder),
+            "files": files,
+            "results": keys.key({name: files[name] for name in read}),
         }
         write_json(self.folder / "stage.json", record)
-        final = self.stage.folder
-        old = final.with_name(f".{final.name}-old")
-        if final.exists():  # os.replace refuses a folder that is not empty
-            os.replace(final, old)
-        os.replace(self.folder, final)
+        old = self.folder.with_name(f"{self.folder.name}-old")
+        if self.stage.folder.exists():  # os.replace refuses a folder that is not empty
+            os.replace(self.stage.folder, old)
+        os.replace(self.folder, self.stage.folder)
         shutil.rmtree(old, ignore_errors=True)
         self.stage.forget_failure()
         return seconds
@@ -431,10 +389,8 @@ def _locked(build):
         with filelock.FileLock(build / ".lock", timeout=0):
             yield
     except filelock.Timeout:
-        raise UserError(
-            f"another run is writing to {build}",
-            "Wait until it has finished, or use another profile: each has a folder of its own.",
-        ) from None
+        how = "Wait until it has finished, or use another profile: each has a folder of its own."
+        raise UserError(f"another run is writing to {build}", how) from None
 
 
 # --- the report ---------------------------------------------------------------------------------
@@ -444,25 +400,19 @@ def merged_metrics(plan):
     """Content of the report's ``metrics.json`` from the finished stages, all of the same data."""
     # A stage that failed now may have older results, which came from other code or data.
     failed = [stage for stage in plan.stages.values() if stage.failure]
-    records = {s.name: _record(s.folder) for s in plan.stages.values() if s not in failed}
-    records = {name: record for name, record in records.items() if record}
+    there = [stage for stage in plan.stages.values() if stage.record and not stage.failure]
+    records = {stage.name: stage.record for stage in there}
     if not records and not failed:
-        raise UserError(
-            f"{plan.build} holds no results of any stage",
-            "Run make report, or realfake report run.",
-        )
+        raise UserError(f"{plan.build} holds no results of any stage", "Run make report.")
     data = {record["data"]["fingerprint"]: record["data"] for record in records.values()}
     if len(data) > 1:
         names = ", ".join(facts["name"] for facts in data.values())
-        raise UserError(
-            f"{plan.build} holds results from different data: {names}",
-            "Run make report with the data of your choice.",
-        )
+        words = f"{plan.build} holds results from different data: {names}"
+        raise UserError(words, "Run make report with the data of your choice.")
     kept = {"metrics": {}, "claims": {}}
-    for name in records:
-        for kind, found in kept.items():
-            made = read_json(plan.stages[name].folder / f"{kind}.json") or {}
-            found |= {f"{name}.{key}": entry for key, entry in made.items()}
+    for stage, (kind, found) in itertools.product(there, kept.items()):
+        made = read_json(stage.folder / f"{kind}.json") or {}
+        found |= {f"{stage.name}.{key}": entry for key, entry in made.items()}
     return {
         "schema": SCHEMA,
         "profile": plan.profile,
@@ -473,27 +423,27 @@ def merged_metrics(plan):
 
 
 def _render(plan, terminal):
-    """Write ``metrics.json`` and the page where anything in them changed; what can't be shown."""
+    """Write ``metrics.json`` and the page where anything in them changed; list of StageFailed."""
     metrics, stages = merged_metrics(plan), list(plan.stages.values())
-    out, mark = plan.build / "report.html", plan.build / "render.json"
     # All that the page shows, and the code that makes it.
     files = [file for one in stages for file in (one.notebook, one.folder / "notebook.ipynb")]
     files += (plan.build / "failed").glob("*")
     files += [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc"]
-    shown = sorted((str(path), _file_hash(path)) for path in files if path.is_file())
+    shown = sorted((str(path), keys.file_hash(path)) for path in files if path.is_file())
     key = keys.key([metrics, [stage.title for stage in stages], shown])
-    if out.is_file() and read_json(mark) == {"key": key}:
-        terminal.say(f"report: unchanged, {out}", "bold")
-        return out, []
+    mark = plan.build / "render.json"
+    if plan.page.is_file() and read_json(mark) == {"key": key}:
+        terminal.say(f"report: unchanged, {plan.page}", "bold")
+        return []
     from realfake_lib.report import html
 
     mark.unlink(missing_ok=True)
     write_json(plan.build / "metrics.json", metrics)
-    found = html.render(stages, metrics=metrics, out=out)
+    found = html.render(stages, metrics=metrics, out=plan.page)
     unshown = [StageFailed(name, f"cannot be shown: {text}", cell) for name, cell, text in found]
     for failure in unshown:
         terminal.say(str(failure), "bold red")
     if not unshown:
         write_json(mark, {"key": key})
-    terminal.say(f"report: {out}", "bold")
-    return out, unshown
+    terminal.say(f"report: {plan.page}", "bold")
+    return unshown

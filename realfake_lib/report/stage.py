@@ -17,6 +17,9 @@ import sys
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from realfake_lib import settings
 from realfake_lib.errors import UserError
 from realfake_lib.report import columns, leave_out, values
@@ -43,20 +46,18 @@ def stage(name, output_dir=None):
     _check_name(name, "stage name")
     told = json.loads(os.environ.get(VARIABLE) or "{}")
     if told and told["stage"] != name:
-        raise UserError(
-            f"the notebook of stage {told['stage']!r} begins stage {name!r}",
-            "Use the name that report.yml gives it: stage(name, output_dir).",
-        )
+        words = f"the notebook of stage {told['stage']!r} begins stage {name!r}"
+        raise UserError(words, "Use the name that report.yml gives it: stage(name, output_dir).")
     if told:
         folder, checkpoints = told["folder"], told["checkpoints"]
     elif output_dir is not None:
         folder = settings.user_path(output_dir).resolve()
         checkpoints = folder / "checkpoints"
     else:
-        build = _root() / "build" / "interactive"
+        build = (settings.project_root() or Path.cwd()) / "build" / "interactive"
         folder, checkpoints = build / "stages" / name, build / "checkpoints" / name
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{name}: results go to {told.get('shown', folder)}")
+    print(f"{name}: results go to {output_dir if told else folder}")
     return StageRun(name, folder, checkpoints, told.get("inputs"))
 
 
@@ -68,13 +69,12 @@ class StageRun:
     """
 
     def __init__(self, name, folder, checkpoints, inputs=None):
-        self.name = name
+        self.name, self._inputs = name, inputs
         self.folder, self.checkpoints = Path(folder), Path(checkpoints)
-        self._inputs = inputs
         self._fingerprint = None  # of the data behind the inputs
         self._metrics, self._claims, self._asked_in_vain = {}, {}, {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        for place in (self.folder, self.checkpoints):
+            place.mkdir(parents=True, exist_ok=True)
         self._write("metrics.json", self._metrics)
 
     def metric(self, name, value, *, n=None, ci=None, seed=None, unit=None):
@@ -170,11 +170,11 @@ class StageRun:
         bool or None
         """
         self._check_new(name, "claim", name in self._claims)
-        if holds is not None:
-            self._claims[name] = bool(holds)
-            self._write("claims.json", self._claims)
         self.text(unknown if holds is None else yes if holds else no)
-        return holds if holds is None else bool(holds)
+        if holds is not None:
+            self._claims[name] = holds = bool(holds)
+            self._write("claims.json", self._claims)
+        return holds
 
     def tile(self, label, value, detail="", loud=False):
         """Put a headline figure on the report's first page, unless its number is missing.
@@ -204,8 +204,6 @@ class StageRun:
         alt : str
             The same for someone who cannot see it.
         """
-        from PIL import Image
-
         caption = _needed(caption, f"figure {name!r} needs a caption")
         alt = _needed(alt, f"figure {name!r} needs an alternative text: alt=…")
         path = self._path("figures", name)
@@ -242,9 +240,6 @@ class StageRun:
         import pandas as pd
 
         caption = _needed(caption, f"table {name!r} needs a caption")
-        unknown = sorted(set(formats or {}) - set(frame.columns))
-        if unknown:
-            raise ValueError(f"table {name!r} has no column {', '.join(map(repr, unknown))}")
         keep_index = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
         frame.to_csv(self._path("tables", name), index=keep_index)
         if keep_index:
@@ -265,8 +260,6 @@ class StageRun:
 
     def arrays(self, name, **arrays):
         """Save arrays, e.g. predictions, for later stages as ``arrays/<name>.npz``."""
-        import numpy as np
-
         with settings.atomic_file(self._path("arrays", name)) as path:
             np.savez(path, **arrays)
 
@@ -299,17 +292,16 @@ class StageRun:
         _check_name(name, "input")
         if self._inputs is not None:
             if name not in self._inputs:
-                raise UserError(
-                    f"stage {self.name!r} reads stage {name!r}, which report.yml does not declare",
-                    f"Add it to the inputs of {self.name!r} in report.yml.",
-                )
+                words = f"{self.name} reads stage {name!r}, which report.yml does not declare"
+                raise UserError(words, f"Add it to the inputs of {self.name} in report.yml.")
             return StageInput(name, Path(self._inputs[name]), self._missing)
         if dataset is not None:
             self._fingerprint = dataset.fingerprint
-        builds = [_root() / "build" / one for one in ("interactive", "standard", "full", "smoke")]
+        root = settings.project_root() or Path.cwd()
+        builds = [root / "build" / one for one in ("interactive", "standard", "full", "smoke")]
         places = [self.folder.parent / name, *(build / "stages" / name for build in builds)]
         others = []
-        for place in (*places, _root() / "reports"):
+        for place in (*places, root / "reports"):
             if not (place / "metrics.json").is_file():
                 continue
             found = StageInput(name, place, self._missing)
@@ -319,10 +311,8 @@ class StageRun:
                 return found
             others.append(str(place))
         why = f"those in {', '.join(others)} come from other data" if others else "there are none"
-        raise UserError(
-            f"stage {self.name!r} needs the results of stage {name!r}, and {why}",
-            f"On the data in use, {_how_to_make(name)}.",
-        )
+        how = f"On the data in use, run its notebook first, or make report STAGE={name}."
+        raise UserError(f"{self.name} needs the results of stage {name!r}, and {why}", how)
 
     def _path(self, kind, name):
         """Where a new result of a kind of :data:`SUFFIXES` goes."""
@@ -361,7 +351,7 @@ class StageInput:
 
     def __init__(self, name, folder, missing=lambda name: values.MISSING):
         self.name, self.folder, self._missing = name, folder, missing
-        self.metrics = _read(folder / "metrics.json")
+        self.metrics = read_json(folder / "metrics.json") or {}
         if "metrics" in self.metrics:  # of a whole report
             self.fingerprint = self.metrics.get("data", {}).get("fingerprint")
             whole, prefix = self.metrics["metrics"].items(), f"{name}."
@@ -369,8 +359,8 @@ class StageInput:
             self.metrics = {key.removeprefix(prefix): entry for key, entry in found.items()}
         else:  # by the runner's record, else by the side of a model
             record = read_json(folder / "stage.json")
-            sides = sorted(folder.glob("models/*.json"))
-            side = _read(sides[0]) if sides else {}
+            sides = map(read_json, sorted(folder.glob("models/*.json")))
+            side = next(filter(None, sides), {})
             self.fingerprint = record["parts"]["data"] if record else side.get("fingerprint")
 
     def value(self, name):
@@ -387,8 +377,6 @@ class StageInput:
 
     def arrays(self, name):
         """Arrays by name: dict of str to numpy array."""
-        import numpy as np
-
         with np.load(self._file("arrays", name)) as archive:
             return dict(archive)
 
@@ -399,21 +387,17 @@ class StageInput:
     def _file(self, kind, name):
         path = self.folder / kind / f"{name}{SUFFIXES[kind]}"
         if not path.is_file():
-            known = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
-            raise UserError(
-                f"stage {self.name!r} left no {kind.removesuffix('s')} {name!r} in {self.folder}",
-                f"It has: {', '.join(known) or 'none'}. "
-                f"If it should be there, {_how_to_make(self.name)}.",
+            words = (
+                f"stage {self.name!r} left no {kind.removesuffix('s')} {name!r} in {self.folder}"
             )
+            raise UserError(words, f"If it should be there, run make report STAGE={self.name}.")
         return path
 
 
 def write_json(path, content):
     """Write ``content`` so that a reader finds the old file or the new one, never half."""
     with settings.atomic_file(path) as temporary:
-        text = json.dumps(
-            content, indent=1, ensure_ascii=False, allow_nan=False, default=lambda x: x.tolist()
-        )
+        text = json.dumps(content, indent=1, ensure_ascii=False, default=lambda x: x.tolist())
         # What a path has of bytes that are no UTF-8 becomes JSON's own escape.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -421,25 +405,9 @@ def write_json(path, content):
 def read_json(path):
     """Content of a JSON file, or None where there is none or it is damaged."""
     try:
-        return _read(path)
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _read(path):
-    return json.loads(path.read_text("utf-8"))
-
-
-def _root():
-    return settings.project_root() or Path.cwd()
-
-
-def _how_to_make(name):
-    """What to do for the results of stage ``name``."""
-    root = _root()
-    found = sorted((root / "notebooks").glob(f"*_{name}.ipynb"))
-    notebook = found[0].relative_to(root) if found else f"the notebook of {name!r}"
-    return f"run {notebook} first, or make report STAGE={name}"
 
 
 def _check_name(name, kind):
@@ -462,7 +430,7 @@ def _needed(text, message):
     """A caption or alternative text, of which there must be one, without missing numbers."""
     if not text or not text.strip():
         raise ValueError(message)
-    return leave_out.without_gaps(text).rstrip("\n") if leave_out.VALUE in text else text
+    return leave_out.without_gaps(text).rstrip("\n")
 
 
 def _undefined(value):

@@ -4,7 +4,6 @@ import time
 
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 
 from realfake_lib import console
 from realfake_lib.report import values
@@ -28,13 +27,12 @@ class Terminal:
         if identity.is_demo and asked != "demo":
             words = (
                 "THIS RUN DOES NOT USE CIFAKE. The data are not available, so the small embedded "
-                "demo set takes its place, and no number of this report says anything about CIFAKE."
-                "\n\n" + "".join(f"{notice}\n" for notice in identity.notices) + "\n"
+                "demo set takes its place, and no number of this report says anything of CIFAKE.",
+                *identity.notices,
                 "Set REALFAKE_DATA to the archive or a folder, or allow the download; DATA=cifake "
-                "never falls back."
+                "never falls back.",
             )
-            style = "bold white on red"
-            self.console.print(Panel(escape(words), title="DEMO DATA", style=style))
+            self.say("\n\n".join(words), "bold white on red")
             return
         self.say(f"data: {identity.name}, {identity.n:,} images, {identity.source}")
         for notice in identity.notices:
@@ -63,8 +61,8 @@ class Terminal:
         self.say(f"profile {plan.profile}, data {plan.data}, seed {plan.seed}", "bold")
         for state in states:
             why = f"would run for about {duration(state.estimate)}, {'; '.join(state.reasons)}"
-            words = why if state.reasons else f"unchanged since {state.since}"
-            self.say(f"{state.stage.name}: {words}")
+            why = why if state.reasons else f"unchanged since {state.since}"
+            self.say(f"{state.stage.name}: {why}")
         total = sum(state.estimate for state in states if state.reasons)
         self.say(f"A run would take about {duration(total)}." if total else "Nothing to run.")
 

@@ -20,11 +20,6 @@ _UNITS = {
 """Format code to factor, usual number of decimals, and unit."""
 
 
-def _without_interval(operation):
-    """Arithmetic of floats that gives a :class:`Number`."""
-    return lambda *operands: Number(operation(*operands))
-
-
 class Number(float):
     """A float with its 95 % interval, which formats itself.
 
@@ -56,28 +51,21 @@ class Number(float):
     ci : (low, high), optional
     n : int, optional
         Number of images, or other units, that the value rests on.
+
+    Attributes
+    ----------
+    missing : bool
+        Whether this run does not have the number.
+    low, high : float
+        Ends of the interval; the number itself where there is none.
     """
 
     def __new__(cls, value, ci=None, n=None):
         number = super().__new__(cls, value)
+        number.missing, number.n = math.isnan(value), n
         number.ci = None if ci is None else tuple(map(float, ci))
-        number.n = n
+        number.low, number.high = number.ci or (float(value), float(value))
         return number
-
-    @property
-    def missing(self):
-        """Whether this run does not have the number."""
-        return math.isnan(self)
-
-    @property
-    def low(self):
-        """Lower end of the interval; the number itself where there is none."""
-        return self.ci[0] if self.ci else float(self)
-
-    @property
-    def high(self):
-        """Upper end of the interval; the number itself where there is none."""
-        return self.ci[1] if self.ci else float(self)
 
     def __format__(self, spec):
         if self.missing:
@@ -103,7 +91,8 @@ class Number(float):
 
 
 for _name in "add radd sub rsub mul rmul truediv rtruediv neg abs".split():
-    setattr(Number, f"__{_name}__", _without_interval(getattr(float, f"__{_name}__")))
+    _own = getattr(float, f"__{_name}__")
+    setattr(Number, f"__{_name}__", lambda *operands, own=_own: Number(own(*operands)))
 
 MISSING = Number(math.nan)
 """What stands for a number that a run does not have."""

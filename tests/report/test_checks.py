@@ -29,8 +29,7 @@ def path(tmp_path):
 
 
 def broken(path, *cells, **rest):
-    found = checks.check(notebook(path, *cells, **rest))
-    return [(problem.rule, problem.cell) for problem in found]
+    return [(rule, cell) for rule, cell, _ in checks.check(notebook(path, *cells, **rest))]
 
 
 def test_a_good_notebook_has_no_problem(path):
@@ -134,9 +133,10 @@ def test_settings_sizes_years_and_names_may_be_typed(text):
     assert checks.typed_results(text) == []
 
 
-def test_a_typed_result_is_named_with_its_rule_and_cell(path):
+def test_a_typed_result_is_named_with_its_rule_and_cell(path, capsys):
     notebook(path, new_markdown_cell("It reaches 96.9 % of them."))
-    (message,) = map(str, checks.check(path))
+    assert checks.main(str(path)) == 2
+    message = capsys.readouterr().err
     assert "02_training.ipynb, cell 3: [typed result] '96.9 %'" in message
     assert "{value:pct}" in message and "backticks" in message
 
@@ -186,7 +186,7 @@ def test_tex_and_pictures_in_the_text_are_found(path):
 
 def test_a_file_that_is_no_notebook_is_a_users_mistake(path):
     path.write_text("{")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is not a notebook"):
         checks.check(path)
 
 

@@ -20,9 +20,6 @@ NUMBERS = {"x": values.Number(0.5), "y": values.Number(0.25), "no": values.MISSI
         ("**One {x}. Two {no}.** Three.", ""),  # half of it would be no emphasis
         ("- one {x}\n- two {no}\n  goes on\n- three", "- one 0.5\n- three"),
         ("1. one {no}. Rest.\n2. two", "1. Rest.\n2. two"),
-        ("| a |\n|---|\n| {x} |\n| {no} |\n", "| a |\n|---|\n| 0.5 |\n"),
-        ("Before.\n\n| a |\n|---|\n| {no} |\n\nAfter.", "Before.\n\n\nAfter."),
-        ("## On {no}\n\nAfter.", "\nAfter."),
         ("One.\n\nTwo {no}.\n\nThree.", "One.\n\nThree."),
     ],
 )

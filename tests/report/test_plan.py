@@ -139,7 +139,7 @@ def _stage(**changes):
         (_stage(inputs=["third"]), ["second comes before its input third"]),
         (_stage(files=["wights"]), ["second", "unknown files 'wights'"]),
         (_stage(outputs={"pictures": ["x"]}), ["unknown setting 'pictures'"]),
-        (_stage(parameters={"epochs": 1}), ["second.ipynb", "does not define 'epochs'"]),
+        (_stage(parameters={"epochs": 1}), ["second.ipynb", "defines 'epochs'"]),
         (_stage(parameters={"seed": 1}), ["'seed' is set by the run"]),
         (_stage(parameters={"epochs": {"smoke": 1}}), ["epochs", "one for each"]),
     ],
@@ -170,7 +170,7 @@ def _edit_notebook(project, edit):
 
 def test_a_notebook_needs_one_parameters_cell_of_valid_python(project):
     _edit_notebook(project, lambda cell: cell["metadata"].clear())
-    refused(project, "second.ipynb has 0 cells tagged 'parameters'")
+    refused(project, "second.ipynb: no cell tagged 'parameters' defines")
     _edit_notebook(project, lambda cell: cell["metadata"].update(tags=["parameters"]))
     _edit_notebook(project, lambda cell: cell.update(source="seed = "))
     refused(project, "second.ipynb", "not valid Python")
@@ -178,7 +178,7 @@ def test_a_notebook_needs_one_parameters_cell_of_valid_python(project):
 
 def test_a_notebook_must_define_the_common_parameters(project):
     _edit_notebook(project, lambda cell: cell.update(source="profile = data = seed = 0"))
-    refused(project, "second.ipynb", "does not define 'output_dir'")
+    refused(project, "second.ipynb", "defines 'output_dir'")
 
 
 def test_a_file_that_is_no_notebook_is_named(project):

@@ -55,12 +55,9 @@ def test_a_machine_or_package_that_cannot_be_told_is_no_error(checkout, monkeypa
     provenance.hardware.cache_clear()
 
 
-def record(finished, commit):
+def record(finished):
     return {
-        "key": "k" * 64,
-        "seconds": 1.5,
-        "finished": finished,
-        "git": {"commit": commit, "clean": True},
+        "made": {"seconds": 1.5, "finished": finished},
         "environment": {"python": f"of {finished}"},
         "parts": {"parameters": {"epochs": 2}},
     }
@@ -68,10 +65,10 @@ def record(finished, commit):
 
 def test_a_report_tells_each_stage_and_the_newest_environment(checkout):
     plan = SimpleNamespace(root=checkout, seed=3)
-    records = {"a": record("2026-02-01", "c" * 40), "b": record("2026-01-01", None)}
+    records = {"a": record("2026-02-01"), "b": record("2026-01-01")}
     found = provenance.collect(plan, records)
     assert found["python"] == "of 2026-02-01" and found["finished"] == "2026-02-01"
     assert found["seed"] == 3 and found["git"]["clean"] is True
-    assert found["stages"]["a"]["commit"] == "c" * 10 and found["stages"]["b"]["commit"] == "none"
+    assert found["stages"]["a"] == {"seconds": 1.5, "finished": "2026-02-01"}
     assert found["parameters"] == {"a": {"epochs": 2}, "b": {"epochs": 2}}
     assert provenance.collect(plan, records) == found

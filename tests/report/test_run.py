@@ -196,7 +196,9 @@ def test_estimates_come_from_past_times(report):
     assert report.states()["first"].estimate == pytest.approx(6)
     report.run(stages=["first"])
     record = report.build / "stages/first/stage.json"
-    content = json.loads(record.read_text("utf-8")) | {"seconds": 12.5}
+    content = json.loads(record.read_text("utf-8"))
+    assert content["made"]["commit"] and len(content["made"]["key"]) == 16
+    content["made"]["seconds"] = 12.5
     record.write_text(json.dumps(content), encoding="utf-8")
     states = report.states()
     assert states["first"].estimate == 12.5 and states["second"].estimate == pytest.approx(6)
