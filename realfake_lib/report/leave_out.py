@@ -5,8 +5,7 @@ A text holds a mark wherever a value is missing. The sentence around a mark goes
 
 import re
 
-VALUE = "\ufdd0"  # a noncharacter, which no text holds
-"""Mark for a missing value."""
+VALUE = "\ufdd0"  # mark for a missing value: a noncharacter, which no text holds
 
 _ITEM = r"(?:[-*+]|\d+[.)])[ \t]+"
 _BLOCK_STARTS = re.compile(rf"(?m)^(?=[ \t]*(?:{_ITEM}|$))")
