@@ -87,10 +87,7 @@ COLUMNS = {
     "flops": ("FLOP per image", decimals(0)),
     "cost": ("cost (×)", decimals(2)),
 }
-"""Column → (header, formatter of one value) for every table of the report.
-
-A column that is not here is shown as its name in words, with spaces for underscores.
-"""
+"""Column → (header, formatter of one value); one that is not here is shown as its name in words."""
 
 
 def shown(frame, formats=None):

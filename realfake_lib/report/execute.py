@@ -1,8 +1,7 @@
 """Execute one notebook through papermill; runs as a process of its own, started by the runner.
 
-``python -m realfake_lib.report.execute`` takes what to do from the environment variable
-``REALFAKE_RUN``, so that papermill's working directory, the kernel and its memory end with the
-stage.
+It takes what to do from the environment variable ``REALFAKE_RUN``. So papermill's working
+directory, the kernel and its memory end with the stage.
 """
 
 import json

@@ -99,6 +99,9 @@ def run(
             for stage in plan.stages.values():
                 stage.parameters["data"] = "demo"
         states = _states(plan, identity)
+        for state in states.values():
+            if not state.reasons:  # whatever failed since was taken back
+                state.stage.forget_failure()
         forced = set(stages or chosen) if force else set()
         if forced or any(states[name].reasons for name in chosen):
             _check_data(plan, chosen, identity)
@@ -407,8 +410,9 @@ def merged_metrics(plan):
     data = {record["data"]["fingerprint"]: record["data"] for record in records.values()}
     if len(data) > 1:
         names = ", ".join(facts["name"] for facts in data.values())
-        words = f"{plan.build} holds results from different data: {names}"
-        raise UserError(words, "Run make report with the data of your choice.")
+        raise UserError(
+            f"{plan.build} holds results from different data: {names}", "Run make report."
+        )
     kept = {"metrics": {}, "claims": {}}
     for stage, (kind, found) in itertools.product(there, kept.items()):
         made = read_json(stage.folder / f"{kind}.json") or {}

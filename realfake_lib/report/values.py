@@ -94,8 +94,7 @@ for _name in "add radd sub rsub mul rmul truediv rtruediv neg abs".split():
     _own = getattr(float, f"__{_name}__")
     setattr(Number, f"__{_name}__", lambda *operands, own=_own: Number(own(*operands)))
 
-MISSING = Number(math.nan)
-"""What stands for a number that a run does not have."""
+MISSING = Number(math.nan)  # stands for a number that a run does not have
 
 
 def better(a, b):

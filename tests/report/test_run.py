@@ -288,6 +288,17 @@ def test_a_mistake_taken_back_finds_the_earlier_results(report):
     assert not list((report.build / "failed").iterdir())
 
 
+def test_a_mistake_taken_back_is_forgotten_although_another_stage_is_asked_for(report):
+    report.add("other", "run.metric('x', 1)")
+    report.run()
+    report.add("first", "1 / 0")
+    with pytest.raises(run.StageFailed):
+        report.run()
+    report.add("first", "run.metric('a.b', 3, n=4)")
+    report.run(stages=["other"])
+    assert report.rendered[-1]["metrics"] == report.rendered[0]["metrics"]
+
+
 def test_a_report_of_failures_alone_is_rendered_too(report):
     report.add("first", "1 / 0")
     with pytest.raises(run.StageFailed):
