@@ -1,7 +1,5 @@
 """What the report measures of detectors under attack, put together from the single attacks."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -183,27 +181,6 @@ def corruption_metrics(table):
         yield f"{name}.ece", row.ece
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Attacked images, FAKE ones first.
-
-    Attributes
-    ----------
-    clean : (m, h, w, 3) uint8 array
-    attacked : (m, h, w, 3) float32 array, 0..255
-    labels : (m,) int array
-        FAKE = 0, REAL = 1.
-    p_clean, p_attacked : (m,) float array
-        Probability of FAKE before and after.
-    """
-
-    clean: np.ndarray
-    attacked: np.ndarray
-    labels: np.ndarray
-    p_clean: np.ndarray
-    p_attacked: np.ndarray
-
-
 def examples(model, images, labels, attacked, per_class=2, temperature=1.0):
     """Images that an attack turns, the first of each class; others where it turns too few.
 
@@ -220,7 +197,9 @@ def examples(model, images, labels, attacked, per_class=2, temperature=1.0):
 
     Returns
     -------
-    Examples
+    dict
+        ``clean`` (m, h, w, 3) uint8 and ``attacked`` (m, h, w, 3) float32, FAKE ones first;
+        ``labels`` (m,); ``p_clean`` and ``p_attacked`` (m,), the probability of FAKE.
     """
     logits, attacked_logits = (detector.predict_logits(model, x) for x in (images, attacked))
     was_correct = detector.is_correct(logits, labels)
@@ -228,13 +207,13 @@ def examples(model, images, labels, attacked, per_class=2, temperature=1.0):
     # Turned ones first, then others that were correct, then the rest; each in its old order.
     rank = np.argsort(np.where(turned, 0, np.where(was_correct, 1, 2)), kind="stable")
     chosen = np.concatenate([rank[labels[rank] == c][:per_class] for c in (FAKE, REAL)])
-    return Examples(
-        clean=images[chosen],
-        attacked=attacked[chosen],
-        labels=labels[chosen],
-        p_clean=apply_temperature(logits[chosen], temperature),
-        p_attacked=apply_temperature(attacked_logits[chosen], temperature),
-    )
+    return {
+        "clean": images[chosen],
+        "attacked": attacked[chosen],
+        "labels": labels[chosen],
+        "p_clean": apply_temperature(logits[chosen], temperature),
+        "p_attacked": apply_temperature(attacked_logits[chosen], temperature),
+    }
 
 
 def after_saving(model, images, labels, attacked):

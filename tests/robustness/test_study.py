@@ -71,17 +71,17 @@ def test_examples_are_turned_images_of_both_classes(model, images):
     x, y = images
     attacked = attacks.pgd(model, x, y, 2)
     found = study.examples(model, x, y, attacked, per_class=2)
-    assert list(found.labels) == [0, 0, 1, 1]
-    assert ((found.p_clean > 0.5) == (found.labels == 0)).all()
-    assert ((found.p_attacked > 0.5) == (found.labels == 1)).all()
-    assert np.abs(found.attacked - found.clean).max() <= 2
+    assert list(found["labels"]) == [0, 0, 1, 1]
+    assert ((found["p_clean"] > 0.5) == (found["labels"] == 0)).all()
+    assert ((found["p_attacked"] > 0.5) == (found["labels"] == 1)).all()
+    assert np.abs(found["attacked"] - found["clean"]).max() <= 2
 
 
 def test_where_nothing_turns_examples_are_still_shown(model, images):
     x, y = images
     found = study.examples(model, x, y, x, per_class=2)
-    assert len(found.clean) == 4
-    assert ((found.p_attacked > 0.5) == (found.labels == 0)).all()
+    assert len(found["clean"]) == 4
+    assert ((found["p_attacked"] > 0.5) == (found["labels"] == 0)).all()
 
 
 def test_an_attack_below_half_a_grey_level_does_not_survive_in_a_file(model, images):
