@@ -46,7 +46,8 @@ def standing(model, images, labels, epsilons, effort, *, seed=0, indices=None):
     """Which images every attack fails to turn, after each attack.
 
     An image broken at one epsilon counts as broken at every larger one, whose ball holds the same
-    attacked image.
+    attacked image. So the largest epsilon comes first, and an attack that an image withstands there
+    is not repeated at smaller ones.
 
     Parameters
     ----------
@@ -79,15 +80,17 @@ def standing(model, images, labels, epsilons, effort, *, seed=0, indices=None):
     left = np.tile(untouched, (len(epsilons), 1))
 
     def attack(function, **options):
-        for row, epsilon in enumerate(epsilons):
-            targets = np.flatnonzero(left[row])
+        withstood = np.zeros(len(labels), bool)
+        for row in reversed(range(len(epsilons))):
+            targets = np.flatnonzero(left[row] & ~withstood)
             if len(targets):
-                of_targets = images[targets], labels[targets], epsilon
+                of_targets = images[targets], labels[targets], epsilons[row]
                 attacked = function(
                     model, *of_targets, seed=seed, indices=indices[targets], **options
                 )
                 logits = detector.predict_logits(model, attacked)
                 left[row:, targets[~detector.is_correct(logits, labels[targets])]] = False
+            withstood = left[row]
         return left.copy()
 
     found = [attack(attacks.pgd, steps=effort.steps, restarts=effort.restarts, early_stop=True)]
