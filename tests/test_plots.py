@@ -125,16 +125,15 @@ FIGURES = {
     "hardest_images": lambda: plots.hardest_images(IMAGES, LABELS, P_FAKE),
     "hardest_images, no errors": lambda: plots.hardest_images(IMAGES, LABELS, 1.0 - LABELS),
     "class_examples": lambda: plots.class_examples(IMAGES, LABELS, KINDS, per_class=2),
-    "class_examples, unknown": lambda: plots.class_examples(IMAGES, LABELS),
-    "augmentation_grid": lambda: plots.augmentation_grid(
+    "class_examples, unknown": lambda: plots.class_examples(IMAGES, LABELS, np.full(40, -1)),
+    "image_rows": lambda: plots.image_rows(
         {"as decoded": IMAGES[:10], "16 px and back": IMAGES[:10, ::2, ::2]}
     ),
     "adversarial_examples": lambda: plots.adversarial_examples(
         IMAGES[17:23], IMAGES[17:23] + 2.0, LABELS[17:23], P_FAKE[17:23], 1 - P_FAKE[17:23], 2
     ),
-    "grad_cam_grid": lambda: plots.grad_cam_grid(
-        IMAGES[17:23],
-        {"map": IMAGES[6:12], "overlay": IMAGES[:6]},
+    "image_rows, titles": lambda: plots.image_rows(
+        {"image": IMAGES[17:23], "map": IMAGES[6:12], "overlay": IMAGES[:6]},
         ["FAKE\nas REAL"] * 6,
         LABELS[17:23],
     ),

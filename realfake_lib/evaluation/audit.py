@@ -1,13 +1,12 @@
 """The original report's two mistakes in evaluation, made again on any predictions.
 
-Its notebook called ``argmax`` on predictions that have one column, and compared them with the
-labels of an iterator that hands its images out in another order. Either alone ruins the result.
+``argmax`` of predictions that have one column, and labels in another order than the predictions.
 """
 
 import numpy as np
 import pandas as pd
 
-from realfake_lib.evaluation.inputs import labels_of
+from realfake_lib.evaluation.inputs import labels_and_scores
 from realfake_lib.evaluation.metrics import confusion_matrix, predict_labels
 
 
@@ -30,9 +29,7 @@ def mistakes(y_true, p_real, seed=0):
         accuracy, and confusion (a (2, 2) array, rows true and columns predicted FAKE, REAL). Both
         mistakes give accuracy 0.5 on any balanced data set: every image is predicted FAKE.
     """
-    y_true, p_real = labels_of(y_true), np.asarray(p_real)
-    if p_real.shape != y_true.shape:
-        raise ValueError(f"p_real has shape {p_real.shape}, the labels {y_true.shape}")
+    y_true, p_real = labels_and_scores(y_true, p_real, "p_real")
     order = np.random.default_rng(seed).permutation(len(y_true))
     by_threshold = predict_labels(1 - p_real[order])
     by_argmax = np.argmax(p_real[order][:, None], axis=1)  # the largest of one number is number 0
@@ -42,9 +39,7 @@ def mistakes(y_true, p_real, seed=0):
         "order alone": (y_true, by_threshold),
         "neither": (y_true[order], by_threshold),
     }
-    rows = {}
-    for name, (labels, predicted) in evaluations.items():
-        confusion = confusion_matrix(labels, predicted)
-        rows[name] = (np.trace(confusion) / len(labels), confusion)
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "confusion"])
-    return frame.rename_axis("evaluation")
+    found = {name: confusion_matrix(*pair) for name, pair in evaluations.items()}
+    frame = pd.Series(found, name="confusion").rename_axis("evaluation").to_frame()
+    frame.insert(0, "accuracy", [np.trace(each) / len(y_true) for each in found.values()])
+    return frame

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from realfake_lib import probability
-from realfake_lib.evaluation.inputs import finite, labels_and_scores, labels_of, need_both_classes
+from realfake_lib.evaluation.inputs import finite, labels_and_scores
 from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.evaluation.resampling import BINS, bin_index
 from realfake_lib.settings import FAKE, REAL
@@ -38,9 +38,7 @@ def fit_temperature(logits, y_true):
     ----------
     Guo et al., On Calibration of Modern Neural Networks (2017).
     """
-    y_true = labels_of(y_true)
-    logits = finite(logits, "logits", len(y_true))
-    need_both_classes(y_true)
+    y_true, logits = labels_and_scores(y_true, logits, "logits", True, probabilities=False)
     towards_truth = np.where(y_true == REAL, logits, -logits)
 
     def loss(log_temperature):
@@ -64,15 +62,14 @@ def apply_temperature(logits, temperature=1.0):
     return probability.p_fake(finite(logits, "logits"), temperature)
 
 
-def reliability(y_true, p_fake, bins=BINS):
-    """Predicted against observed share of FAKE, in bins of equal width over [0, 1].
+def reliability(y_true, p_fake):
+    """Predicted against observed share of FAKE, in 15 bins of equal width over [0, 1].
 
     Parameters
     ----------
     y_true : (n,) int array
         FAKE = 0, REAL = 1.
     p_fake : (n,) float array in [0, 1]
-    bins : int
 
     Returns
     -------
@@ -81,12 +78,12 @@ def reliability(y_true, p_fake, bins=BINS):
         its 95 % Wilson interval ci_low, ci_high.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
-    index = bin_index(p_fake, bins)
+    index = bin_index(p_fake)
     rows = []
     for b in np.unique(index):
         inside = index == b
         n, fakes = int(inside.sum()), int((y_true[inside] == FAKE).sum())
-        row = b / bins, (b + 1) / bins, n, p_fake[inside].mean(), fakes / n, *wilson(fakes, n)
+        row = b / BINS, (b + 1) / BINS, n, p_fake[inside].mean(), fakes / n, *wilson(fakes, n)
         rows.append(row)
     columns = ["bin_low", "bin_high", "n", "mean_p_fake", "fake_share", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)

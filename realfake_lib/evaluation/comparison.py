@@ -1,8 +1,4 @@
-"""Which differences between settings are significant, when each was trained with the same seeds.
-
-Two sources of chance enter a comparison, the test images and the seed of the training. A test that
-knows only the first takes the luck of a seed for an effect.
-"""
+"""Which differences between settings are significant, when each was trained with the same seeds."""
 
 from itertools import combinations
 
@@ -67,8 +63,7 @@ def compare(correct, pairs, n_bootstrap=2000, seed=0):
     References
     ----------
     Owen (2007), The pigeonhole bootstrap; Berger (1982), Multiparameter hypothesis testing and
-    acceptance sampling; Dietterich (1998), Approximate statistical tests for comparing supervised
-    classification learning algorithms.
+    acceptance sampling.
     """
     k, n = _shape_of_all(correct)
     rng = np.random.default_rng(seed)
@@ -92,11 +87,6 @@ def compare_auroc(fakes, reals, pairs, n_bootstrap=2000, seed=0):
 
     ``fakes`` and ``reals``, dict of str to (k, m) and (k, n) float array, hold ``p_fake``, or
     anything that rises with it, of FAKE and of REAL images, for each of k seeds.
-
-    References
-    ----------
-    DeLong et al. (1988), Comparing the areas under two or more correlated receiver operating
-    characteristic curves.
     """
     (k, m), (_, n) = _shape_of_all(fakes), _shape_of_all(reals)
     if min(m, n) < 2:
@@ -120,28 +110,14 @@ def compare_auroc(fakes, reals, pairs, n_bootstrap=2000, seed=0):
 
 
 def not_different(pairs, setting):
-    """Settings, list of str, that do not differ significantly from ``setting``.
-
-    ``pairs`` is the result of :func:`compare` over :func:`all_pairs`.
-    """
+    """Settings, list of str, that :func:`compare` over :func:`all_pairs` finds like ``setting``."""
     alike = pairs[~pairs["significant"]]
-    both = [*zip(alike["setting"], alike["against"], strict=True)]
-    return [b for a, b in both if a == setting] + [a for a, b in both if b == setting]
+    first, second = alike["setting"], alike["against"]
+    return [*second[first == setting], *first[second == setting]]
 
 
 def directions(table):
-    """Settings by the direction of their difference from the baseline.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`compare`.
-
-    Returns
-    -------
-    better, worse, neither : str
-        Names of the settings, joined; ``"none"`` without any.
-    """
+    """Names of the settings that :func:`compare` finds better, worse and neither, three str."""
     significant = table["significant"].astype(bool)
     better, worse = significant & (table["difference"] > 0), significant & (table["difference"] < 0)
     parts = (better, worse, ~significant)
@@ -158,7 +134,7 @@ def metrics(table, measure, ends=("lowest", "highest")):
         be with the columns of :func:`compare`.
     measure : str
     ends : (str, str)
-        Ends of the columns with its bounds: over the seeds, or ``("low", "high")``.
+        Ends of the names of the columns with its bounds.
 
     Yields
     ------

@@ -4,6 +4,7 @@ Every choice (temperature, threshold, uncertain band) is made on the validation 
 image is looked at, and no accuracy leaves here without the unseen generators' result beside it.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,31 +20,13 @@ from realfake_lib.settings import FAKE, REAL
 
 
 @dataclass(frozen=True)
-class UnseenScores:
-    """A detector's scores on the fakes of one generator that is not in its training data.
-
-    Attributes
-    ----------
-    auroc : float
-        Against the REAL images of the test set; 0.5 is chance.
-    fake_recall : float
-        Share of the fakes predicted FAKE at the threshold chosen on validation.
-    auroc_ci, fake_recall_ci : (low, high)
-        95 % intervals.
-    n : int
-        Number of fakes.
-    """
+class UnseenScores(metrics.Measures):
+    """Of ``n`` fakes of one unseen generator: AUROC against REAL test images, and recall."""
 
     auroc: float
     fake_recall: float
-    auroc_ci: tuple
-    fake_recall_ci: tuple
     n: int
-
-    def items(self):
-        """Yield ``(name, value, interval)``, ready for ``run.metrics``."""
-        yield "auroc", self.auroc, self.auroc_ci
-        yield "fake_recall", self.fake_recall, self.fake_recall_ci
+    intervals: dict
 
 
 @dataclass(frozen=True)
@@ -108,14 +91,10 @@ class FinalScores:
         """Yield ``(prefix, items, n)`` for each group of metrics, ready for ``run.metrics``."""
         yield "test", self.test.items(), self.test.n
         yield "test_dedup", self.test_dedup.items(), self.test_dedup.n
-        chosen = {
-            "temperature": self.point.temperature,
-            "threshold": self.point.threshold,
-            "uncertain_low": self.point.uncertain_band[0],
-            "uncertain_high": self.point.uncertain_band[1],
-        }
-        yield "operating_point", chosen, len(self.y_val)
         low, high = self.point.uncertain_band
+        chosen = {"temperature": self.point.temperature, "threshold": self.point.threshold}
+        chosen |= {"uncertain_low": low, "uncertain_high": high}
+        yield "operating_point", chosen, len(self.y_val)
         at_threshold = {
             "accuracy": self.accuracy_at_threshold,
             "false_positive_rate": self.false_positive_rate,
@@ -143,14 +122,11 @@ def average(several):
     """Mean of the :class:`Logits` of several detectors: the ensemble that they make."""
 
     def mean(parts):
-        first, *others = parts
-        return sum(others, start=first) / len(parts)
+        return functools.reduce(np.add, parts) / len(parts)
 
-    return Logits(
-        val=mean([one.val for one in several]),
-        test=mean([one.test for one in several]),
-        unseen={name: mean([one.unseen[name] for one in several]) for name in several[0].unseen},
-    )
+    unseen = {name: mean([one.unseen[name] for one in several]) for name in several[0].unseen}
+    val, test = mean([one.val for one in several]), mean([one.test for one in several])
+    return Logits(val, test, unseen)
 
 
 def predict(model, dataset, splits, unseen=None, flip=False, cache=None):
@@ -268,9 +244,11 @@ def _score_unseen(logits, p_of_reals, point):
         scores[name] = UnseenScores(
             auroc=float(roc_auc_score(y_true == FAKE, p_fake)),
             fake_recall=caught / n,
-            auroc_ci=metrics.auroc_interval(y_true, p_fake),
-            fake_recall_ci=metrics.wilson(caught, n),
             n=n,
+            intervals={
+                "auroc": metrics.auroc_interval(y_true, p_fake),
+                "fake_recall": metrics.wilson(caught, n),
+            },
         )
     return scores
 
@@ -317,10 +295,9 @@ def headline_table(results):
     -------
     DataFrame
         Index ``model``; the measures of :class:`~realfake_lib.evaluation.metrics.Scores` at
-        ``p_fake`` = 0.5, ``accuracy`` with its interval; ``accuracy_dedup`` without duplicates of
-        training images; ``accuracy_at_threshold`` and ``false_positive_rate`` at the threshold
-        chosen on validation, and, of all unseen generators together, ``unseen_recall`` at that
-        threshold and ``unseen_auroc``, where there are any.
+        ``p_fake`` = 0.5; ``accuracy_dedup`` without duplicates of training images;
+        ``accuracy_at_threshold``, ``false_positive_rate`` and, of all unseen generators together,
+        ``unseen_recall`` at the threshold chosen on validation; ``unseen_auroc``.
     """
     rows = []
     cells = ("true_positives", "false_negatives", "false_positives", "true_negatives")

@@ -33,25 +33,19 @@ def finite(values, name, n=None):
     return values
 
 
-def labels_and_scores(y_true, p_fake, name="p_fake", both_classes=False):
-    """Labels (n,) int8 and probabilities (n,) float64 that belong together, else ValueError."""
+def labels_and_scores(y_true, scores, name="p_fake", both_classes=False, probabilities=True):
+    """Labels (n,) int8 and scores (n,) float64 that belong together, else ValueError."""
     y_true = labels_of(y_true)
-    p_fake = finite(p_fake, name, len(y_true))
-    if p_fake.min() < 0 or p_fake.max() > 1:
+    scores = finite(scores, name, len(y_true))
+    if probabilities and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError(
-            f"{name} must lie in [0, 1], found {p_fake.min():g} to {p_fake.max():g}; "
+            f"{name} must lie in [0, 1], found {scores.min():g} to {scores.max():g}; "
             "are these logits?"
         )
-    if both_classes:
-        need_both_classes(y_true)
-    return y_true, p_fake
-
-
-def need_both_classes(y_true):
-    """Raise ValueError unless both classes occur in ``y_true``."""
-    for label in (FAKE, REAL):
+    for label in (FAKE, REAL) if both_classes else ():
         if not (y_true == label).any():
             raise ValueError(f"both classes are needed, but there is no {CLASS_NAMES[label]} image")
+    return y_true, scores
 
 
 def threshold_of(value):

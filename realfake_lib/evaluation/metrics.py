@@ -16,8 +16,17 @@ LEVEL = 0.95
 """Confidence level of every interval in this project."""
 
 
+class Measures:
+    """Numbers with their 95 % intervals, which are a dict of str to (low, high)."""
+
+    def items(self):
+        """Yield ``(name, value, (low, high))`` for each number, ready for ``run.metrics``."""
+        for name, interval in self.intervals.items():
+            yield name, getattr(self, name), interval
+
+
 @dataclass(frozen=True)
-class Scores:
+class Scores(Measures):
     """What one detector reaches on one set of images.
 
     Attributes
@@ -34,8 +43,6 @@ class Scores:
         Rows: true FAKE, REAL; columns: predicted FAKE, REAL.
     n : int
         Number of images.
-    threshold : float
-        FAKE is predicted from this ``p_fake`` on.
     intervals : dict of str to (low, high)
         95 % interval of each number above.
     """
@@ -51,13 +58,7 @@ class Scores:
     ece: float
     confusion: np.ndarray
     n: int
-    threshold: float
     intervals: dict
-
-    def items(self):
-        """Yield ``(name, value, (low, high))`` for each number, in the order of the attributes."""
-        for name, interval in self.intervals.items():
-            yield name, getattr(self, name), interval
 
 
 def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
@@ -117,9 +118,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     for name in values.keys() - intervals.keys():
         intervals[name] = _bootstrap_interval(values[name], resamples[name])
     intervals = {name: intervals[name] for name in values}
-    return Scores(
-        **values, confusion=confusion, n=n, threshold=float(threshold), intervals=intervals
-    )
+    return Scores(**values, confusion=confusion, n=n, intervals=intervals)
 
 
 def predicted_fake(p_fake, threshold=0.5):
@@ -151,31 +150,13 @@ def predict_labels(p_fake, threshold=0.5):
 
 
 def confusion_matrix(y_true, y_pred):
-    """Count verdicts by true class.
-
-    Parameters
-    ----------
-    y_true, y_pred : (n,) int arrays
-        FAKE = 0, REAL = 1. For ``y_pred`` see :func:`predict_labels`.
-
-    Returns
-    -------
-    (2, 2) int64 array
-        Rows: true FAKE, REAL; columns: predicted FAKE, REAL.
-    """
-    return sklearn_metrics.confusion_matrix(
-        labels_of(y_true), labels_of(y_pred), labels=[FAKE, REAL]
-    )
+    """Counts (2, 2) of verdicts; rows: true FAKE, REAL; columns: predicted FAKE, REAL."""
+    y_true, y_pred = labels_of(y_true), labels_of(y_pred)
+    return sklearn_metrics.confusion_matrix(y_true, y_pred, labels=[FAKE, REAL])
 
 
 def wilson(k, n):
-    """95 % Wilson interval of a proportion, ``k`` of ``n``: (low, high) in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is 0 or ``k`` is not among 0 to ``n``.
-    """
+    """95 % Wilson interval of ``k`` of ``n``, (low, high) in [0, 1]; else ValueError."""
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"no proportion: {k} of {n}")
     low, high = proportion_confint(int(k), int(n), alpha=1 - LEVEL, method="wilson")
@@ -184,10 +165,7 @@ def wilson(k, n):
 
 
 def tpr_at_fpr(y_true, p_fake, fpr):
-    """True-positive rate for FAKE at a false-positive rate of at most ``fpr``, in (0, 1).
-
-    The best operating point that exists, not one interpolated between two.
-    """
+    """True-positive rate for FAKE at the best threshold whose FPR is at most ``fpr``, in (0, 1)."""
     if not 0 < fpr < 1:
         raise ValueError(f"fpr must lie between 0 and 1, not {fpr:g}")
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
@@ -195,19 +173,14 @@ def tpr_at_fpr(y_true, p_fake, fpr):
     return ranked.tpr_at(fpr, *ranked.counts())
 
 
-def expected_calibration_error(y_true, p_fake, bins=BINS):
+def expected_calibration_error(y_true, p_fake):
     """Mean distance between the predicted and the observed share of FAKE, weighted by bin size.
 
-    Binned by ``p_fake`` rather than by the confidence in the verdict, since ``p_fake`` is what a
-    user is told. Biased upwards for small n: noise within a bin counts as error. One class alone is
-    allowed.
-
-    References
-    ----------
-    Naeini et al. (2015); Guo et al. (2017).
+    Binned by ``p_fake``, which is what a user is told (Naeini et al., 2015; Guo et al., 2017).
+    Biased upwards for small n: noise within a bin counts as error. One class alone is allowed.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
-    gap = np.bincount(bin_index(p_fake, bins), (y_true == FAKE) - p_fake, minlength=bins)
+    gap = np.bincount(bin_index(p_fake), (y_true == FAKE) - p_fake, BINS)
     return float(np.abs(gap).sum() / len(y_true))
 
 
@@ -233,21 +206,21 @@ def per_group(y_true, p_fake, groups, names):
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake)
     groups = np.asarray(groups)
-    if groups.shape != y_true.shape:
-        raise ValueError(f"{len(y_true)} labels but groups of shape {groups.shape}")
-    if groups.min() < -1 or groups.max() >= len(names):
-        raise ValueError(f"groups must be -1 or index the {len(names)} names")
     right = predict_labels(p_fake) == y_true
     rows = []
+    everything = np.ones(len(y_true), bool)
+    parts = {
+        ("n", "accuracy", ""): everything,
+        ("n_fake", "fake_recall", "fake_"): y_true == FAKE,
+        ("n_real", "real_recall", "real_"): y_true == REAL,
+    }
     for group in (*range(len(names)), -1):
         of_group = groups == group
         if not of_group.any():
             continue
         row = {"group": "unknown" if group == -1 else names[group]}
-        parts = {("n", "accuracy", ""): of_group}
-        for label, name in ((FAKE, "fake"), (REAL, "real")):
-            parts[f"n_{name}", f"{name}_recall", f"{name}_"] = of_group & (y_true == label)
-        for (count, share, prefix), part in parts.items():
+        for (count, share, prefix), chosen in parts.items():
+            part = of_group & chosen
             n = int(part.sum())
             low, high = wilson(right[part].sum(), n) if n else (np.nan, np.nan)
             row |= {count: n, share: right[part].mean() if n else np.nan}
@@ -257,14 +230,10 @@ def per_group(y_true, p_fake, groups, names):
 
 
 def auroc_interval(y_true, p_fake):
-    """95 % interval of the AUROC by DeLong's variance, on the logit scale.
+    """95 % interval of the AUROC by DeLong's variance (1988), on the logit scale (Pepe, 2003).
 
     Where the variance vanishes (complete separation) it is Wilson's for as many pairs as the
     smaller class has images, since an interval of width zero would be false.
-
-    References
-    ----------
-    DeLong et al. (1988); Sun and Xu (2014) for the computation; Pepe (2003) for the logit scale.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     values, covariance = delong_covariance(y_true, p_fake[None])
@@ -278,10 +247,7 @@ def auroc_interval(y_true, p_fake):
 
 
 def delong_covariance(y_true, scores):
-    """AUROC of m detectors and DeLong's covariance between them: (m,) and (m, m) float arrays.
-
-    ``scores`` is (m, n): ``p_fake`` of the detectors on the same images, of both classes.
-    """
+    """AUROC (m,) and DeLong's covariance (m, m) of the ``p_fake`` (m, n) of m detectors."""
     of_fake, of_real = placements(scores[:, y_true == FAKE], scores[:, y_true == REAL])
     covariance = np.zeros((len(scores), len(scores)))
     for part in (of_fake, of_real):
@@ -291,19 +257,10 @@ def delong_covariance(y_true, scores):
 
 
 def placements(fake, real):
-    """What each image contributes to the AUROC, which is the mean of either result over images.
+    """Share of REAL images that score below each FAKE one, and of FAKE ones above each REAL one.
 
-    Parameters
-    ----------
-    fake, real : (m, n_fake) and (m, n_real) float array
-        ``p_fake`` of m detectors, or anything that rises with it, by class of the images.
-
-    Returns
-    -------
-    of_fake : (m, n_fake) float array
-        Share of the REAL images that score lower; a tie counts one half.
-    of_real : (m, n_real) float array
-        Share of the FAKE images that score higher.
+    ``fake`` (m, n_fake) and ``real`` (m, n_real) rise with ``p_fake``. A tie counts one half; the
+    mean of either result over its images is the AUROC (computed as by Sun and Xu, 2014).
     """
     n_fake, n_real = fake.shape[1], real.shape[1]
     together = stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
@@ -320,12 +277,11 @@ def _bootstrap_interval(value, resamples):
 def _calibration_interval(y_true, p_fake, value, resamples):
     """Interval of a calibration error, which lies above the truth because noise counts as error.
 
-    Resamples add noise to noise and lie higher still, so their own quantiles would be wrong. The
-    estimate cannot exceed the truth by more than the noise of all bins together (the triangle
-    inequality), which bounds it from below; mirroring the resamples bounds it from above.
+    Resamples lie higher still. The estimate cannot exceed the truth by more than the noise of all
+    bins together, which bounds it from below; mirroring the resamples bounds it from above.
     """
     errors = ((y_true == FAKE) - p_fake) ** 2
-    spread = np.sqrt(np.bincount(bin_index(p_fake, BINS), errors, BINS)) / len(y_true)
+    spread = np.sqrt(np.bincount(bin_index(p_fake), errors, BINS)) / len(y_true)
     z = stats.norm.ppf((1 + LEVEL) / 2)
     # Mean and deviation of the sum of |normal| variables with these standard deviations.
     noise = np.sqrt(2 / np.pi) * spread.sum() + z * np.sqrt((1 - 2 / np.pi) * (spread**2).sum())

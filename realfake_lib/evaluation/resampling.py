@@ -11,21 +11,9 @@ BINS = 15
 
 
 def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
-    """Resample the images within each class and measure every resample.
+    """Resample the images within each class and measure each resample: a row, a column a number.
 
-    Which images a resample draws depends on ``y_true`` and ``seed`` alone, so two detectors on the
-    same images are resampled alike and the rows of their results are paired.
-
-    Returns
-    -------
-    DataFrame
-        (n_bootstrap, 9) float64; the columns are the numbers of
-        :class:`~realfake_lib.evaluation.metrics.Scores`, by name.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 100 resamples.
+    What is drawn depends on ``y_true`` and ``seed`` alone: detectors on one set are paired.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     if n_bootstrap < 100:
@@ -57,7 +45,7 @@ class Ranking:
         self.cuts = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
         self.predicted = int(np.count_nonzero(scores >= threshold_of(threshold)))
         self.gap = self.fake - scores
-        bins = bin_index(scores, BINS)
+        bins = bin_index(scores)
         self.bin_starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
 
     def counts(self, weights=None):
@@ -100,8 +88,6 @@ class Ranking:
         }
 
 
-def bin_index(p_fake, bins):
-    """Index (n,) of the bin of equal width that each probability in [0, 1] falls into."""
-    if bins < 1:
-        raise ValueError(f"at least one bin is needed, not {bins}")
-    return np.minimum((np.asarray(p_fake) * bins).astype(np.int64), bins - 1)
+def bin_index(p_fake):
+    """Index (n,) of the bin that each probability in [0, 1] falls into."""
+    return np.minimum((np.asarray(p_fake) * BINS).astype(np.int64), BINS - 1)

@@ -14,11 +14,7 @@ from realfake_lib.evaluation.metrics import LEVEL, predict_labels
 
 @dataclass(frozen=True)
 class McNemar:
-    """How two detectors' verdicts on the same images differ.
-
-    ``difference`` is the accuracy of a minus that of b, with its 95 % ``interval``; ``p_value`` is
-    exact and two-sided; the others are numbers of images.
-    """
+    """Accuracy of a minus that of b with its 95 % interval, numbers of images, and exact p."""
 
     difference: float
     interval: tuple
@@ -100,9 +96,8 @@ def compare_all(y_true, p_fakes):
     """
     rows = []
     for a, b in combinations(p_fakes, 2):
-        row = asdict(mcnemar(y_true, p_fakes[a], p_fakes[b]))
-        low, high = row.pop("interval")
-        between = {"difference_low": low, "difference_high": high}
-        rows.append({"a": a, "b": b, "difference": row.pop("difference")} | between | row)
+        test = asdict(mcnemar(y_true, p_fakes[a], p_fakes[b]))
+        ends = dict(zip(("difference_low", "difference_high"), test.pop("interval"), strict=True))
+        rows.append({"a": a, "b": b, "difference": test.pop("difference")} | ends | test)
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=holm(frame["p_value"]))

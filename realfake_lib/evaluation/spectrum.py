@@ -1,9 +1,4 @@
-"""Where in the frequency spectrum two sets of small images differ, and what resampling takes away.
-
-A generator's fingerprint is mostly fine texture. Anything that interpolates pixels (a rotation, a
-shift by part of a pixel, a resize) is a low-pass filter, so it removes part of what a detector
-could learn from. These functions put a number on that.
-"""
+"""Where in the frequency spectrum sets of small images differ, and what resampling takes away."""
 
 import numpy as np
 import pandas as pd

@@ -11,9 +11,10 @@ from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.keras_setup import keras
 from realfake_lib.models import cost, transfer
 from realfake_lib.names import TRAININGS
+from realfake_lib.training.copies import clone
 from realfake_lib.training.features import extract_cuts, fit_frozen, fit_head
 from realfake_lib.training.in_domain import transferred
-from realfake_lib.training.loop import fit, fresh_model, prepared, set_seed
+from realfake_lib.training.loop import fit, prepared, set_seed
 from realfake_lib.training.recipes import get_recipe
 
 
@@ -68,16 +69,13 @@ def random_backbone(backbone, cut_layer=None, image_size=32, input_size=None, se
 def unfrozen_backbone(backbone, weights, cut_layer, stem_stride):
     """A builder ``network(image_size)`` of a backbone with all layers trainable, BatchNorm too.
 
-    The arguments are those of :func:`realfake_lib.models.transfer.build`. Without weights the
-    network can still be identified with a pretrained checkpoint, whose weights replace the random
-    ones.
+    The arguments are those of :func:`realfake_lib.models.transfer.build`. A network without weights
+    can still be found among the pretrained checkpoints.
     """
-
-    def network(image_size):
-        model = transfer.build(backbone, cut_layer, image_size, None, weights, stem_stride)
-        return prepared(model, norm="trained")
-
-    return network
+    return lambda image_size: prepared(
+        transfer.build(backbone, cut_layer, image_size, None, weights, stem_stride),
+        norm="trained",
+    )
 
 
 def with_fewer_val(splits, n_val, seed=0):
@@ -150,12 +148,11 @@ def _deepest(backbone, cuts, image_size, input_size, weights, seed):
 
 @dataclass(frozen=True)
 class Start:
-    """What a training starts from.
+    """What a training starts from; ``end`` is a key of :data:`~realfake_lib.names.TRAININGS`.
 
-    ``end`` is a key of :data:`~realfake_lib.names.TRAININGS`. Without a recipe only a logistic head
-    is fitted, on frozen features. With a ``probe``, the same network frozen, the training starts
-    from its logit, fitted on the same images: a random one would distort the pretrained features
-    (Kumar et al., ICLR 2022, arXiv 2202.10054).
+    Without a recipe only a logistic head is fitted. With a ``probe``, the same network frozen, the
+    training starts from its logit, fitted on the same images: a random one would distort the
+    pretrained features (Kumar et al., ICLR 2022, arXiv 2202.10054).
     """
 
     network: str
@@ -166,7 +163,6 @@ class Start:
 
     @property
     def name(self):
-        """Name of the trained model."""
         return f"{self.network}_{self.end}"
 
 
@@ -238,8 +234,7 @@ def by_size(
     rows, largest = [], {}
     for start in starts:
         if start.probe is not None:
-            copies = (fresh_model(each, dataset.image_size) for each in (start.model, start.probe))
-            start = replace(start, **dict(zip(("model", "probe"), copies, strict=True)))
+            start = replace(start, model=clone(start.model), probe=clone(start.probe))
         for size, subset in _nested(dataset, splits, sizes, seed):
             few = replace(splits, train=subset)
             if start.recipe is None:
@@ -368,10 +363,7 @@ def _nested(dataset, splits, sizes, seed):
     Sizes rise; one above the split's own stands for all of it.
     """
     order = np.random.default_rng([seed, 7]).permutation(splits.train)
-    labels = dataset.labels[order]
-    rank = np.empty(len(order), np.int64)  # of an image within its class
-    for label in np.unique(labels):
-        rank[labels == label] = np.arange(np.count_nonzero(labels == label))
-    order = order[np.argsort(rank, kind="stable")]
+    rank_in_class = pd.Series(order).groupby(dataset.labels[order]).cumcount()
+    order = order[np.argsort(rank_in_class, kind="stable")]
     for size in sorted({min(size, len(order)) for size in sizes}):
         yield size, np.sort(order[:size])

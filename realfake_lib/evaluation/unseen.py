@@ -40,11 +40,8 @@ def scores(result):
 
 
 def by_generator(result):
-    """AUROC of every setting on each generator alone, a row a setting, means over the seeds.
-
-    ``setting``; ``training generator``, for the data set's own FAKE images; a column a generator.
-    """
-    _, reals = _logits(result)
+    """AUROC of every setting on each generator, the data set's own first, means over the seeds."""
+    reals = result.logits[:, result.labels == REAL]
     table = {"setting": result.frame["setting"].to_numpy()}
     groups = {"training generator": result.logits[:, result.labels == FAKE]} | result.unseen_logits
     for name, fakes in groups.items():
@@ -55,10 +52,7 @@ def by_generator(result):
 
 
 def rank_correlation(settings):
-    """Spearman's correlation of ``accuracy`` and ``unseen_auroc`` over a DataFrame of settings.
-
-    It is 0 where one of them does not vary.
-    """
+    """Spearman's correlation of ``accuracy`` and ``unseen_auroc``; 0 where one does not vary."""
     both = settings[["accuracy", "unseen_auroc"]]
     if both.nunique().min() < 2:
         return 0.0
@@ -73,7 +67,5 @@ def compare(result, pairs, seed=0):
 
 def _logits(result):
     """Logits of all unseen FAKE images and of the REAL test images, (cells, …) each."""
-    fakes = list(result.unseen_logits.values())
-    none = np.empty((len(result.frame), 0), np.float32)
-    together = np.concatenate([none, *fakes], axis=1)
-    return together, result.logits[:, result.labels == REAL]
+    fakes = np.concatenate(list(result.unseen_logits.values()), axis=1)
+    return fakes, result.logits[:, result.labels == REAL]

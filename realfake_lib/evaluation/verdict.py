@@ -8,6 +8,9 @@ from realfake_lib.evaluation.calibration import apply_temperature, fit_temperatu
 from realfake_lib.evaluation.inputs import labels_and_scores
 from realfake_lib.settings import FAKE, REAL
 
+MAX_WRONG = 0.01
+"""Share of the FAKE images at or below the uncertain band, and of the REAL ones above it."""
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -37,11 +40,7 @@ class OperatingPoint:
 
 
 def best_threshold(y_true, p_fake):
-    """Threshold on ``p_fake`` with the highest balanced accuracy.
-
-    Halfway between the two neighbouring scores; of several equally good thresholds the one nearest
-    to 0.5, since a calibrated detector's is there.
-    """
+    """Threshold of the highest balanced accuracy, of several the one nearest to 0.5."""
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     levels, inverse = np.unique(p_fake, return_inverse=True)
     fakes = np.bincount(inverse, y_true == FAKE)
@@ -55,22 +54,18 @@ def best_threshold(y_true, p_fake):
     return float(cuts[best[np.abs(cuts[best] - 0.5).argmin()]])
 
 
-def uncertain_band(y_true, p_fake, threshold=0.5, max_wrong=0.01):
-    """Band (low, high) of ``p_fake`` outside of which a verdict is rarely wrong.
-
-    At most ``max_wrong`` of the FAKE images lie at or below ``low``, and of the REAL images at or
-    above ``high``; the threshold is always inside.
-    """
+def uncertain_band(y_true, p_fake, threshold=0.5):
+    """Band (low, high) outside of which at most :data:`MAX_WRONG` of either class are wrong."""
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     fake = np.sort(p_fake[y_true == FAKE])
     real = np.sort(p_fake[y_true == REAL])[::-1]
     # The first score that is one too many to lie outside, so that it lies just inside.
-    low = np.nextafter(fake[int(max_wrong * len(fake))], 0)
-    high = np.nextafter(real[int(max_wrong * len(real))], 1)
+    low = np.nextafter(fake[int(MAX_WRONG * len(fake))], 0)
+    high = np.nextafter(real[int(MAX_WRONG * len(real))], 1)
     return float(min(low, threshold)), float(max(high, threshold))
 
 
-def choose_operating_point(y_val, val_logits, max_wrong=0.01):
+def choose_operating_point(y_val, val_logits):
     """Fit temperature, threshold and uncertain band on the validation split.
 
     Parameters
@@ -79,8 +74,6 @@ def choose_operating_point(y_val, val_logits, max_wrong=0.01):
         FAKE = 0, REAL = 1.
     val_logits : (n,) float array
         Logits for REAL.
-    max_wrong : float
-        See :func:`uncertain_band`.
 
     Returns
     -------
@@ -94,6 +87,4 @@ def choose_operating_point(y_val, val_logits, max_wrong=0.01):
     temperature = float(fit_temperature(val_logits, y_val))
     p_fake = apply_temperature(val_logits, temperature)
     threshold = best_threshold(y_val, p_fake)
-    return OperatingPoint(
-        temperature, threshold, uncertain_band(y_val, p_fake, threshold, max_wrong)
-    )
+    return OperatingPoint(temperature, threshold, uncertain_band(y_val, p_fake, threshold))

@@ -1,9 +1,7 @@
 """Class activation maps: where in an image a detector found what spoke for a class.
 
-Every method here starts from the same single pass, :func:`gather`, which yields the activations of
-one layer and the gradient of the class score with respect to them; a method is the few lines that
-combine the two. The score of REAL is the model's logit and that of FAKE is its negative: taken
-before any sigmoid, whose gradient would be zero wherever the detector is sure.
+A method is the few lines that combine what one pass, :func:`gather`, yields. The score of REAL is
+the logit, that of FAKE its negative: before any sigmoid, whose gradient can be zero.
 """
 
 import keras
@@ -23,8 +21,6 @@ BATCH = 64
 
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _ACTIVATIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU)
-_NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
-_SAME_MAP = (layers.Add, *_NORMALISATIONS, *_ACTIVATIONS)
 
 
 def grad_cam(model, images, layer=None, target="FAKE"):
@@ -125,11 +121,7 @@ def _layer_cam(activations, gradients, *_):
 
 
 def gather(model, images, layer, sign):
-    """Activations of a layer and the gradient of each image's score, from a single pass.
-
-    ``sign`` (b,) is +1 where the score is that of REAL, −1 where it is that of FAKE. Both results
-    are (b, map h, map w, channels) float32 arrays.
-    """
+    """Activations (b, h, w, channels) of a layer and the gradient of each image's score by them."""
     both = keras.Model(model.inputs, [model.get_layer(layer).output, *model.outputs])
     images = tf.constant(images)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -146,11 +138,9 @@ def gather(model, images, layer, sign):
 def default_layer(model):
     """Name of the layer that the methods here explain unless told otherwise.
 
-    The last convolution or activation with a map of at least 7×7, else that with the largest map;
-    of it, the output after the normalisation, the addition and the activation that follow as
-    layers of their own. A class activation map is defined on rectified features, so a convolution
-    without an activation behind it on a map of the same size (a projection, or one that is pooled
-    first) is taken only where there is nothing else.
+    The last one that gives a map of at least 7×7, else of the largest size. A class activation map
+    is defined on rectified features: a convolution without an activation is taken only where there
+    is nothing else.
 
     Raises
     ------
@@ -158,30 +148,16 @@ def default_layer(model):
         If no convolution has a map larger than 1×1.
     """
     _check_flat(model)
-    kinds = (*_CONVOLUTIONS, *_ACTIVATIONS)
-    ends = [_activated(model, item) for item in model.layers if isinstance(item, kinds)]
-    useful = [item for item in ends if _side(item) > 1]
+    convolutions = [item for item in model.layers if isinstance(item, _CONVOLUTIONS)]
+    rectified = map(model.get_layer, explainable_layers(model))
+    useful = list(rectified) or [item for item in convolutions if _side(item) > 1]
     if not useful:
         raise UserError(
             f"model {model.name!r} has no convolution with a map larger than 1×1",
             hint="A class activation map needs one; an input of more pixels may give it.",
         )
-    useful = [item for item in useful if _is_rectified(item)] or useful
-    enough = min(MIN_SIZE, max(_side(item) for item in useful))
+    enough = min(MIN_SIZE, max(map(_side, useful)))
     return [item.name for item in useful if _side(item) >= enough][-1]
-
-
-def _activated(model, layer):
-    """The end of the chain of layers behind ``layer`` that only normalise, add or activate."""
-    while True:
-        followers = [
-            other
-            for other in model.layers
-            if any(tensor is layer.output for tensor in keras.tree.flatten(other.input))
-        ]
-        if len(followers) != 1 or not isinstance(followers[0], _SAME_MAP):
-            return layer
-        layer = followers[0]
 
 
 def _is_rectified(layer):
@@ -207,10 +183,7 @@ def empty(maps):
 
 
 def target_signs(target, n):
-    """+1 where REAL is explained and −1 where FAKE is, (n,) float32, else UserError.
-
-    ``target`` is "FAKE", "REAL" or an (n,) int array.
-    """
+    """+1 where REAL is explained and −1 where FAKE is, (n,) float32, else UserError."""
     if isinstance(target, str):
         if target not in CLASS_NAMES:
             raise UserError(f"unknown class {target!r}", hint="Explain 'FAKE' or 'REAL'.")
@@ -246,12 +219,9 @@ def _check_layer(model, name):
     known = {layer.name: _map_size(layer) for layer in model.layers}
     if min(known.get(name, (0, 0))) > 1:
         return
+    problem = f"layer {name!r} has no map larger than 1×1: it locates nothing"
     if name not in known:
         problem = f"model {model.name!r} has no layer {name!r}"
-    elif known[name] == (0, 0):
-        problem = f"layer {name!r} has no map: its output is not (height, width, channels)"
-    else:
-        problem = "layer {!r} has a map of {}×{}: it locates nothing".format(name, *known[name])
     maps = [f"{name} ({h}×{w})" for name, (h, w) in known.items() if min(h, w) > 1]
     raise UserError(problem, hint=f"Layers with a map: {', '.join(maps)}.")
 

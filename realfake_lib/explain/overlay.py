@@ -9,10 +9,8 @@ _LUMA = np.float32([0.299, 0.587, 0.114])
 def overlay(images, maps, alpha=0.5):
     """Images in grey with their maps in colour, uint8, of the images' shape.
 
-    The image loses its own colours, so that every colour seen is the map's. The colour map is one
-    of even perceived steps whose lightness rises with the value: it reads the same with any colour
-    vision, and in print without colours. An image whose map is all zero comes out grey, without a
-    tint that would look like a finding.
+    The image loses its own colours, so that every colour seen is the map's, whose lightness rises
+    with the value: it reads without colours, too. An image whose map is all zero comes out grey.
 
     Parameters
     ----------
@@ -24,15 +22,11 @@ def overlay(images, maps, alpha=0.5):
     Raises
     ------
     ValueError
-        If the shapes do not belong together, or ``alpha`` or the maps leave [0, 1].
+        If the shapes do not belong together.
     """
     images, maps = np.asarray(images, np.float32), np.asarray(maps, np.float32)
     if images.shape[:-1] != maps.shape or images.shape[-1] != 3:
         raise ValueError(f"images {images.shape} and maps {maps.shape} do not belong together")
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
-    if maps.size and not (maps.min() >= 0 and maps.max() <= 1):
-        raise ValueError("maps must lie in [0, 1]")
     grey = np.repeat((images @ _LUMA)[..., None], 3, axis=-1)
     colours = 255 * matplotlib.colormaps["inferno"](maps)[..., :3]
     found = np.any(maps != 0, axis=(-2, -1), keepdims=True)[..., None]

@@ -1,9 +1,4 @@
-"""Do the maps mean anything? They must depend on the weights, and on what the detector used.
-
-The randomisation test asks for the first: a map that stays the same when the weights are replaced
-by random ones shows the image, not the detector. Deletion and insertion ask for the second: taking
-away the pixels that a map ranks first must lower the score faster than taking away random ones.
-"""
+"""Do the maps mean anything? They must depend on the weights, and on what the detector used."""
 
 import keras
 import numpy as np
@@ -111,13 +106,9 @@ def removal_curves(model, images, maps, target="FAKE", steps=16, seed=0):
             steps_taken = (np.where(rank < count, end, start) for count in counts)
             logits = [detector.predict_logits(model, x) for x in steps_taken]
             scores = special.expit(sign[:, None] * np.stack(logits, axis=1, dtype=np.float64))
-            places = {
-                "image": np.repeat(np.arange(n), len(counts)),
-                "fraction": np.tile(counts / (height * width), n),
-            }
-            parts.append(pd.DataFrame({**places, "score": scores.ravel()}))
-            parts[-1].insert(0, "curve", curve)
-            parts[-1].insert(1, "order", order)
+            part = {"curve": curve, "order": order, "image": np.repeat(np.arange(n), len(counts))}
+            part |= {"fraction": np.tile(counts / (height * width), n), "score": scores.ravel()}
+            parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
 
 

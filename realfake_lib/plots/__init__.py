@@ -19,11 +19,10 @@ from realfake_lib.plots.dataset import (
 )
 from realfake_lib.plots.images import (
     adversarial_examples,
-    augmentation_grid,
     class_examples,
     corruption_examples,
-    grad_cam_grid,
     hardest_images,
+    image_rows,
 )
 from realfake_lib.plots.performance import (
     confusion_matrices,

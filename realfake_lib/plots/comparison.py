@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
-from matplotlib.transforms import Bbox
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.formats import fixed, pct
@@ -83,34 +82,27 @@ def accuracy_vs_cost(table, costs):
     -------
     Figure
     """
-    figure = new_figure(3.7)
+    figure = new_figure(3.9)
     axes = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
-    y = table["accuracy"].to_numpy(float)
-    # Names stand to the right of their points; the longest must fit beside the last one.
-    share = 0.05 + 0.095 * table["name"].str.len().max() * len(costs) / (WIDTH - 0.8)
-    fronts = [pareto(table[cost].to_numpy(float), y) for cost in costs]
-    for ax, (cost, label), front in zip(axes, costs.items(), fronts, strict=True):
-        x = table[cost].to_numpy(float)
+    entries = {}
+    for ax, (cost, label) in zip(axes, costs.items(), strict=True):
+        on_front = pareto(table[cost], table["accuracy"])
+        front = table[on_front].sort_values(cost)
+        ax.step(front[cost], front["accuracy"], where="post", color=FAINT, lw=1, zorder=1)
+        for i, (row, filled) in enumerate(zip(table.itertuples(), on_front, strict=True)):
+            colour, marker, _ = series(i)
+            x = getattr(row, cost)
+            ax.vlines(x, row.ci_low, row.ci_high, color=colour, alpha=0.45, lw=1.3, zorder=1)
+            look = {"ls": "", "marker": marker, "ms": 7, "mfc": colour if filled else "white"}
+            (entries[row.name],) = ax.plot(x, row.accuracy, color=colour, zorder=3, **look)
         ax.set_xscale("log")
-        order = np.argsort(x[front])
-        steps = np.repeat(x[front][order], 2)[1:], np.repeat(y[front][order], 2)[:-1]
-        ax.plot(*steps, color=FAINT, lw=1, zorder=1)
-        bars = {"color": SERIES[0], "alpha": 0.45, "lw": 1.3, "zorder": 1}
-        ax.vlines(x, table["ci_low"], table["ci_high"], **bars)
-        ax.plot(x[front], y[front], "o", color=SERIES[0], ms=6, zorder=3)
-        ax.plot(x[~front], y[~front], "o", mfc="white", mec=SERIES[0], ms=6, zorder=3)
-        decades = max(np.log10(x.max() / x.min()), 0.5)
-        near, far = 10 ** (0.06 * decades), 10 ** (1.06 * decades * share / (1 - share))
-        ax.set_xlim(x.min() / near, x.max() * far)
-        ax.margins(y=0.12)
-        short = x.max() * far < 200 * x.min() / near
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,)))
+        ax.margins(0.1)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(EngFormatter())
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(label)
     percent_axis(axes[0].yaxis, "accuracy")
-    for ax, cost, front in zip(axes, costs, fronts, strict=True):
-        _name_points(ax, table[cost], y, list(table["name"]), front)
+    legend(figure, entries)
     return figure
 
 
@@ -252,37 +244,3 @@ def by_condition(table):
         ax.set_xticks((0, 0.5, 1), ("0", "50", "100") if percentage else ("0", "½", "1"))
     axes[0].get_yticklabels()[0].set(weight="bold")
     return figure
-
-
-def _name_points(ax, x, y, names, bold):
-    """Names beside their points, each where it hides least of lines, points and other names."""
-    ax.figure.draw_without_rendering()
-    ax.figure.set_layout_engine("none")  # names are placed by pixels, so nothing may move any more
-    marks = [line for line in ax.lines if line.get_linestyle() == "None"]
-    drawn = [(line.get_path(), line.get_transform()) for line in set(ax.lines) - set(marks)]
-    drawn += [(path, bars.get_transform()) for bars in ax.collections for path in bars.get_paths()]
-    lines = [transform.transform_path(path) for path, transform in drawn]
-    marks = ax.transData.transform(np.concatenate([line.get_xydata() for line in marks]))
-    points = ax.transData.transform(np.column_stack([x, y]))
-    taken = [text.get_window_extent() for text in ax.texts]
-    for place, name, at, strong in zip(zip(x, y, strict=True), names, points, bold, strict=True):
-        look = {"fontsize": 9, "va": "center", "path_effects": [HALO], "zorder": 2}
-        text = ax.annotate(name, place, (0, 0), textcoords="offset points", **look)
-        text.set_color(INK if strong else FAINT)
-        width, height = text.get_window_extent().size
-        costs, boxes = {}, {}
-        for right in (9, -9 - width, -width / 2):  # right, left, above or below
-            for up in np.arange(-3, 3.1, 0.25) * height:
-                box = Bbox.from_bounds(*(at + (right, up - height / 2)), width, height)
-                cost = sum(line.intersects_bbox(box.padded(2), filled=False) for line in lines)
-                cost += box.padded(4).count_contains(marks) + 3 * box.count_overlaps(taken)
-                cost += 9 * (ax.bbox.count_contains(box.corners()) < 4)
-                boxes[right, up] = box
-                costs[right, up] = cost + 0.3 * abs(up) / height + 0.2 * (right < 0)
-        offset = min(costs, key=costs.get)
-        text.set_position(np.multiply(offset, 72 / ax.figure.dpi))
-        if abs(offset[1]) > height:
-            ends = [at, np.clip(at, *boxes[offset].get_points())]
-            leader = ax.transAxes.inverted().transform(ends)
-            ax.plot(*leader.T, color="#BBBBBB", lw=0.7, zorder=1, transform=ax.transAxes)
-        taken.append(boxes[offset])

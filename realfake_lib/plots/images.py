@@ -1,7 +1,6 @@
 """Figures made of images: examples, augmentations, attacks, explanations."""
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from realfake_lib.names import in_words
 from realfake_lib.plots.style import CLASS_COLOURS, FAINT, INK, WIDTH, new_figure, readable, styled
@@ -39,9 +38,7 @@ def hardest_images(images, y_true, p_fake, n=12):
 
 
 @styled
-def class_examples(
-    images, labels, object_class=None, per_class=3, seed=0, names=OBJECT_CLASSES, columns=10
-):
+def class_examples(images, labels, object_class, per_class=3, seed=0, names=OBJECT_CLASSES):
     """Photographs above, generated images below, one kind of object a column.
 
     Parameters
@@ -49,28 +46,25 @@ def class_examples(
     images : (n, h, w, 3) array, 0..255
     labels : (n,) int array
         FAKE = 0, REAL = 1.
-    object_class : (n,) int array, optional
+    object_class : (n,) int array
         Index into ``names``, −1 for unknown. Where none is known, images are drawn at random.
     per_class : int
         Rows of each class.
     seed : int
         Of the choice.
     names : sequence of str
-    columns : int
-        Where the kinds of object are not known.
 
     Returns
     -------
     Figure
     """
-    labels = np.asarray(labels)
-    kinds = np.full(len(labels), -1) if object_class is None else np.asarray(object_class)
+    labels, kinds = np.asarray(labels), np.asarray(object_class)
     known = [k for k in range(len(names)) if (kinds == k).any()]
     rng = np.random.default_rng(seed)
     rows = []
     for label in (REAL, FAKE):
         of_label = []
-        for kind in known or [-1] * columns:
+        for kind in known or [-1] * 10:
             chosen = np.flatnonzero((labels == label) & (kinds == kind))
             chosen = rng.choice(chosen, min(per_class, len(chosen)), replace=False)
             title = names[kind] if known and label == REAL else ""
@@ -78,29 +72,7 @@ def class_examples(
             of_label.append(cells + [(None, "", INK)] * (per_class - len(cells)))
         rows += zip(*of_label, strict=True)
     heads = np.repeat([CLASS_NAMES[REAL], CLASS_NAMES[FAKE]], per_class)
-    figure = _grid(rows, heads, slanted=bool(known))
-    figure.draw_without_rendering()
-    first_fake = len(rows[0]) * per_class
-    above, below = (figure.axes[k].get_position() for k in (first_fake - 1, first_fake))
-    y = (above.y0 + below.y1) / 2
-    figure.add_artist(Line2D([0, above.x1], [y, y], color=INK, lw=1.5))
-    return figure
-
-
-@styled
-def augmentation_grid(rows):
-    """The same images under different treatments, a row each, an image a column.
-
-    Parameters
-    ----------
-    rows : dict of str to (n, h, w, 3) array, 0..255
-        Treatment to images; sizes may differ from row to row.
-
-    Returns
-    -------
-    Figure
-    """
-    return _grid([[(image, "", INK) for image in images] for images in rows.values()], list(rows))
+    return _grid(rows, heads, slanted=bool(known))
 
 
 @styled
@@ -157,26 +129,27 @@ def adversarial_examples(clean, attacked, labels, p_clean, p_attacked, epsilon):
 
 
 @styled
-def grad_cam_grid(images, maps, titles, labels):
-    """Images above, and below them where the evidence lies.
+def image_rows(rows, titles=(), labels=()):
+    """Versions of the same images, a row each, an image a column.
 
     Parameters
     ----------
-    images : (n, h, w, 3) array, 0..255
-    maps : dict of str to (n, h, w, 3) array, 0..255
-        Row name to overlays.
-    titles : sequence of str
+    rows : dict of str to (n, h, w, 3) array, 0..255
+        By the row's name; sizes may differ from row to row.
+    titles : sequence of str, optional
         Above each column, for example truth and verdict; at most two lines.
-    labels : (n,) int array
+    labels : (n,) int array, optional
         FAKE = 0, REAL = 1: colours the titles.
 
     Returns
     -------
     Figure
     """
-    top = [(*each, CLASS_COLOURS[k]) for *each, k in zip(images, titles, labels, strict=True)]
-    below = [[(values, "", INK) for values in row] for row in maps.values()]
-    return _grid([top, *below], ["image", *maps])
+    cells = [[(image, "", INK) for image in images] for images in rows.values()]
+    if len(titles):
+        top = zip(cells[0], titles, labels, strict=True)
+        cells[0] = [(image, title, CLASS_COLOURS[label]) for (image, *_), title, label in top]
+    return _grid(cells, list(rows))
 
 
 def _grid(rows, heads=("",), columns=None, slanted=False):

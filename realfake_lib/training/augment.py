@@ -1,25 +1,12 @@
 """Augmentation of whole batches at once, each policy a pure function of images and a seed."""
 
+import functools
 import math
 
 import tensorflow as tf
 
 from realfake_lib.errors import UserError
 from realfake_lib.training import corruptions
-
-DESCRIPTIONS = {
-    "none": "images as they are",
-    "flip": "left-right flips",
-    "flip_corrupt": "left-right flips; blur, rescaling, colour, noise and JPEG at random",
-    "flip_crop": "left-right flips; shifts by up to 2 whole pixels, borders reflected",
-    "flip_cutout": "left-right flips; a square of half the side, anywhere, turned mid-grey",
-    "flip_jitter": "left-right flips; brightness and contrast by up to a tenth",
-    "original": "rotation by up to 15°, shifts by up to a tenth, left-right flips, bilinear",
-    "rotate": "rotation by up to 15°, bilinear",
-    "shift": "shifts by up to a tenth of the side, bilinear",
-    "zoom": "zoom by up to a tenth in or out, bilinear",
-}
-"""Every policy's name and what it does."""
 
 
 def policy(name, side=None):
@@ -28,15 +15,15 @@ def policy(name, side=None):
     Parameters
     ----------
     name : str
-        One of :data:`DESCRIPTIONS`; another is a UserError.
+        A key of :data:`POLICIES`; another is a UserError.
     side : int, optional
         Cut a random window of this side out of each augmented image, in pixels.
     """
     try:
-        whole = _POLICIES[name]
+        whole = POLICIES[name]
     except (KeyError, TypeError):
         raise UserError(
-            f"Unknown augmentation {name!r}.", f"Known: {', '.join(DESCRIPTIONS)}"
+            f"Unknown augmentation {name!r}.", f"Known: {', '.join(POLICIES)}"
         ) from None
     if side is None:
         return whole
@@ -48,26 +35,31 @@ def policy(name, side=None):
 
 
 def random_windows(images, seed, side):
-    """Cut a square of ``side`` pixels out of each image, anywhere, no pixel mixed."""
+    """Cut a square of ``side`` pixels out of each image, anywhere."""
     count, height, width = tf.unstack(tf.shape(images)[:3])
     rows, columns = (
         tf.random.stateless_uniform([count], _fork(seed, which), 0, size - side + 1, tf.int32)
         for which, size in ((5, height), (6, width))
     )
     steps = tf.range(side)
-    picked = ((rows[:, None] + steps) * width)[:, :, None] + (columns[:, None] + steps)[:, None, :]
-    channels = images.shape[-1]
+    return _pixels(images, rows[:, None] + steps, columns[:, None] + steps)
+
+
+def _pixels(images, rows, columns):
+    """The pixels at (n, h) rows and (n, w) columns of images, no pixel mixed, float32."""
+    count, height, width, channels = *tf.unstack(tf.shape(images)[:3]), images.shape[-1]
+    picked = (rows * width)[:, :, None] + columns[:, None, :]
+    # uint8 channels are gathered as they are: a quarter of the bytes.
     flat = tf.reshape(images, [count, height * width, channels])
-    windows = tf.gather(flat, tf.reshape(picked, [count, -1]), axis=1, batch_dims=1)
-    return tf.cast(tf.reshape(windows, [count, side, side, channels]), tf.float32)
+    found = tf.gather(flat, tf.reshape(picked, [count, -1]), axis=1, batch_dims=1)
+    shape = [count, tf.shape(rows)[1], tf.shape(columns)[1], channels]
+    return tf.cast(tf.reshape(found, shape), tf.float32)
 
 
 def affine(images, rotation=0.0, shift_rows=0.0, shift_columns=0.0, zoom=1.0, flip=1.0):
-    """Rotate, shift, zoom and flip about the centre: bilinear, borders take the nearest pixel.
+    """Rotate, shift, zoom and flip about the centre, bilinear, as Keras's ``ImageDataGenerator``.
 
-    The geometry is that of Keras's ``ImageDataGenerator``: radians, positive counter-clockwise;
-    pixels; a zoom above 1 shows more than the image; a flip of -1 mirrors left and right. Each is
-    one number, or one an image.
+    A zoom above 1 shows more than the image; a flip of -1 mirrors left and right.
     """
     images = tf.cast(images, tf.float32)
     count, height, width = tf.unstack(tf.shape(images)[:3])
@@ -105,12 +97,7 @@ def translate(images, shift_rows, shift_columns, flip):
     rows = positions(height, shift_rows)
     columns = positions(width, shift_columns)
     columns = tf.where(flip[:, None], width - 1 - columns, columns)
-    # One gather of whole pixels. uint8 channels are gathered as they are: a quarter of the bytes.
-    picked = (rows * width)[:, :, None] + columns[:, None, :]
-    count, channels = tf.shape(images)[0], images.shape[-1]
-    flat = tf.reshape(images, [count, height * width, channels])
-    moved = tf.gather(flat, tf.reshape(picked, [count, -1]), axis=1, batch_dims=1)
-    return tf.cast(tf.reshape(moved, tf.shape(images)), tf.float32)
+    return _pixels(images, rows, columns)
 
 
 def _signs(images, seed):
@@ -127,10 +114,6 @@ def _uniform(images, seed, which, limit):
 
 def _fork(seed, which):
     return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), which)
-
-
-def _tenth(images):
-    return 0.1 * tf.cast(tf.shape(images)[1], tf.float32)
 
 
 def _flip(images, seed):
@@ -152,7 +135,7 @@ def _flip_crop(images, seed, pixels=2):
 
 
 def _flip_cutout(images, seed):
-    """Cutout (DeVries and Taylor 2017, arXiv 1708.04552) behind a flip."""
+    """Cutout (DeVries and Taylor 2017, arXiv 1708.04552): a square of half the side turns grey."""
     flipped = _flip(images, seed)
     count, height, width = tf.unstack(tf.shape(images)[:3])
 
@@ -173,41 +156,29 @@ def _flip_jitter(images, seed):
     return tf.clip_by_value(moved, 0.0, 255.0)
 
 
-def _original(images, seed):
+def _interpolated(images, seed, degrees=0, shift=0.0, zoom=0.0, flip=False):
+    """Bilinear, each amount up to the one given; ``shift`` and ``zoom`` are shares of the side."""
+    pixels = shift * tf.cast(tf.shape(images)[1], tf.float32)
     return affine(
         images,
-        rotation=_uniform(images, seed, 1, math.radians(15)),
-        shift_rows=_uniform(images, seed, 2, _tenth(images)),
-        shift_columns=_uniform(images, seed, 3, _tenth(images)),
-        flip=_signs(images, seed),
+        rotation=_uniform(images, seed, 1, math.radians(degrees)),
+        shift_rows=_uniform(images, seed, 2, pixels),
+        shift_columns=_uniform(images, seed, 3, pixels),
+        zoom=1 + _uniform(images, seed, 4, zoom),
+        flip=_signs(images, seed) if flip else 1.0,
     )
 
 
-def _rotate(images, seed):
-    return affine(images, rotation=_uniform(images, seed, 1, math.radians(15)))
-
-
-def _shift(images, seed):
-    return affine(
-        images,
-        shift_rows=_uniform(images, seed, 2, _tenth(images)),
-        shift_columns=_uniform(images, seed, 3, _tenth(images)),
-    )
-
-
-def _zoom(images, seed):
-    return affine(images, zoom=1 + _uniform(images, seed, 4, 0.1))
-
-
-_POLICIES = {
+POLICIES = {
     "none": None,
     "flip": _flip,
     "flip_corrupt": _flip_corrupt,
     "flip_crop": _flip_crop,
     "flip_cutout": _flip_cutout,
     "flip_jitter": _flip_jitter,
-    "original": _original,
-    "rotate": _rotate,
-    "shift": _shift,
-    "zoom": _zoom,
+    "original": functools.partial(_interpolated, degrees=15, shift=0.1, flip=True),
+    "rotate": functools.partial(_interpolated, degrees=15),
+    "shift": functools.partial(_interpolated, shift=0.1),
+    "zoom": functools.partial(_interpolated, zoom=0.1),
 }
+"""Every policy by name; all that flip do so left to right, for half of the images."""

@@ -30,10 +30,7 @@ def model_digest(model, weights=True):
 
 
 def _anonymous(config, names):
-    """Drop from a configuration what differs from build to build of the same model.
-
-    Keras numbers layers without a name through a whole session, and writes memory addresses.
-    """
+    """Drop what differs from build to build of a model: numbers in names, memory addresses."""
     if isinstance(config, dict):
         kept = {key: value for key, value in config.items() if key != "shared_object_id"}
         return {key: _anonymous(value, names) for key, value in kept.items()}
@@ -43,17 +40,12 @@ def _anonymous(config, names):
 
 
 class Checkpoint:
-    """One training's state on disk: weights, the optimizer's variables, the history so far.
-
-    ``folder`` None keeps nothing; ``label`` is for the reader of a folder listing; ``key`` is the
-    :func:`digest` of what the training depends on.
-    """
+    """One training's state on disk, under a ``key`` of all that it depends on, or nowhere."""
 
     def __init__(self, folder, label, key):
         self.path = None if folder is None else Path(folder) / f"{label}-{key[:16]}.npz"
-        self.key = key
 
-    def save(self, copy, optimizer, history, best=None, losses=None):
+    def save(self, copy, optimizer, history, best, losses):
         """Write the state after an epoch; a kill leaves the previous file or this one, whole."""
         if self.path is None:
             return
@@ -63,30 +55,22 @@ class Checkpoint:
             for i, variable in enumerate(optimizer.variables)
         }
         arrays |= {f"b{i:04d}": array for i, array in enumerate(best or [])}
-        if losses is not None:
-            arrays["losses"] = losses
-        meta = json.dumps({"key": self.key, "history": history})
+        arrays["losses"] = losses
+        meta = json.dumps({"history": history})
         with settings.atomic_file(self.path) as temporary:
             np.savez(temporary, meta=np.array(meta), **arrays)
 
-    def restore(self, copy, optimizer, losses=None):
-        """Put the saved state back, ``losses`` too, which is filled in place.
-
-        Gives the history, a list of dict, empty where nothing was saved; and the weights of the
-        epoch that ranks first so far, or None.
-        """
+    def restore(self, copy, optimizer, losses):
+        """Put the saved state back; the history so far, and the best epoch's weights or None."""
         if self.path is None or not self.path.is_file():
             return [], None
         with np.load(self.path, allow_pickle=False) as saved:
             meta = json.loads(str(saved["meta"]))
-            if meta["key"] != self.key:  # a file renamed by hand
-                return [], None
             numbered = sorted(name for name in saved.files if name[1:].isdigit())
             groups = {
                 letter: [saved[name] for name in numbered if name[0] == letter] for letter in "wob"
             }
-            if losses is not None:
-                losses[:] = saved["losses"]
+            losses[:] = saved["losses"]
         copy.set_weights(groups["w"])
         for variable, value in zip(optimizer.variables, groups["o"], strict=True):
             variable.assign(value)

@@ -9,8 +9,7 @@ from realfake_lib.errors import UserError
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """BatchNorm that trains through TensorFlow's fused kernel.
 
-    Keras 3 composes BatchNorm of elementary operations in float32, which took 40 % of a training
-    step of ``compact_cnn`` on a CPU in bfloat16. Inference is Keras's own.
+    Keras 3 composes it of elementary operations in float32: 40 % of a step in bfloat16 on a CPU.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -34,12 +33,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def training_copy(model, precision="float32", any_size=False):
-    """Clone a flat ``model``, weights and trainable flags too, in the form that is trained.
+    """Clone a flat ``model`` in the form that is trained; the original gets its weights back.
 
-    The float32 original is what gets the trained weights back and what is saved, so no file depends
-    on this module or on a dtype policy. ``precision`` leaves the input scaling, the logit and the
-    weights in float32. ``any_size`` lets the copy take images of any size, which a network that
-    flattens its features cannot: that is a UserError.
+    Input scaling, logit and weights stay in float32. With ``any_size`` the copy takes images of any
+    size; a UserError where the network flattens its features.
     """
     if any_size and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
         raise UserError(
@@ -47,7 +44,7 @@ def training_copy(model, precision="float32", any_size=False):
             "Choose a recipe without crops, e.g. baseline, or set its crop_size to 1.",
         )
 
-    def clone(layer):
+    def converted(layer):
         config = layer.get_config()
         kind = type(layer)
         scaling = keras.layers.Rescaling | keras.layers.Resizing | keras.layers.Normalization
@@ -59,7 +56,12 @@ def training_copy(model, precision="float32", any_size=False):
         return kind.from_config(config)
 
     options = {"input_tensors": keras.Input((None, None, 3), name="pixels")} if any_size else {}
-    copy = keras.models.clone_model(model, clone_function=clone, **options)
+    return clone(model, clone_function=converted, **options)
+
+
+def clone(model, **options):
+    """A flat model of the same weights and ``trainable`` flags; options of Keras's clone_model."""
+    copy = keras.models.clone_model(model, **options)
     copy.set_weights(model.get_weights())
     for layer, original in zip(copy.layers, model.layers, strict=True):
         layer.trainable = original.trainable

@@ -26,13 +26,8 @@ NOISE = 0.13
 def corrupt(images, seed):
     """Blur or rescale, recolour, add noise and compress, each with the probability of its stage.
 
-    Pixels lie in 0..255, whole grey levels at the end, as in a file. An image keeps its size.
-
-    References
-    ----------
-    Hendrycks and Dietterich, Benchmarking neural network robustness to common corruptions, ICLR
-    2019. Wang et al., CNN-generated images are surprisingly easy to spot, CVPR 2020 (blur and JPEG
-    as augmentation of a detector).
+    Whole grey levels at the end, as in a file. (Hendrycks and Dietterich, ICLR 2019; blur and JPEG
+    as augmentation of a detector: Wang et al., CVPR 2020.)
     """
     draw = _Draws(tf.shape(images)[0], seed)
     corrupted = draw.uniform() >= CLEAN
@@ -85,8 +80,7 @@ def _filtered(images, draw):
 def filters(side):
     """Linear filters of one axis: (k, side, side) matrices of rows, the same of columns, groups.
 
-    Rows and columns differ for motion blur. A group, (first, size), holds alike filters: Gaussian
-    blur, motion blur, resizing by several kernels, pixelating.
+    A group, (first, size), holds alike filters; rows and columns differ for motion blur.
     """
     unit = np.eye(side, dtype=np.float32)
 

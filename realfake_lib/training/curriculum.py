@@ -9,22 +9,15 @@ LEAST_SIDE = 8
 
 
 class Curriculum:
-    """The course of one training.
+    """The course of one training: which images an epoch has, and at what size.
 
-    After a few passes most images are known and teach next to nothing. From the second epoch on, an
-    image whose last loss was below the mean is left out with probability ``recipe.data_pruning``;
-    those that stay count for ``1 / (1 - data_pruning)``, so that the expected gradient is that of
-    all images. Nothing is left out where less than a batch would stay.
-    Early epochs may also see random windows (``recipe.crop_size``) in place of whole images: a
-    fully-convolutional network pays by the pixel. The last epochs see everything, whole.
+    From the second epoch on, an image whose last loss was below the mean is left out with
+    probability ``recipe.data_pruning``; those that stay count for ``1 / (1 - data_pruning)``, so
+    that the expected gradient is that of all images (InfoBatch: Qin et al., ICLR 2024, arXiv
+    2303.04947). Nothing is left out where less than a batch would stay. Early epochs may see random
+    windows (progressive size: Tan and Le, EfficientNetV2, ICML 2021).
 
-    ``losses`` (float32, each training image's loss when it was last seen, infinite before) is all
-    the state.
-
-    References
-    ----------
-    Qin et al., InfoBatch: lossless training speed up by unbiased dynamic data pruning, ICLR 2024,
-    arXiv 2303.04947. Tan and Le, EfficientNetV2 (progressive image size), ICML 2021.
+    ``losses`` (float32, each training image's last loss, infinite before) is all the state.
     """
 
     def __init__(self, recipe, rows, image_size, seed):

@@ -68,10 +68,7 @@ class SoftLabels:
 
     @cached_property
     def named(self):
-        """The data set under a fingerprint of what its soft labels follow from, an ImageDataset.
-
-        With it a pretrained checkpoint is found before the ensemble has seen an image.
-        """
+        """The data set under a fingerprint of what its soft labels follow from."""
         made_by = [self.share, self.temperature], *map(_weights_digest, self.ensemble)
         return replace(self.dataset, fingerprint=digest(self.dataset.fingerprint, *made_by))
 

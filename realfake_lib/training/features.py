@@ -19,25 +19,20 @@ from realfake_lib.training.predict import forward, predict_logits
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths that the validation split chooses from."""
 
-
 _BATCH = 256
 _KEEP_EVERY = 16_384  # images: what a killed run loses at most
 
 
 @dataclass(frozen=True)
 class Head:
-    """A logistic regression on raw features: ``logit = features @ weights + bias``.
-
-    ``strength`` is the inverse regularisation that validation chose; losses are mean
-    cross-entropies.
-    """
+    """A logistic regression on raw features: ``logit = features @ weights + bias``."""
 
     weights: np.ndarray
     bias: float
     strength: float
-    train_accuracy: float
+    accuracy: float
     val_accuracy: float
-    train_loss: float
+    loss: float
     val_loss: float
 
 
@@ -59,22 +54,15 @@ def extract(model, dataset, indices, cache=None):
     -------
     (m, d) float32 array
     """
-    outputs = {model.name: model.get_layer("gap").output}
-    return _extract(model, outputs, dataset, indices, cache)[model.name]
+    outputs = {"gap": keras.Model(model.input, model.get_layer("gap").output)}
+    return _computed(outputs, dataset, indices, cache)["gap"]
 
 
 def logits(model, dataset, indices, cache=None):
-    """Logits for REAL (m,) of rows, computed once for each image with these weights, then kept in
-    the folder ``cache``, where there is one.
-    """
+    """Logits for REAL (m,) of rows; with a folder ``cache`` computed once for each image."""
     if cache is None:
         return predict_logits(model, dataset.images, indices)
-    key = digest(model_digest(model), dataset.fingerprint)
-    store = _Store(Path(cache) / f"logits-{key[:20]}.npz")
-    missing = store.missing(indices)
-    if len(missing):
-        store.add(missing, predict_logits(model, dataset.images, missing)[:, None])
-    return store.get(indices)[:, 0]
+    return _computed({"logits": model}, dataset, indices, cache, batch=512)["logits"][:, 0]
 
 
 def extract_cuts(model, cuts, dataset, indices, cache=None):
@@ -84,31 +72,32 @@ def extract_cuts(model, cuts, dataset, indices, cache=None):
         layer = model.get_layer(cut)
         # Frozen like the rest, so that the key is that of the backbone that is cut here.
         average = keras.layers.GlobalAveragePooling2D(name=f"gap_{cut}", trainable=layer.trainable)
-        outputs[cut] = average(layer.output)
-    return _extract(model, outputs, dataset, indices, cache)
+        outputs[cut] = keras.Model(model.input, average(layer.output))
+    return _computed(outputs, dataset, indices, cache)
 
 
-def _extract(model, outputs, dataset, indices, cache):
-    """Features by the name of the output, from the cache as far as they are in it."""
-    indices = np.asarray(indices)
+def _computed(networks, dataset, indices, cache, batch=_BATCH):
+    """Outputs of networks of one input, by name, from the cache as far as they are in it."""
     folder = settings.cache_dir() / "features" if cache is None else Path(cache)
     stores = {}
-    for name, output in outputs.items():
-        key = digest(model_digest(keras.Model(model.input, output)), dataset.fingerprint)
+    for name, network in networks.items():
+        key = digest(model_digest(network), dataset.fingerprint)
         stores[name] = _Store(folder / f"features-{key[:20]}.npz")
-    missing = np.unique(np.concatenate([store.missing(indices) for store in stores.values()]))
-    wanted = [name for name in outputs if len(stores[name].missing(indices))]
+    wanted = [name for name, store in stores.items() if len(store.missing(indices))]
     if wanted:
-        run = forward(keras.Model(model.input, [outputs[name] for name in wanted]))
-    for begin in range(0, len(missing), _KEEP_EVERY):
-        rows = missing[begin : begin + _KEEP_EVERY]
-        parts = []
-        starts = range(0, len(rows), _BATCH)
-        for i in progress.track(starts, f"{model.name} features", unit="batches"):
-            found = run(tf.cast(dataset.images[rows[i : i + _BATCH]], tf.float32))
-            parts.append([part.numpy() for part in (found if len(wanted) > 1 else [found])])
-        for name, part in zip(wanted, zip(*parts, strict=True), strict=True):
-            stores[name].add(rows, np.concatenate(part))
+        missing = np.unique(np.concatenate([stores[name].missing(indices) for name in wanted]))
+        several = [networks[name] for name in wanted]
+        both = keras.Model(several[0].input, [each.output for each in several])
+        run = forward(several[0] if len(several) == 1 else both)
+        for begin in range(0, len(missing), _KEEP_EVERY):
+            rows = missing[begin : begin + _KEEP_EVERY]
+            parts = []
+            starts = range(0, len(rows), batch)
+            for i in progress.track(starts, "features", unit="batches"):
+                found = run(tf.cast(dataset.images[rows[i : i + batch]], tf.float32))
+                parts.append([part.numpy() for part in (found if len(wanted) > 1 else [found])])
+            for name, part in zip(wanted, zip(*parts, strict=True), strict=True):
+                stores[name].add(rows, np.concatenate(part))
     return {name: store.get(indices) for name, store in stores.items()}
 
 
@@ -127,12 +116,10 @@ class _Store:
 
     def add(self, rows, features):
         """Keep the features of rows, which replace those that are there."""
-        known = ~np.isin(self.rows, rows)
-        rows = np.concatenate([self.rows[known], rows])
         if self.features is not None:
-            features = np.concatenate([self.features[known], features])
-        order = np.argsort(rows)
-        self.rows, self.features = rows[order], features[order]
+            features = np.concatenate([features, self.features])
+        self.rows, first = np.unique(np.concatenate([rows, self.rows]), return_index=True)
+        self.features = features[first]
         with settings.atomic_file(self.path) as temporary:
             np.savez(temporary, rows=self.rows, features=self.features)
 
@@ -164,21 +151,14 @@ def fit_head(train_features, train_labels, val_features, val_labels, strengths=S
     for strength in strengths:
         # Newton's method takes about 5 steps where L-BFGS takes hundreds, and is faster in all.
         fitted = LogisticRegression(C=strength, solver="newton-cholesky").fit(train, train_labels)
-        loss, accuracy = _score(fitted.decision_function(val), val_labels)
-        if best is None or loss < best[0]:
-            best = loss, accuracy, strength, fitted
-    val_loss, val_accuracy, strength, fitted = best
-    train_loss, train_accuracy = _score(fitted.decision_function(train), train_labels)
-    weights = fitted.coef_[0] / scaler.scale_
-    return Head(
-        weights=weights.astype("float32"),
-        bias=float(fitted.intercept_[0] - weights @ scaler.mean_),
-        strength=strength,
-        train_accuracy=train_accuracy,
-        val_accuracy=val_accuracy,
-        train_loss=train_loss,
-        val_loss=val_loss,
-    )
+        val_loss, val_accuracy = _score(fitted.decision_function(val), val_labels)
+        if best is None or val_loss < best.val_loss:
+            loss, accuracy = _score(fitted.decision_function(train), train_labels)
+            weights = fitted.coef_[0] / scaler.scale_
+            bias = float(fitted.intercept_[0] - weights @ scaler.mean_)
+            scores = {"accuracy": accuracy, "val_accuracy": val_accuracy, "loss": loss}
+            best = Head(weights.astype("float32"), bias, strength, val_loss=val_loss, **scores)
+    return best
 
 
 def fit_frozen(model, dataset, splits, cache=None):
@@ -203,24 +183,12 @@ def fit_frozen(model, dataset, splits, cache=None):
     val = extract(model, dataset, splits.val, cache=cache)
     head = fit_head(train, dataset.labels[splits.train], val, dataset.labels[splits.val])
     model.get_layer("logit").set_weights([head.weights[:, None], np.array([head.bias])])
-    seconds = time.perf_counter() - started
-    row = {
-        "epoch": 1,
-        "loss": head.train_loss,
-        "accuracy": head.train_accuracy,
-        "val_loss": head.val_loss,
-        "val_accuracy": head.val_accuracy,
-        "learning_rate": 0.0,
-        "images": len(splits.train),
-        "side": dataset.image_size,
-        "seconds": seconds,
-    }
+    row = {"epoch": 1, "loss": head.loss, "accuracy": head.accuracy, "val_loss": head.val_loss}
+    row |= {"val_accuracy": head.val_accuracy, "learning_rate": 0.0, "images": len(splits.train)}
+    row |= {"side": dataset.image_size, "seconds": time.perf_counter() - started}
     return FitResult(
         model=model,
         history=pd.DataFrame([row]),
-        seconds=seconds,
-        images_per_second=len(splits.train) / seconds,
-        epochs_run=1,
         resumed_from=0,
         precision="float32",
         reason=f"logistic head on frozen features, C = {head.strength:g} chosen on validation",

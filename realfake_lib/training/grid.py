@@ -1,8 +1,7 @@
 """The comparison grid: many small trainings with equal budgets, run in parallel, resumable.
 
-A cell is one network trained by one recipe with one seed. Cells that share a seed start from
-the same order of images, so settings are compared in pairs. Cells run through joblib in processes
-of this machine; or they run on the workers of a Dask cluster.
+Cells that share a seed start from the same order of images, so settings are compared in pairs.
+They run through joblib in processes of this machine, or on the workers of a Dask cluster.
 """
 
 import contextlib
@@ -60,11 +59,7 @@ MEASURES = ("accuracy", "unseen_auroc", "unseen_recall", "false_positive_rate")
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of the grid.
-
-    ``factor`` is what it changes, ``"baseline"`` where nothing, and ``setting`` what it changes
-    that to.
-    """
+    """One training: the ``factor`` that it changes, :data:`BASELINE` where none, and to what."""
 
     factor: str
     setting: str
@@ -79,7 +74,7 @@ class GridResult:
 
     Attributes
     ----------
-    frame : pandas.DataFrame
+    frame : DataFrame
         A row a cell, in the order of the plan: factor, setting, network, optimizer, learning_rate,
         seed, parameters, flops (forward, one image), images_seen, seconds (of training), accuracy
         (test), val_accuracy (last epoch).
@@ -103,10 +98,7 @@ class GridResult:
         return (self.logits > 0) == (self.labels == REAL)
 
     def by_setting(self, values=None):
-        """Rows of a (cells, …) array, :attr:`correct` by default, by setting, each (seeds, …).
-
-        ``evaluation.comparison`` takes them so.
-        """
+        """Rows of a (cells, …) array, :attr:`correct` by default, by setting, each (seeds, …)."""
         values = self.correct if values is None else values
         groups = self.frame.groupby("setting", sort=False)
         return {setting: values[rows.sort_values("seed").index] for setting, rows in groups}
@@ -122,24 +114,21 @@ class GridResult:
             ``…_lowest`` and ``…_highest``.
         """
         frame = self.frame if frame is None else frame
-        ends = {"": "mean", "_sd": "std", "_lowest": "min", "_highest": "max"}
-        columns = {
-            f"{measure}{end}": (measure, how)
-            for measure in MEASURES
-            if measure in frame
-            for end, how in ends.items()
-        }
-        columns |= {"parameters": ("parameters", "first"), "flops": ("flops", "first")}
-        columns |= {"seconds": ("seconds", "mean")}
         groups = frame.groupby(["factor", "setting"], sort=False)
-        table = groups.agg(**columns).reset_index()
-        keys = [metric_name(*row) for row in zip(table["factor"], table["setting"], strict=True)]
-        return table.assign(key=keys)
+        ends = {"": "mean", "_sd": "std", "_lowest": "min", "_highest": "max"}
+        parts = [
+            groups[[name for name in MEASURES if name in frame]].agg(how).add_suffix(end)
+            for end, how in ends.items()
+        ]
+        costs = {"parameters": "first", "flops": "first", "seconds": "mean"}
+        table = pd.concat([*parts, groups.agg(costs)], axis=1)
+        table["key"] = [metric_name(*setting) for setting in table.index]
+        return table.reset_index()
 
     def rates(self):
         """Rows of :attr:`frame` of optimiser × learning rate, the baseline's among them.
 
-        The optimiser's name of :data:`OPTIMISERS` is in the column ``optimiser``.
+        The column ``optimiser`` has the optimiser's name of :data:`OPTIMISERS`.
         """
         chosen = self.frame[self.frame["factor"].isin([BASELINE, RATES])]
         names = {fields["optimizer"]: name for name, fields in OPTIMISERS.items()}
@@ -155,34 +144,16 @@ class GridResult:
             val_accuracy and accuracy (means over the seeds), at_the_edge (bool: it is the lowest
             or the highest rate tried, so a better one may lie beyond).
         """
-        means = (
-            self.rates()
-            .groupby(["optimiser", "learning_rate"], sort=False)
-            .agg(
-                setting=("setting", "first"),
-                val_accuracy=("val_accuracy", "mean"),
-                accuracy=("accuracy", "mean"),
-            )
+        groups = self.rates().groupby(["optimiser", "learning_rate", "setting"], sort=False)
+        means = groups[["val_accuracy", "accuracy"]].mean().reset_index()
+        tried = means.groupby("optimiser", sort=False)["learning_rate"]
+        ends = tried.transform("min"), tried.transform("max")
+        means["at_the_edge"] = (means["learning_rate"] == ends[0]) | (
+            means["learning_rate"] == ends[1]
         )
-        means = means.reset_index()
-        rates = means.groupby("optimiser", sort=False)["learning_rate"]
-        lowest, highest = rates.transform("min"), rates.transform("max")
-        means["at_the_edge"] = (means["learning_rate"] == lowest) | (
-            means["learning_rate"] == highest
-        )
-        several = means[rates.transform("size") > 1]
+        several = means[tried.transform("size") > 1]
         best = several.groupby("optimiser", sort=False)["val_accuracy"].idxmax()
         return means.loc[best].reset_index(drop=True)
-
-
-@dataclass(frozen=True)
-class _Images:
-    """The images that all cells share; a cluster gets them once, not per cell."""
-
-    known: data.ImageDataset
-    splits: data.Splits
-    test: data.ImageDataset
-    unseen: dict
 
 
 def metric_name(factor, setting):
@@ -217,7 +188,7 @@ def optimiser_rates(rates, recipe):
         if name not in OPTIMISERS:
             raise UserError(f"rates: unknown optimiser {name!r}", f"Known: {', '.join(OPTIMISERS)}")
         for rate in values:
-            if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+            if not isinstance(rate, int | float) or not rate > 0:
                 raise UserError(f"rates: {name} has {rate!r}; a learning rate is a positive number")
             changes = OPTIMISERS[name] | {"learning_rate": float(rate)}
             if recipe.replace(**changes) != recipe:
@@ -248,16 +219,13 @@ def plan(network, recipe, networks=(), strategies=None, seeds=(0, 1, 2)):
     Raises
     ------
     ValueError
-        If a setting occurs twice or changes nothing.
+        If a setting occurs twice.
     """
     settings = [(BASELINE, network, network, recipe)]
     settings += [("network", name, name, recipe) for name in networks if name != network]
     for factor, options in (strategies or {}).items():
         for setting, changes in options.items():
-            changed = recipe.replace(**changes)
-            if changed == recipe:
-                raise ValueError(f"{factor}, {setting}: this is the baseline's own setting")
-            settings.append((factor, setting, network, changed))
+            settings.append((factor, setting, network, recipe.replace(**changes)))
     names = [setting for _, setting, _, _ in settings]
     if len(set(names)) < len(names):
         raise ValueError(f"settings must have different names: {names}")
@@ -287,18 +255,17 @@ def run(
     splits : Splits
         ``train`` is used in full; ``val`` and ``test`` are scored.
     checkpoint_dir : path
-        Workers of a cluster use the same path. If it is no shared folder, results still come back
-        here, but a killed training starts again.
+        Workers of a cluster use the same path; if it is no shared folder, a killed training starts
+        again.
     jobs : int, optional
-        Trainings in parallel, each in a process of its own; by default one a CPU core. With 1,
-        everything stays in this process. Without effect on a cluster.
+        Processes that train, by default one a CPU core. With 1, all stays in this process.
     n_val, n_test : int, optional
-        Take only so many validation and test images, the same for every cell; None takes all.
+        Take only so many validation and test images; None takes all.
     unseen : dict of str to (m, h, w, 3) uint8 array, optional
         FAKE images of other generators; resized to the data set's size.
     cluster : str, optional
-        Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``; its workers then train, one
-        cell at a time each. By default that in ``REALFAKE_CLUSTER``; without it, this machine does.
+        Address of a Dask scheduler, e.g. ``"tcp://127.0.0.1:8786"``, whose workers train in place
+        of this machine; by default that in ``REALFAKE_CLUSTER``.
 
     Returns
     -------
@@ -310,6 +277,7 @@ def run(
         If the scheduler cannot be reached, has no workers, or they run other code.
     """
     images = _only_what_is_used(dataset, splits, n_val, n_test, unseen or {})
+    known, splits, test, tiles = images
     # Measured here, once: several processes measuring at the same time would mislead each other.
     precision = training.best_precision()
     cells = [
@@ -318,17 +286,24 @@ def run(
         else cell
         for cell in cells
     ]
-    fixed = _identity(images)
-    files = [_outcome_file(cell, dataset.image_size, fixed, checkpoint_dir) for cell in cells]
-    outcomes = [_read_outcome(file) for file in files]
-    costs = [_cost(cell.network, dataset.image_size) for cell in cells]
+    made_by = digest(
+        [known.fingerprint, test.fingerprint, *environment_digest()],
+        *(splits.train, splits.val, list(tiles), *tiles.values()),
+    )
+    # A worker of a cluster stands in another folder.
+    folder = Path(checkpoint_dir).resolve()
+    costs, tasks, files, outcomes = [], [], [], []
+    for cell in cells:
+        model, weights, cost_of = _fresh(cell.network, cell.seed, dataset.image_size)
+        key = digest(repr(cell.recipe), model, cell.seed, made_by)
+        costs.append(cost_of)
+        tasks.append((cell, weights, folder))
+        files.append(folder / f"logits_{cell.network}-{key[:16]}.npz")
+        outcomes.append(_read_outcome(files[-1]))
     # The longest first, so that no process is left with a large network at the end.
     waiting = [i for i, outcome in enumerate(outcomes) if outcome is None]
     waiting.sort(key=lambda i: -costs[i]["flops"] * cells[i].recipe.epochs)
-    tasks = [
-        (cells[i], _fresh(cells[i].network, cells[i].seed, dataset.image_size)[1], files[i].parent)
-        for i in waiting
-    ]
+    tasks = [tasks[i] for i in waiting]
     cluster = cluster or settings.env(clusters.VARIABLE)
     if cluster is None:
         found = _in_parallel(_train_and_test, [(*task, images) for task in tasks], jobs)
@@ -336,23 +311,24 @@ def run(
         found = _on_cluster(tasks, images, cluster)
     found = progress.track(found, "comparison", len(waiting), "trainings", every=0)
     for i, outcome in zip(waiting, found, strict=True):
-        outcomes[i] = outcome
-        measured, logits = outcome
+        outcomes[i] = measured, logits = outcome
         with settings.atomic_file(files[i]) as temporary:
             np.savez(temporary, measured=np.array(json.dumps(measured)), **logits)
-    rows = []
-    for cell, price, (measured, _) in zip(cells, costs, outcomes, strict=True):
-        named = {"factor": cell.factor, "setting": cell.setting, "network": cell.network}
-        recipe = {name: getattr(cell.recipe, name) for name in ("optimizer", "learning_rate")}
-        rows.append(named | recipe | {"seed": cell.seed} | price | measured)
+    rows = [
+        {name: getattr(cell, name) for name in ("factor", "setting", "network", "seed")}
+        | {name: getattr(cell.recipe, name) for name in ("optimizer", "learning_rate")}
+        | cost_of
+        | measured
+        for cell, cost_of, (measured, _) in zip(cells, costs, outcomes, strict=True)
+    ]
     logits = {name: np.stack([found[name] for _, found in outcomes]) for name in outcomes[0][1]}
     return GridResult(
         frame=pd.DataFrame(rows),
-        labels=images.test.labels,
-        val_labels=images.known.labels[images.splits.val],
-        logits=logits["test"],
-        val_logits=logits["val"],
-        unseen_logits={name: logits[f"unseen {name}"] for name in images.unseen},
+        labels=test.labels,
+        val_labels=known.labels[splits.val],
+        logits=logits.pop("test"),
+        val_logits=logits.pop("val"),
+        unseen_logits={name.removeprefix("unseen "): of_one for name, of_one in logits.items()},
     )
 
 
@@ -381,7 +357,7 @@ def _on_cluster(tasks, images, address):
     with clusters.connect(address) as client:
         clusters.check_workers(client, environment_digest)
         # Sent to every worker once and held there, instead of once with every task.
-        held = client.scatter(images, broadcast=True)
+        (held,) = client.scatter([images], broadcast=True)
         futures = [client.submit(_train_on_worker, *task, held, pure=False) for task in tasks]
         for future in futures:
             yield future.result()
@@ -399,7 +375,7 @@ def _train_on_worker(*task):
 
 
 def _only_what_is_used(dataset, splits, n_val, n_test, unseen):
-    """What the grid trains on and what it is tested on, small enough to hand to processes.
+    """Data and splits to train on, data to test on and unseen fakes, small enough for processes.
 
     They are two data sets, since a training's checkpoint must not depend on the test images.
     """
@@ -411,8 +387,7 @@ def _only_what_is_used(dataset, splits, n_val, n_test, unseen):
         splits, train=train, val=val, test=none, test_dedup=none, groups=splits.groups[used]
     )
     tiles = {name: data.resize(fakes, dataset.image_size) for name, fakes in unseen.items()}
-    test = dataset.subset(_some(splits.test, n_test))
-    return _Images(dataset.subset(used), small, test, tiles)
+    return dataset.subset(used), small, dataset.subset(_some(splits.test, n_test)), tiles
 
 
 def _some(indices, n):
@@ -421,34 +396,12 @@ def _some(indices, n):
 
 
 @functools.cache
-def _cost(network, image_size):
-    model = models.build(network, image_size)
-    return {"parameters": cost.parameters(model), "flops": cost.flops(model)}
-
-
-@functools.cache
 def _fresh(network, seed, image_size):
-    """Digest of a network with the weights that a training starts from, and these weights."""
+    """Digest of a network with the weights that a training starts from, these, and its cost."""
     training.set_seed(seed)
     model = models.build(network, image_size)
-    return model_digest(model), model.get_weights()
-
-
-def _identity(images):
-    """What every cell's outcome depends on, whatever its recipe."""
-    names, tiles = list(images.unseen), list(images.unseen.values())
-    rows = images.splits.train, images.splits.val
-    fingerprints = [images.known.fingerprint, images.test.fingerprint]
-    return digest(fingerprints, environment_digest(), *rows, names, *tiles)
-
-
-def _outcome_file(cell, image_size, fixed, checkpoint_dir):
-    """Where the outcome of a cell is kept: the name holds a hash of all that it depends on."""
-    key = digest(
-        repr(cell.recipe), _fresh(cell.network, cell.seed, image_size)[0], cell.seed, fixed
-    )
-    # A worker of a cluster stands in another folder.
-    return Path(checkpoint_dir).resolve() / f"logits_{cell.network}-{key[:16]}.npz"
+    price = {"parameters": cost.parameters(model), "flops": cost.flops(model)}
+    return model_digest(model), model.get_weights(), price
 
 
 def _read_outcome(file):
@@ -479,25 +432,16 @@ def _train_and_test(cell, weights, checkpoint_dir, images, threads):
         model.set_weights(weights)
         return model
 
-    fit = training.fit(
-        network,
-        images.known,
-        images.splits,
-        cell.recipe,
-        seed=cell.seed,
-        checkpoint_dir=checkpoint_dir,
-        label=f"grid_{cell.network}",
-    )
-    logits = {
-        "val": training.predict_logits(fit.model, images.known.images, images.splits.val),
-        "test": training.predict_logits(fit.model, images.test.images),
-    }
-    for name, tiles in images.unseen.items():
-        logits[f"unseen {name}"] = training.predict_logits(fit.model, tiles)
+    known, splits, test, tiles = images
+    options = {"checkpoint_dir": checkpoint_dir, "label": f"grid_{cell.network}"}
+    fit = training.fit(network, known, splits, cell.recipe, seed=cell.seed, **options)
+    scored = {"test": test.images} | {f"unseen {name}": fakes for name, fakes in tiles.items()}
+    logits = {name: training.predict_logits(fit.model, pixels) for name, pixels in scored.items()}
+    logits["val"] = training.predict_logits(fit.model, known.images, splits.val)
     measured = {
-        "images_seen": round(fit.images_per_second * fit.seconds),
+        "images_seen": int(fit.history["images"].sum()),
         "seconds": fit.seconds,
-        "accuracy": float(np.mean((logits["test"] > 0) == (images.test.labels == REAL))),
+        "accuracy": float(np.mean((logits["test"] > 0) == (test.labels == REAL))),
         "val_accuracy": float(fit.history["val_accuracy"].iloc[-1]),
     }
     return measured, logits

@@ -1,31 +1,20 @@
-"""Pre-training without a download: object classes of the data set's own REAL photographs.
-
-No FAKE image takes part, and the images have the size and the source of those of the task, where
-ImageNet's are larger.
-"""
+"""Pre-training without a download: object classes of the data set's own REAL photographs."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from realfake_lib import models
-from realfake_lib.errors import UserError
 from realfake_lib.models.transfer import with_head
 from realfake_lib.settings import REAL
 from realfake_lib.training.loop import fit, set_seed
-from realfake_lib.training.objectives import ObjectClasses
-
-LEAST_CLASSES = 2
+from realfake_lib.training.objectives import ObjectClasses, names_objects
 
 
 def object_classes(dataset):
-    """Number of object classes that the data set knows; 0 where fewer than two.
-
-    CIFAKE has CIFAR-10's ten, the demo set eight, a folder of one's own none.
-    """
-    known = dataset.index["object_class"].to_numpy()
-    count = len(np.unique(known[known >= 0]))
-    return int(known.max()) + 1 if count >= LEAST_CLASSES else 0
+    """Number of object classes that the data set knows; 0 where fewer than two."""
+    known = names_objects(dataset, slice(None))
+    return int(dataset.index["object_class"].max()) + 1 if known else 0
 
 
 def photographs(dataset, rows):
@@ -56,14 +45,9 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
     Raises
     ------
     UserError
-        If the data set has no object classes, or the network no layer for another head.
+        If the network has no layer for another head.
     """
     classes = object_classes(dataset)
-    if not classes:
-        raise UserError(
-            f"{dataset.name} has no object classes to pre-train on.",
-            "CIFAKE has; leave this part out with images of your own.",
-        )
     train, val = photographs(dataset, splits.train), photographs(dataset, splits.val)
     if n_train is not None and n_train < len(train):
         train = np.sort(np.random.default_rng([seed, 9]).permutation(train)[:n_train])
@@ -77,7 +61,7 @@ def pretrain(network, dataset, splits, recipe, n_train=None, seed=0, checkpoint_
         seed=seed,
         checkpoint_dir=checkpoint_dir,
         label=f"{network}_objects",
-        objective=ObjectClasses(classes),
+        objective=ObjectClasses(classes=classes),
     )
 
 

@@ -57,14 +57,8 @@ class FitResult:
         end), images (trained on), side (of these, in pixels), seconds. ``loss`` and ``accuracy``
         are weighted means over the augmented training batches.
         Adversarial training adds val_attacked_accuracy: under PGD at the largest radius.
-    seconds : float
-        Training and validation, all epochs, those before a resumption too.
-    images_per_second : float
-        Training images over ``seconds``.
-    epochs_run : int
-        Epochs trained by this call; 0 where a finished checkpoint was loaded.
     resumed_from : int
-        Epochs found in the checkpoint.
+        Epochs found in a checkpoint.
     precision : str
         Arithmetic that was used.
     reason : str
@@ -79,23 +73,31 @@ class FitResult:
 
     model: keras.Model
     history: pd.DataFrame
-    seconds: float
-    images_per_second: float
-    epochs_run: int
     resumed_from: int
     precision: str
     reason: str
     origin: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
 
+    @property
+    def epochs_run(self):
+        """Epochs trained by this call; 0 where a finished checkpoint was loaded."""
+        return len(self.history) - self.resumed_from
+
+    @property
+    def seconds(self):
+        """Training and validation, all epochs, those before a resumption too."""
+        return float(self.history["seconds"].sum())
+
+    @property
+    def images_per_second(self):
+        """Training images over :attr:`seconds`."""
+        return float(self.history["images"].sum()) / self.seconds
+
 
 @functools.cache
 def environment_digest():
-    """What a training depends on besides its arguments: versions, and the code that trains.
-
-    Without the code, an edit to an augmentation would run a stage again only to load what the old
-    augmentation had left.
-    """
+    """What a training depends on besides its arguments: versions, and the code that trains."""
     code = code_hash(
         *(sys.modules[__name__], adversarial, augment, corruptions, curriculum, muon, objectives),
         *(copies, data.input, Recipe),
@@ -196,8 +198,8 @@ def fit(
             epoch=epoch,
             augment=augment.policy(recipe.augment, side if side < dataset.image_size else None),
         )
-        task = _Epoch(label, epoch, positions, weights)
-        loss, accuracy = _run_epoch(make(side), batches, recipe, course, task)
+        task = (label, epoch, positions, weights)
+        loss, accuracy = _run_epoch(make(side), batches, recipe, course, *task)
         val_loss, val_accuracy = _validate(trained, dataset, val, objective)
         history.append(
             {
@@ -222,14 +224,9 @@ def fit(
         checkpoint.save(trained, optimizer, history, best, course.losses)
 
     model.set_weights(best if best is not None else copy.get_weights())
-    frame = pd.DataFrame(history)
-    seconds = float(frame["seconds"].sum())
     return FitResult(
         model=model,
-        history=frame,
-        seconds=seconds,
-        images_per_second=float(frame["images"].sum()) / seconds,
-        epochs_run=recipe.epochs - resumed_from,
+        history=pd.DataFrame(history),
         resumed_from=resumed_from,
         precision=precision,
         reason=_reason(resumed_from, recipe.epochs, checkpoint.path),
@@ -237,68 +234,44 @@ def fit(
     )
 
 
-def fine_tune(
-    model, dataset, splits, recipe="fine_tune", unfreeze_from=None, norm="frozen", **options
-):
-    """Train a backbone further, all of it or from one layer on.
+def fine_tune(model, dataset, splits, recipe="fine_tune", **options):
+    """Train a whole backbone further, but for BatchNorm.
 
     Parameters
     ----------
     model : keras.Model
         From :mod:`realfake_lib.models.transfer`, its head fitted; left as it is.
-    unfreeze_from : str, optional
-        Name of the first layer that is trained; by default all are.
-    norm : {"frozen", "trained"}
-        What becomes of BatchNorm. ``"frozen"`` keeps ImageNet's averages, scales and offsets, which
-        is safe with few images and small steps; ``"trained"`` lets it follow these images, with
-        averages over the last ten steps or so.
     dataset, splits, recipe, **options
         As for :func:`fit`.
 
     Returns
     -------
     FitResult
-
-    Raises
-    ------
-    UserError
-        If there is no such layer, or `norm` is neither.
     """
-    return fit(prepared(model, unfreeze_from, norm), dataset, splits, recipe, **options)
+    return fit(prepared(model), dataset, splits, recipe, **options)
 
 
-def prepared(model, unfreeze_from=None, norm="frozen"):
-    """The copy of a backbone that :func:`fine_tune`, with the same arguments, trains."""
-    if norm not in ("frozen", "trained"):
-        raise UserError(f"norm is {norm!r}.", "Known: frozen, trained")
-    tuned = keras.models.clone_model(model)
-    tuned.set_weights(model.get_weights())
-    names = [layer.name for layer in tuned.layers]
-    if unfreeze_from is not None and unfreeze_from not in names:
-        raise UserError(f"Model {model.name!r} has no layer {unfreeze_from!r}.")
-    first = names.index(unfreeze_from) if unfreeze_from else 0
-    for position, layer in enumerate(tuned.layers):
+def prepared(model, norm="frozen"):
+    """A copy of a backbone whose layers are all trained, BatchNorm where ``norm`` is "trained".
+
+    Frozen, it keeps ImageNet's averages, scales and offsets, which is safe with few images and
+    small steps; trained, it follows these images with averages over the last ten steps or so.
+    """
+    tuned = copies.clone(model)
+    for layer in tuned.layers:
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         if is_norm and norm == "trained":
             # Keras's .99 keeps ImageNet's averages for hundreds of steps.
             layer.momentum = NORM_MOMENTUM
-        layer.trainable = position >= first and not (is_norm and norm == "frozen")
+        layer.trainable = not is_norm or norm == "trained"
     return tuned
 
 
 def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
-    """One compiled call that trains on a gathered batch, piece by piece.
+    """One compiled call that trains a ``training_copy`` on a gathered batch, piece by piece.
 
-    ``copy`` comes from :func:`realfake_lib.training.copies.training_copy`; ``side`` is that of the
-    images, by default what the network takes.
-
-    Returns
-    -------
-    callable
-        ``step(pixels, labels, weights, rates)``: (n, side, side, 3) float32 in [0, 255], (n,)
-        float32 (or as wide as the objective's labels), (n,) float32 and (n // batch size,) float32
-        to each image's loss and whether the answer was right, two (m,) float32 tensors. An
-        incomplete batch at the end is left out.
+    It takes float32 pixels, labels, weights and (n // batch size,) rates, to each image's loss and
+    whether the answer was right. An incomplete batch at the end is left out.
     """
     optimizer.build(copy.trainable_variables)
     batch_size, smoothing = recipe.batch_size, recipe.label_smoothing
@@ -338,23 +311,10 @@ def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
     return tf.function(step, input_signature=signature).get_concrete_function()
 
 
-@dataclass(frozen=True)
-class _Epoch:
-    """One epoch's images and their weights."""
-
-    label: str
-    number: int
-    positions: np.ndarray
-    weights: np.ndarray
-
-
 def fresh_model(network, image_size):
     """The network that :func:`fit` starts from; a UserError if it takes another image size."""
     if isinstance(network, keras.Model):
-        model = keras.models.clone_model(network)
-        model.set_weights(network.get_weights())
-        for layer, original in zip(model.layers, network.layers, strict=True):
-            layer.trainable = original.trainable
+        model = copies.clone(network)
     elif callable(network):
         model = network(image_size)
     else:
@@ -375,11 +335,11 @@ def _reset_dropout(copy, seed, epoch):
             generator.state.assign(np.array([seed * 1000 + epoch, number], generator.state.dtype))
 
 
-def _run_epoch(step, batches, recipe, course, epoch):
+def _run_epoch(step, batches, recipe, course, label, epoch, positions, weights):
     """Train on every batch; weighted mean loss and accuracy over the epoch."""
     size, epochs = recipe.batch_size, recipe.epochs
-    steps = len(epoch.positions) // size
-    rates = recipe.rates(epoch.number / epochs, (epoch.number + 1) / epochs, steps)
+    steps = len(positions) // size
+    rates = recipe.rates(epoch / epochs, (epoch + 1) / epochs, steps)
     loss = right = total = done = 0
     reported = time.monotonic()
     for pixels, labels in batches:
@@ -387,19 +347,18 @@ def _run_epoch(step, batches, recipe, course, epoch):
         if not count:
             break
         window = slice(done * size, (done + count) * size)
-        weights = epoch.weights[window]
         chunk_rates = tf.constant(rates[done : done + count])
-        losses, hits = step(pixels, labels, tf.constant(weights), chunk_rates)
+        losses, hits = step(pixels, labels, tf.constant(weights[window]), chunk_rates)
         losses = losses.numpy()
-        course.note(epoch.positions[window], losses)
-        loss += float(np.dot(losses, weights))
-        right += float(np.dot(hits.numpy(), weights))
-        total += float(weights.sum())
+        course.note(positions[window], losses)
+        loss += float(np.dot(losses, weights[window]))
+        right += float(np.dot(hits.numpy(), weights[window]))
+        total += float(weights[window].sum())
         done += count
         if time.monotonic() - reported > _REPORT_EVERY or done == steps:
             reported = time.monotonic()
-            message = f"{epoch.label} epoch {epoch.number + 1}/{epochs}, loss {loss / total:.3f}"
-            progress.report(message, round(epoch.number + done / steps, 2), epochs, "epochs")
+            message = f"{label} epoch {epoch + 1}/{epochs}, loss {loss / total:.3f}"
+            progress.report(message, round(epoch + done / steps, 2), epochs, "epochs")
     return loss / total, right / total
 
 

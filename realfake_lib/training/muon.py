@@ -9,18 +9,11 @@ from keras import ops
 class Muon(keras.optimizers.Muon):
     """Muon that orthogonalises the updates of convolution kernels, too.
 
-    Keras's own takes matrices only and leaves convolution kernels to AdamW. Here a kernel of shape
-    (height, width, inputs, outputs) is treated as the matrix (height·width·inputs, outputs), as in
-    airbench. Biases, BatchNorm, dense layers and kernels with few inputs (the first
-    convolution, whose three channels leave nothing to orthogonalise) go to AdamW. Muon's updates
-    are scaled to the size of AdamW's (`rms_rate`), so that one learning rate serves both; weight
-    decay is decoupled, of convolution kernels only.
-
-    References
-    ----------
-    K. Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024,
-    https://kellerjordan.github.io/posts/muon/. J. Liu et al., Muon is scalable for LLM training,
-    2025, arXiv 2502.16982 (scale of the update).
+    Keras's own takes matrices only. Here a kernel (height, width, inputs, outputs) is treated as
+    the matrix (height·width·inputs, outputs), as in airbench (K. Jordan et al., 2024,
+    https://kellerjordan.github.io/posts/muon/). All else goes to AdamW. Updates are scaled to the
+    size of AdamW's (`rms_rate`; J. Liu et al., 2025, arXiv 2502.16982), so that one learning rate
+    serves both; weight decay is decoupled, of convolution kernels only.
     """
 
     LEAST_ROWS = 64

@@ -16,8 +16,7 @@ class RealOrFake:
     attack: Attack | None = None
     label_shape = ()
 
-    @staticmethod
-    def attach(copy):
+    def attach(self, copy):
         """The network that is trained: ``copy``, with whatever outputs the objective adds."""
         return copy
 
@@ -25,10 +24,13 @@ class RealOrFake:
         """What is trained on in place of a batch ``pixels``; ``step`` counts the steps before."""
         if self.attack is None:
             return pixels
-        return self.attack(network, pixels, labels[:, 0] if self.label_shape else labels, step)
+        return self.attack(network, pixels, self.real(labels), step)
 
-    @staticmethod
-    def beside(labels, outputs):
+    def real(self, labels):
+        """Of a batch's labels, those that say REAL or FAKE."""
+        return labels[:, 0] if self.label_shape else labels
+
+    def beside(self, labels, outputs):
         """What is added to each image's loss in training, and counted nowhere else."""
         return 0.0
 
@@ -37,23 +39,19 @@ class RealOrFake:
         """(n,) array of the labels of all images, FAKE = 0 and REAL = 1."""
         return dataset.labels
 
-    @staticmethod
-    def losses(labels, outputs, smoothing=0.0):
+    def losses(self, labels, outputs, smoothing=0.0):
         """Each image's cross-entropy; ``smoothing`` spreads a share of the target evenly."""
-        targets = labels * (1 - smoothing) + smoothing / 2
+        targets = self.real(labels) * (1 - smoothing) + smoothing / 2
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=outputs[:, 0])
 
-    @staticmethod
-    def right(labels, outputs):
+    def right(self, labels, outputs):
         """Whether each answer is right: (n,) float32 tensor of 0 and 1."""
-        return tf.cast((outputs[:, 0] > 0) == (labels > 0.5), tf.float32)
+        return tf.cast((outputs[:, 0] > 0) == (self.real(labels) > 0.5), tf.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealOrFakeOfWhat(RealOrFake):
     """REAL or FAKE, and as an auxiliary task, of this ``weight``, which of ``classes`` objects.
-
-    The head of the task belongs to the training copy; the trained network does not have it.
 
     References
     ----------
@@ -76,11 +74,6 @@ class RealOrFakeOfWhat(RealOrFake):
         objects = dataset.index["object_class"].to_numpy()
         return np.stack([dataset.labels, objects], axis=1).astype(np.float32)
 
-    @staticmethod
-    def losses(labels, outputs, smoothing=0.0):
-        """Each image's cross-entropy of real or fake alone, a (n,) float32 tensor."""
-        return RealOrFake.losses(labels[:, 0], outputs, smoothing)
-
     def beside(self, labels, outputs):
         """The weighted cross-entropy of the object classes that are known, (n,) float32 tensor."""
         known = tf.cast(labels[:, 1] >= 0, tf.float32)
@@ -88,23 +81,12 @@ class RealOrFakeOfWhat(RealOrFake):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(objects, outputs[:, 1:])
         return self.weight * known * losses
 
-    @staticmethod
-    def right(labels, outputs):
-        """As :meth:`RealOrFake.right`."""
-        return RealOrFake.right(labels[:, 0], outputs)
 
-
-@dataclass(frozen=True)
-class ObjectClasses:
+@dataclass(frozen=True, kw_only=True)
+class ObjectClasses(RealOrFake):
     """Which of several kinds of object an image shows: logits, softmax cross-entropy."""
 
     classes: int
-    label_shape = ()
-
-    attach = staticmethod(RealOrFake.attach)
-    attack = None
-    inputs = RealOrFake.inputs
-    beside = staticmethod(RealOrFake.beside)
 
     @staticmethod
     def labels(dataset):
@@ -113,12 +95,11 @@ class ObjectClasses:
 
     def losses(self, labels, outputs, smoothing=0.0):
         """As :meth:`RealOrFake.losses`, of (n, k) outputs."""
-        targets = tf.one_hot(tf.cast(labels, tf.int32), self.classes)
+        targets = tf.one_hot(tf.cast(labels, tf.int32), self.classes, dtype=outputs.dtype)
         targets = targets * (1 - smoothing) + smoothing / self.classes
         return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=outputs)
 
-    @staticmethod
-    def right(labels, outputs):
+    def right(self, labels, outputs):
         """As :meth:`RealOrFake.right`: whether the largest logit is that of the label."""
         answer = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return tf.cast(answer == tf.cast(labels, tf.int32), tf.float32)
@@ -156,9 +137,5 @@ def judge(objective, labels, outputs):
     # In double precision, so that the mean over many images does not depend on their order.
     labels = tf.constant(np.asarray(labels), tf.float64)
     outputs = tf.constant(np.asarray(outputs), tf.float64)
-    if isinstance(objective, ObjectClasses):
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), outputs)
-    else:
-        losses = objective.losses(labels, outputs)
-    right = objective.right(labels, outputs)
+    losses, right = objective.losses(labels, outputs), objective.right(labels, outputs)
     return float(np.mean(losses.numpy())), float(np.mean(right.numpy(), dtype="float64"))

@@ -1,8 +1,6 @@
 """Pretrained checkpoints: weights and history of long trainings, found by what made them.
 
-A training of many minutes need not be repeated by everybody who runs the report. Its checkpoint
-lies in a folder of the repository, as plain arrays, and is used only for the very training asked
-for: the same network, recipe, data, split and seed.
+One is used only for the very training asked for: the same network, recipe, data, split and seed.
 """
 
 import dataclasses
@@ -34,7 +32,7 @@ def identity(network, dataset, splits, recipe, seed):
 
 
 def folder():
-    """The repository's folder of checkpoints, or None where the project runs without a checkout."""
+    """The repository's folder of checkpoints, or None without a checkout."""
     experiments = settings.experiments_dir()
     return experiments / "trainings" if experiments else None
 
@@ -64,12 +62,9 @@ def fit(
     train : bool
         Whether to train where there is no checkpoint; else the result is None.
     """
-    if weights_dir is not None:
-        found = find(network, dataset, splits, recipe, seed, weights_dir, label)
-        if found is not None:
-            return found
-    if not train:
-        return None
+    found = find(network, dataset, splits, recipe, seed, weights_dir, label)
+    if found is not None or not train:
+        return found
     data = relabelled() if relabelled else dataset
     return loop.fit(network, data, splits, recipe, seed=seed, label=label, **options)
 
@@ -96,12 +91,7 @@ def fit_seeds(
     """
     arguments = (network, dataset, splits)
     if fallback is not None:
-        found = [
-            seed
-            for seed in seeds
-            if weights_dir is not None
-            and find(*arguments, recipe, seed, weights_dir, label) is not None
-        ]
+        found = [s for s in seeds if find(*arguments, recipe, s, weights_dir, label) is not None]
         recipe, seeds = (recipe, found) if found else fallback
     return {seed: fit(*arguments, recipe, seed, label, weights_dir, **options) for seed in seeds}
 
@@ -143,8 +133,7 @@ def path_of(folder, label, seed):
 def save(fit, folder, label, seed, key, **origin):
     """Write a finished training to ``folder``, its weights in half precision.
 
-    Half precision keeps the repository small and moves logits by a few thousandths. ``key`` is what
-    :func:`identity` gives; ``origin`` is JSON-able: commit, machine and the like.
+    ``key`` is what :func:`identity` gives; ``origin`` is JSON-able: commit, machine and the like.
     """
     meta = {
         "key": key,
@@ -152,27 +141,21 @@ def save(fit, folder, label, seed, key, **origin):
         "history": fit.history.to_dict("records"),
         "origin": origin,
     }
-    arrays = {f"w{i:04d}": _halved(array) for i, array in enumerate(fit.model.get_weights())}
+    with np.errstate(over="ignore"):
+        pairs = [(array.astype(np.float16), array) for array in fit.model.get_weights()]
+    # As it is where half precision has no room for a value.
+    kept = [half if np.isfinite(half).all() else array for half, array in pairs]
+    arrays = {f"w{i:04d}": array for i, array in enumerate(kept)}
     path = path_of(folder, label, seed)
     with settings.atomic_file(path) as temporary:
         np.savez_compressed(temporary, meta=np.array(json.dumps(meta)), **arrays)
     return path
 
 
-def _halved(array):
-    """As float16; as it is where that has no room for a value."""
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.isfinite(half).all() else array
-
-
 def find(network, dataset, splits, recipe, seed, folder, label):
-    """The checkpoint of exactly these arguments, or None; a UserError if its file is damaged.
-
-    The result's ``origin`` says where and when it was trained, and ``epochs_run`` is 0.
-    """
-    path = path_of(folder, label, seed)
-    if not path.is_file():
+    """The checkpoint of exactly these arguments, or None; a UserError if its file is damaged."""
+    path = folder and path_of(folder, label, seed)
+    if not (path and path.is_file()):
         return None
     key = identity(network, dataset, splits, recipe, seed)
     try:
@@ -187,13 +170,9 @@ def find(network, dataset, splits, recipe, seed, folder, label):
     model = loop.fresh_model(network, dataset.image_size)
     model.set_weights(weights)
     history = pd.DataFrame(meta["history"])
-    seconds = float(history["seconds"].sum())
     return loop.FitResult(
         model=model,
         history=history,
-        seconds=seconds,
-        images_per_second=float(history["images"].sum()) / seconds,
-        epochs_run=0,
         resumed_from=len(history),
         precision=meta["precision"],
         reason=f"taken from {path.name}, not trained here",

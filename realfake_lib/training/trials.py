@@ -53,11 +53,9 @@ def read(path):
 
 
 def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
-    """Run the trials whose outcome is not known yet, and write each outcome when it is there.
+    """Run the trials whose outcome is not in ``results``, a JSON file, yet; their names.
 
-    Trained on ``splits.train``, judged on ``splits.val``. ``results`` is the JSON file of outcomes;
-    those of other trials stay in it. ``origin``, JSON-able, e.g. the commit, is written with each
-    outcome. The result is the names of the trials that ran.
+    Each outcome is written there when it is known, with ``origin``, e.g. the commit.
     """
     known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     ran = []
@@ -90,7 +88,6 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
     logits = training.predict_logits(fit.model, images, splits.val)
     mirrored = training.predict_logits(fit.model, images[:, :, ::-1], splits.val)
     real = np.asarray(dataset.labels)[splits.val] > 0
-    bill = costs.of_fits({"trial": fit}).loc["trial"]
     return {
         "plan": trial.plan,
         "val_accuracy": float(np.mean((logits > 0) == real)),
@@ -101,7 +98,7 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
         "n_train": len(splits.train),
         "parameters": cost.parameters(fit.model),
         "flops": cost.flops(fit.model),
-        "training_pflop": float(bill["training_pflop"]),
+        "training_pflop": float(costs.of_fits({"": fit})["training_pflop"].iloc[0]),
         "seconds": fit.seconds,
         "precision": fit.precision,
     }
@@ -118,25 +115,16 @@ def table(trials, results):
         ``gain`` (over the trial it is compared with), ``cost`` (training operations as a multiple
         of that trial's), ``parameters``, ``training_pflop`` and ``seconds`` of training.
     """
-    known = json.loads(results.read_text(encoding="utf-8"))
-    rows = []
-    for trial in trials:
-        if trial.name not in known:
-            continue
-        found, base = known[trial.name], known.get(trial.against, {})
-        rows.append(
-            {
-                "trial": trial.name,
-                "question": trial.question,
-                "network": trial.plan,
-                "images": found["n_train"],
-                "val_accuracy": found["val_accuracy"],
-                "val_accuracy_tta": found["val_accuracy_flips"],
-                "gain": found["val_accuracy"] - base.get("val_accuracy", np.nan),
-                "cost": found["training_pflop"] / base.get("training_pflop", np.nan),
-                "parameters": found["parameters"],
-                "training_pflop": found["training_pflop"],
-                "seconds": found["seconds"],
-            }
-        )
-    return pd.DataFrame(rows).set_index("trial")
+    known = pd.DataFrame.from_dict(json.loads(results.read_text(encoding="utf-8")), "index")
+    asked = pd.DataFrame(map(vars, trials)).set_index("name").rename_axis("trial")
+    asked = asked[asked.index.isin(known.index)]
+    found = known.loc[asked.index]
+    base = known.reindex(asked["against"]).set_index(asked.index)
+    found = found.rename(columns={"n_train": "images", "val_accuracy_flips": "val_accuracy_tta"})
+    gain = found["val_accuracy"] - base["val_accuracy"]
+    times = found["training_pflop"] / base["training_pflop"]
+    table = (
+        asked[["question"]].assign(network=asked["plan"]).join(found.assign(gain=gain, cost=times))
+    )
+    results = ["val_accuracy", "val_accuracy_tta", "gain", "cost", "parameters", "training_pflop"]
+    return table[["question", "network", "images", *results, "seconds"]]

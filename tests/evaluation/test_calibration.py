@@ -72,8 +72,8 @@ def test_the_temperature_needs_both_classes_and_finite_logits():
 
 
 def test_reliability_of_a_hand_worked_case():
-    table = calibration.reliability([FAKE, REAL, FAKE, REAL], [0.9, 0.95, 1.0, 0.0], bins=10)
-    assert table["bin_low"].tolist() == pytest.approx([0.0, 0.9])
+    table = calibration.reliability([FAKE, REAL, FAKE, REAL], [0.94, 0.95, 0.96, 0.0])
+    assert table["bin_low"].tolist() == pytest.approx([0.0, 14 / 15])
     assert table["n"].tolist() == [1, 3]
     assert table["mean_p_fake"].tolist() == pytest.approx([0.0, 0.95])
     assert table["fake_share"].tolist() == pytest.approx([0.0, 2 / 3])
