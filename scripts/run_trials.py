@@ -33,7 +33,9 @@ def main(names):
     )
     print(f"ran: {', '.join(ran) or 'none, all outcomes are there'}")
     table = trials.table(known, FOLDER / "results.json")
-    print(table[["val_accuracy", "with flips", "gain", "cost", "seconds"]].round(4).to_string())
+    print(
+        table[["val_accuracy", "val_accuracy_tta", "gain", "cost", "seconds"]].round(4).to_string()
+    )
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
         If lengths differ, a class is missing, or a value is NaN or out of range.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
+    ranked = Ranking(y_true, p_fake, threshold).measure()
     resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed)
     confusion = confusion_matrix(y_true, predict_labels(p_fake, threshold))
     caught, missed, alarms, _ = confusion.ravel()
@@ -103,8 +104,8 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
         "f1": float(2 * caught / (2 * caught + missed + alarms)),
         "auroc": float(sklearn_metrics.roc_auc_score(y_true == FAKE, p_fake)),
         "average_precision": float(sklearn_metrics.average_precision_score(y_true == FAKE, p_fake)),
-        "tpr_at_fpr_01": tpr_at_fpr(y_true, p_fake, 0.01),
-        "tpr_at_fpr_05": tpr_at_fpr(y_true, p_fake, 0.05),
+        "tpr_at_fpr_01": ranked["tpr_at_fpr_01"],
+        "tpr_at_fpr_05": ranked["tpr_at_fpr_05"],
         "ece": expected_calibration_error(y_true, p_fake),
     }
     intervals = {
@@ -162,15 +163,6 @@ def wilson(k, n):
     low, high = proportion_confint(int(k), int(n), alpha=1 - LEVEL, method="wilson")
     # At 0 and n of n the bounds are exact in theory and off by 1e-17 in floats.
     return (0.0 if k == 0 else float(low)), (1.0 if k == n else float(high))
-
-
-def tpr_at_fpr(y_true, p_fake, fpr):
-    """True-positive rate for FAKE at the best threshold whose FPR is at most ``fpr``, in (0, 1)."""
-    if not 0 < fpr < 1:
-        raise ValueError(f"fpr must lie between 0 and 1, not {fpr:g}")
-    y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
-    ranked = Ranking(y_true, p_fake)
-    return ranked.tpr_at(fpr, *ranked.counts())
 
 
 def expected_calibration_error(y_true, p_fake):

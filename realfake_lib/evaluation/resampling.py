@@ -55,7 +55,7 @@ class Ranking:
         return tp, np.cumsum(weights)[self.cuts] - tp
 
     def tpr_at(self, fpr, tp, fp):
-        """TPR at the last cut whose FPR is not above ``fpr``."""
+        """TPR at the last cut whose FPR is not above ``fpr``: not interpolated between two."""
         allowed = np.floor(fpr * fp[-1] + 1e-9)  # 0.01 × 10,000 must allow 100, not 99
         last = np.searchsorted(fp, allowed, side="right")
         return float(tp[last - 1] / tp[-1]) if last else 0.0

@@ -26,6 +26,8 @@ CONDITIONS = (
 )
 """Condition, measure, its metric, and its chance level where it has one."""
 
+_PUBLISHED = {"name": "title", "accuracy": "accuracy", "parameters": "params", "source": "source"}
+
 # Published for their robustness; their clean accuracy is not what they set out to raise.
 _OTHER_QUESTION = frozenset({"corruptions", "robust_augmentation"})
 
@@ -95,14 +97,8 @@ def against_published(published, *stages):
         accuracy first.
     """
     rows = [
-        {
-            "name": entry["title"],
-            "accuracy": entry["accuracy"],
-            "parameters": entry.get("params"),
-            "source": entry["source"],
-            "note": " ".join(entry.get("note", "").split()),
-            "ours": False,
-        }
+        {name: entry.get(key) for name, key in _PUBLISHED.items()}
+        | {"note": " ".join(entry.get("note", "").split()), "ours": False}
         for key, entry in published.items()
         if "accuracy" in entry and key not in _OTHER_QUESTION
     ]

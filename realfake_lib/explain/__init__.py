@@ -14,14 +14,3 @@ from realfake_lib.explain.cam import (
     score_cam,
 )
 from realfake_lib.explain.overlay import overlay
-
-__all__ = [
-    "METHODS",
-    "default_layer",
-    "empty",
-    "grad_cam",
-    "grad_cam_pp",
-    "layer_cam",
-    "overlay",
-    "score_cam",
-]

@@ -47,7 +47,10 @@ def randomisation_test(model, images, method=cam.grad_cam, layer=None, target="F
     changed = keras.models.clone_model(model)
     changed.set_weights(model.get_weights())
 
-    weighted = [item.name for item in model.layers if _is_learned(item)]
+    # A Normalization layer's statistics are preprocessing, not something that was learned.
+    fixed = keras.layers.Normalization
+    learned = [item for item in model.layers if item.get_weights() and not isinstance(item, fixed)]
+    weighted = [item.name for item in learned]
     rows = [{"layer": "none", **likeness(trained, trained)}]
     for name in progress.track(weighted[::-1], "randomisation test", unit="layers"):
         changed.get_layer(name).set_weights(random.get_layer(name).get_weights())
@@ -132,9 +135,12 @@ def gains(curves, over=RANDOM):
     for order, row in rows.items():
         for curve, sign in zip(CURVES, (-1, 1), strict=True):
             values = sign * (areas[curve, order] - areas[curve, over]).to_numpy()
-            low, high = _mean_interval(values)
-            row |= {curve: values.mean(), f"{curve}_low": low, f"{curve}_high": high}
-        row["n"] = len(values)
+            mean, n = values.mean(), len(values)
+            half = np.nan
+            if n > 1:
+                half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+            row |= {curve: mean, f"{curve}_low": mean - half, f"{curve}_high": mean + half}
+        row["n"] = n
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("order")
 
 
@@ -142,18 +148,6 @@ def named(row, word):
     """A row of :func:`gains` for ``run.metrics``: ``("deletion_<word>", mean, interval)``, …"""
     for curve in CURVES:
         yield f"{curve}_{word}", row[curve], (row[f"{curve}_low"], row[f"{curve}_high"])
-
-
-def _mean_interval(values):
-    """95 % interval of the mean by Student's t, NaN for a single value."""
-    n = len(values)
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return np.mean(values) - half, np.mean(values) + half
-
-
-def _is_learned(layer):
-    # A Normalization layer's statistics are preprocessing, not something that was learned.
-    return bool(layer.get_weights()) and not isinstance(layer, keras.layers.Normalization)
 
 
 def likeness(trained, maps):

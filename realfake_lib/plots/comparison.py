@@ -9,7 +9,6 @@ from realfake_lib.formats import fixed, pct
 from realfake_lib.plots.style import (
     FAINT,
     GUIDE,
-    INK,
     SERIES,
     WIDTH,
     interval_dots,
@@ -196,11 +195,10 @@ def against_published(table):
         part = table[table["ours"] == ours]
         values = (part[column] for column in ("accuracy", "low", "high"))
         interval_dots(ax, part.index, *values, colour, marker, zorder=3)
-    weights = np.where(table["ours"], "bold", "normal")
-    written = [pct(value, 2) for value in table["accuracy"]]
-    rows_axis(ax, table["name"], values=written, weights=weights)
-    for label, own, weight in zip(ax.get_yticklabels(), table["ours"], weights, strict=True):
-        label.set(color=readable(SERIES[0]) if own else INK, weight=weight)
+    rows_axis(ax, table["name"], values=[pct(value, 2) for value in table["accuracy"]])
+    for label, own in zip(ax.get_yticklabels(), table["ours"], strict=True):
+        if own:
+            label.set(color=readable(SERIES[0]), weight="bold")
     ax.grid(axis="y", visible=True)
     percent_axis(ax.xaxis, "accuracy")
     return figure

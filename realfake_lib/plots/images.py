@@ -76,7 +76,7 @@ def class_examples(images, labels, object_class, per_class=3, seed=0, names=OBJE
 
 
 @styled
-def corruption_examples(image, corrupted, columns=7):
+def corruption_examples(image, corrupted):
     """One image, and what each corruption makes of it.
 
     Parameters
@@ -84,8 +84,6 @@ def corruption_examples(image, corrupted, columns=7):
     image : (h, w, 3) array, 0..255
     corrupted : dict of str to (h, w, 3) array, 0..255
         By the corruption's name.
-    columns : int
-        Images a row.
 
     Returns
     -------
@@ -93,7 +91,7 @@ def corruption_examples(image, corrupted, columns=7):
     """
     shown = [("unchanged", image), *corrupted.items()]
     cells = [(pixels, in_words(name).replace(", ", ",\n"), INK) for name, pixels in shown]
-    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    rows = [cells[i : i + 7] for i in range(0, len(cells), 7)]
     return _grid(rows, [""] * len(rows))
 
 

@@ -212,17 +212,14 @@ def interval_dots(ax, positions, values, lows, highs, colour, marker="o", **opti
     return ax.plot(values, positions, ls="", marker=marker, color=colour, ms=6, **options)[0]
 
 
-def rows_axis(ax, names, separated=False, values=(), weights=()):
-    """Name the rows 0, 1, … of a horizontal plot from the top down, with lines between.
-
-    ``values`` are texts that stand at the right of the axes, ``weights`` those of their type.
-    """
+def rows_axis(ax, names, separated=False, values=()):
+    """Name the rows 0, 1, … of a horizontal plot from the top down, with texts at the right."""
     ax.set_yticks(range(len(names)), list(map(in_words, names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     for row, value in enumerate(values):
         at_end = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 9}
-        ax.text(1.02, row, value, weight=weights[row] if len(weights) else "normal", **at_end)
+        ax.text(1.02, row, value, **at_end)
     for row in range(len(names) - 1) if separated else ():
         ax.axhline(row + 0.5, color=RC["grid.color"], lw=RC["grid.linewidth"], zorder=0)

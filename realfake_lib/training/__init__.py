@@ -7,21 +7,3 @@ from realfake_lib.training.loop import FitResult, fine_tune, fit, prepared, set_
 from realfake_lib.training.precision import best_precision
 from realfake_lib.training.predict import predict_logits
 from realfake_lib.training.recipes import LEAST_STEPS, RECIPES, Recipe, get_recipe
-
-__all__ = [
-    "LEAST_STEPS",
-    "RECIPES",
-    "FitResult",
-    "Recipe",
-    "augment",
-    "best_precision",
-    "features",
-    "fine_tune",
-    "fit",
-    "fit_frozen",
-    "fit_head",
-    "get_recipe",
-    "predict_logits",
-    "prepared",
-    "set_seed",
-]

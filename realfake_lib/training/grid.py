@@ -147,10 +147,8 @@ class GridResult:
         groups = self.rates().groupby(["optimiser", "learning_rate", "setting"], sort=False)
         means = groups[["val_accuracy", "accuracy"]].mean().reset_index()
         tried = means.groupby("optimiser", sort=False)["learning_rate"]
-        ends = tried.transform("min"), tried.transform("max")
-        means["at_the_edge"] = (means["learning_rate"] == ends[0]) | (
-            means["learning_rate"] == ends[1]
-        )
+        rate = means["learning_rate"]
+        means["at_the_edge"] = (rate == tried.transform("min")) | (rate == tried.transform("max"))
         several = means[tried.transform("size") > 1]
         best = several.groupby("optimiser", sort=False)["val_accuracy"].idxmax()
         return means.loc[best].reset_index(drop=True)

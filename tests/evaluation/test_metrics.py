@@ -77,25 +77,30 @@ def test_a_resample_is_measured_like_the_images_written_out(digits):
     assert ranked.measure(weights) == pytest.approx(written_out, abs=1e-12)
 
 
+def tpr_at_fpr(y_true, p_fake, fpr):
+    ranked = resampling.Ranking(np.asarray(y_true), np.asarray(p_fake))
+    return ranked.tpr_at(fpr, *ranked.counts())
+
+
 def test_tpr_at_fpr_is_the_best_operating_point_that_exists():
     y_true, p_fake = detector(4000, skill=1.5, seed=7, digits=3)
     fpr, tpr, _ = oracle.roc_curve(y_true == FAKE, p_fake, drop_intermediate=False)
     for allowed in (0.01, 0.05, 0.3):
         expected = tpr[fpr <= allowed + 1e-12].max()
-        assert metrics.tpr_at_fpr(y_true, p_fake, allowed) == pytest.approx(expected)
+        assert tpr_at_fpr(y_true, p_fake, allowed) == pytest.approx(expected)
 
 
 def test_tpr_at_fpr_is_zero_where_every_cut_raises_too_many_alarms():
-    assert metrics.tpr_at_fpr([FAKE, FAKE, REAL], [0.2, 0.9, 0.95], 0.01) == 0.0
+    assert tpr_at_fpr([FAKE, FAKE, REAL], [0.2, 0.9, 0.95], 0.01) == 0.0
 
 
 def test_one_per_cent_of_ten_thousand_is_a_hundred_alarms_and_not_99():
     y_true = np.array([REAL] * 10000 + [FAKE] * 2)
     p_fake = np.concatenate([np.linspace(0, 0.9, 10000), [0.8911, 0.8905]])
     # 0.8911 stands below 98 REAL images and 0.8905 below 105.
-    assert metrics.tpr_at_fpr(y_true, p_fake, 0.01) == 0.5
+    assert tpr_at_fpr(y_true, p_fake, 0.01) == 0.5
     hundredth = np.sort(p_fake[y_true == REAL])[-100]
-    assert metrics.tpr_at_fpr([*y_true, FAKE], [*p_fake, hundredth], 0.01) == pytest.approx(2 / 3)
+    assert tpr_at_fpr([*y_true, FAKE], [*p_fake, hundredth], 0.01) == pytest.approx(2 / 3)
 
 
 def test_calibration_error_of_a_hand_worked_case():
@@ -236,9 +241,6 @@ def test_settings_that_make_no_sense_are_refused_in_words():
         metrics.evaluate(Y, P, threshold=50)
     with pytest.raises(ValueError, match="at least 100 resamples"):
         metrics.evaluate(Y, P, n_bootstrap=10)
-    for fpr in (0, 1, 5, np.nan):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            metrics.tpr_at_fpr(Y, P, fpr)
     with pytest.raises(ValueError, match="inconsistent numbers"):
         metrics.confusion_matrix([FAKE, REAL], [FAKE])
 
