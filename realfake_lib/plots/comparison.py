@@ -81,7 +81,7 @@ def accuracy_vs_cost(table, costs):
     -------
     Figure
     """
-    figure = new_figure(3.9)
+    figure = new_figure(4.0)
     axes = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     entries = {}
     for ax, (cost, label) in zip(axes, costs.items(), strict=True):
@@ -101,7 +101,7 @@ def accuracy_vs_cost(table, costs):
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(label)
     percent_axis(axes[0].yaxis, "accuracy")
-    legend(figure, entries)
+    legend(figure, entries, ncols=3)
     return figure
 
 
