@@ -44,6 +44,7 @@ class Checkpoint:
 
     def __init__(self, folder, label, key):
         self.path = None if folder is None else Path(folder) / f"{label}-{key[:16]}.npz"
+        self.key = key
 
     def save(self, copy, optimizer, history, best, losses):
         """Write the state after an epoch; a kill leaves the previous file or this one, whole."""
@@ -56,7 +57,7 @@ class Checkpoint:
         }
         arrays |= {f"b{i:04d}": array for i, array in enumerate(best or [])}
         arrays["losses"] = losses
-        meta = json.dumps({"history": history})
+        meta = json.dumps({"key": self.key, "history": history})
         with settings.atomic_file(self.path) as temporary:
             np.savez(temporary, meta=np.array(meta), **arrays)
 
@@ -66,6 +67,8 @@ class Checkpoint:
             return [], None
         with np.load(self.path, allow_pickle=False) as saved:
             meta = json.loads(str(saved["meta"]))
+            if meta["key"] != self.key:  # a file renamed by hand
+                return [], None
             numbered = sorted(name for name in saved.files if name[1:].isdigit())
             groups = {
                 letter: [saved[name] for name in numbered if name[0] == letter] for letter in "wob"

@@ -1,6 +1,5 @@
 """The training loop: resumable to the bit, its randomness a function of seed, epoch and step."""
 
-import dataclasses
 import functools
 import sys
 import time
@@ -215,8 +214,8 @@ def fit(
             }
         )
         if objective.attack is not None:
-            history[-1]["val_attacked_accuracy"] = _validate_attacked(
-                trained, dataset, val, objective
+            history[-1]["val_attacked_accuracy"] = attacked_accuracy(
+                trained, dataset, val, objective.attack.epsilon
             )
             _warn_of_overfitting(label, history)
         if _ranks_first(history, recipe.select):
@@ -282,10 +281,11 @@ def make_step(copy, optimizer, recipe, side=None, objective=REAL_OR_FAKE):
         pixels = objective.inputs(copy, pixels, labels, optimizer.iterations)
         with tf.GradientTape() as tape:
             outputs = copy(pixels, training=True)
-            losses = objective.losses(labels, outputs, smoothing)
+            of_images = outputs[:batch_size]
+            losses = objective.losses(labels, of_images, smoothing)
             loss = tf.reduce_mean(weights * (losses + objective.beside(labels, outputs)))
         optimizer.apply(tape.gradient(loss, copy.trainable_variables))
-        return losses, objective.right(labels, outputs)
+        return losses, objective.right(labels, of_images)
 
     def step(pixels, labels, weights, rates):
         count = tf.shape(rates)[0]
@@ -367,14 +367,14 @@ def _validate(copy, dataset, indices, objective):
     return objectives.judge(objective, objective.labels(dataset)[indices], outputs)
 
 
-def _validate_attacked(copy, dataset, indices, objective):
-    """Accuracy on a few validation images under a stronger attack than that of the training."""
-    indices = indices[:ATTACKED]
-    strong = dataclasses.replace(objective.attack, steps=ATTACK_STEPS)
+def attacked_accuracy(network, dataset, indices, epsilon, at_most=ATTACKED):
+    """Accuracy on ``at_most`` of the images ``indices`` under PGD-10 at ``epsilon`` grey levels."""
+    # Spread over all of them: splits are sorted, the first images are all FAKE.
+    indices = indices[:: -(-len(indices) // at_most)]
     pixels = tf.constant(dataset.images[indices], tf.float32)
-    moved = strong(copy, pixels, tf.constant(dataset.labels[indices], tf.float32), 0, low=1.0)
-    outputs = copy(moved, training=False)
-    return objectives.judge(objective, objective.labels(dataset)[indices], outputs)[1]
+    labels = tf.constant(dataset.labels[indices], tf.float32)
+    moved = adversarial.Attack(epsilon, ATTACK_STEPS)(network, pixels, labels, 0, low=1.0)
+    return objectives.judge(REAL_OR_FAKE, labels, network(moved, training=False))[1]
 
 
 def _warn_of_overfitting(label, history):

@@ -11,9 +11,20 @@ from realfake_lib.training.adversarial import Attack
 
 @dataclass(frozen=True, kw_only=True)
 class RealOrFake:
-    """One logit for REAL, sigmoid cross-entropy; the objective of every detector."""
+    """One logit for REAL, sigmoid cross-entropy; the objective of every detector.
+
+    With an ``attack``, of attacked images. With ``trades`` above 0, of images as they are, and
+    beside it so many times the divergence of an attacked image's probability from its own.
+
+    References
+    ----------
+    Zhang et al., Theoretically principled trade-off between robustness and accuracy (TRADES), 2019.
+    Gowal et al., Uncovering the limits of adversarial training, 2020: attacks on the cross-entropy
+    serve it better than on the divergence, whose gradient may point to more certainty.
+    """
 
     attack: Attack | None = None
+    trades: float = 0.0
     label_shape = ()
 
     def attach(self, copy):
@@ -24,15 +35,24 @@ class RealOrFake:
         """What is trained on in place of a batch ``pixels``; ``step`` counts the steps before."""
         if self.attack is None:
             return pixels
-        return self.attack(network, pixels, self.real(labels), step)
+        attacked = self.attack(network, pixels, self.real(labels), step)
+        return tf.concat([pixels, attacked], axis=0) if self.trades else attacked
 
     def real(self, labels):
         """Of a batch's labels, those that say REAL or FAKE."""
         return labels[:, 0] if self.label_shape else labels
 
     def beside(self, labels, outputs):
-        """What is added to each image's loss in training, and counted nowhere else."""
-        return 0.0
+        """What is added to each image's loss in training, and counted nowhere else.
+
+        ``outputs`` are those of all :meth:`inputs`.
+        """
+        if not self.trades:
+            return 0.0
+        as_is, attacked = tf.split(outputs[:, 0], 2)
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(as_is), as_is)
+        crossed = tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(as_is), attacked)
+        return self.trades * (crossed - entropy)
 
     @staticmethod
     def labels(dataset):
@@ -75,11 +95,12 @@ class RealOrFakeOfWhat(RealOrFake):
         return np.stack([dataset.labels, objects], axis=1).astype(np.float32)
 
     def beside(self, labels, outputs):
-        """The weighted cross-entropy of the object classes that are known, (n,) float32 tensor."""
+        """Also the weighted cross-entropy of the known object classes, (n,) float32 tensor."""
         known = tf.cast(labels[:, 1] >= 0, tf.float32)
         objects = tf.cast(tf.maximum(labels[:, 1], 0), tf.int32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(objects, outputs[:, 1:])
-        return self.weight * known * losses
+        of_images = outputs[: objects.shape[0], 1:]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(objects, of_images)
+        return super().beside(labels, outputs) + self.weight * known * losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +139,11 @@ def for_recipe(objective, recipe, dataset, rows, seed):
     attack = None
     if recipe.adversarial_epsilon:
         attack = Attack(recipe.adversarial_epsilon, recipe.adversarial_steps, seed)
+    robust = {"attack": attack, "trades": recipe.trades}
     if not (recipe.auxiliary_class_loss and names_objects(dataset, rows)):
-        return RealOrFake(attack=attack)
-    objects = dataset.index["object_class"].to_numpy()[rows]
-    return RealOrFakeOfWhat(
-        classes=int(objects.max()) + 1, weight=recipe.auxiliary_class_loss, attack=attack
-    )
+        return RealOrFake(**robust)
+    classes = int(dataset.index["object_class"].to_numpy()[rows].max()) + 1
+    return RealOrFakeOfWhat(classes=classes, weight=recipe.auxiliary_class_loss, **robust)
 
 
 def names_objects(dataset, rows):

@@ -65,6 +65,9 @@ class Recipe:
         :class:`realfake_lib.training.adversarial.Attack`.
     adversarial_steps : int
         Steps of the attack.
+    trades : float
+        Above 0, the weight of TRADES's divergence; then the images are trained on as they are, see
+        :class:`realfake_lib.training.objectives.RealOrFake`.
     least_steps : int
         Steps that a training takes at least, with whatever number of images: see
         :meth:`for_images`.
@@ -88,6 +91,7 @@ class Recipe:
     auxiliary_class_loss: float = 0.0
     adversarial_epsilon: float = 0.0
     adversarial_steps: int = 0
+    trades: float = 0.0
     least_steps: int = 0
 
     def __post_init__(self):
@@ -112,6 +116,8 @@ class Recipe:
             raise UserError("Recipe: adversarial_epsilon must lie in [0, 255] grey levels.")
         if self.adversarial_steps < bool(self.adversarial_epsilon):
             raise UserError("Recipe: adversarial_steps must be 1 or more where there is an attack.")
+        if self.trades < 0 or self.trades and not self.adversarial_epsilon:
+            raise UserError("Recipe: trades must not be negative, and needs adversarial_epsilon.")
         if not (0 <= self.data_pruning_share <= 1 and 0 <= self.crop_share <= 1):
             raise UserError("Recipe: data_pruning_share and crop_share must lie in [0, 1].")
 

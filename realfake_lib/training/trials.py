@@ -10,7 +10,7 @@ import yaml
 from realfake_lib import models, settings, training
 from realfake_lib.errors import UserError
 from realfake_lib.models import cost
-from realfake_lib.training import costs, pretrained
+from realfake_lib.training import costs, loop, pretrained
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Trial:
     """One training that answers one question.
 
     ``plan`` is what :func:`realfake_lib.models.networks.stack` reads; ``against`` names the trial
-    that this one is compared with; ``n_train`` images make a trial cheap, None takes all.
+    that this one is compared with; ``n_train`` images make a trial cheap, None takes all. An
+    ``attacked`` trial's network is attacked, by PGD-10.
     """
 
     name: str
@@ -28,10 +29,15 @@ class Trial:
     against: str | None = None
     seed: int = 0
     n_train: int | None = None
+    attacked: bool = False
 
     def network(self, image_size):
         """The network with fresh weights."""
         return models.build("stack", image_size, plan=self.plan)
+
+
+ATTACKED_AT, ATTACKED = (0, 1, 2, 4, 8), 2000
+"""Grey levels of the attack on a trial's network, and validation images."""
 
 
 def read(path):
@@ -62,7 +68,8 @@ def run(trials, dataset, splits, results, checkpoint_dir=None, **origin):
     for trial in trials:
         part = _part(splits, trial.n_train)
         key = pretrained.identity(trial.network, dataset, part, trial.recipe, trial.seed)
-        if known.get(trial.name, {}).get("key") == key:
+        before = known.get(trial.name, {})
+        if before.get("key") == key and bool(before.get("attacked")) >= trial.attacked:
             continue
         outcome = _outcome(trial, dataset, part, checkpoint_dir)
         known[trial.name] = {"key": key} | outcome | origin
@@ -84,6 +91,10 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
     fit = training.fit(
         *(trial.network, dataset, splits, trial.recipe, trial.seed, checkpoint_dir), label="trial"
     )
+    attacked = {}
+    if trial.attacked:
+        arguments = fit.model, dataset, splits.val
+        attacked = {f"{e}": loop.attacked_accuracy(*arguments, e, ATTACKED) for e in ATTACKED_AT}
     images = np.asarray(dataset.images)
     logits = training.predict_logits(fit.model, images, splits.val)
     mirrored = training.predict_logits(fit.model, images[:, :, ::-1], splits.val)
@@ -101,6 +112,7 @@ def _outcome(trial, dataset, splits, checkpoint_dir):
         "training_pflop": float(costs.of_fits({"": fit})["training_pflop"].iloc[0]),
         "seconds": fit.seconds,
         "precision": fit.precision,
+        "attacked": attacked,
     }
 
 

@@ -8,9 +8,10 @@ from training.tiny_task import Split, Task
 
 from realfake_lib import training
 from realfake_lib.errors import UserError
-from realfake_lib.robustness import attacks
+from realfake_lib.robustness import study
 from realfake_lib.training import loop
 from realfake_lib.training.adversarial import Attack
+from realfake_lib.training.objectives import RealOrFake
 
 RECIPE = training.Recipe(
     epochs=8,
@@ -29,14 +30,38 @@ def task(training_images_and_labels):
     return Task(images, labels.astype("int8")), Split(np.arange(560), np.arange(560, 600))
 
 
+@pytest.mark.parametrize("method", [{}, {"trades": 6.0}], ids=["PGD", "TRADES"])
 def test_it_leaves_more_accuracy_under_attack_and_keeps_the_clean_one(
-    model, task, images_and_labels
+    model, task, images_and_labels, method
 ):
-    hardened = training.fit(model, *task, RECIPE).model
-    before = attacks.curve(model, *images_and_labels, [0, 4]).accuracy
-    after = attacks.curve(hardened, *images_and_labels, [0, 4]).accuracy
-    assert after[1] > before[1] + 0.1
-    assert after[0] > before[0] - 0.05
+    hardened = training.fit(model, *task, RECIPE.replace(**method)).model
+    networks = {"before": model, "after": hardened}
+    found = study.accuracy_curves(networks, *images_and_labels, [4], ["pgd"])
+    accuracy = found.set_index(["epsilon", "detector"])["accuracy"]
+    assert accuracy[4, "after"] > accuracy[4, "before"] + 0.1
+    assert accuracy[0, "after"] > accuracy[0, "before"] - 0.05
+
+
+def test_trades_adds_the_divergence_from_the_own_probability(model, images_and_labels):
+    images, labels = images_and_labels[0][:8].astype("float32"), images_and_labels[1][:8]
+    objective = RealOrFake(attack=Attack(3.0, 2), trades=6.0)
+    both = objective.inputs(model, images, labels, 0).numpy()
+    np.testing.assert_array_equal(both[:8], images)
+    outputs = model(both, training=False)
+    as_is, attacked = np.split(1 / (1 + np.exp(-outputs[:, 0].numpy().astype(float))), 2)
+    wanted = as_is * np.log(as_is / attacked) + (1 - as_is) * np.log((1 - as_is) / (1 - attacked))
+    np.testing.assert_allclose(objective.beside(labels, outputs), 6 * wanted, rtol=1e-3, atol=1e-5)
+    assert wanted.mean() > 1e-3
+
+
+def test_validation_images_of_both_classes_are_attacked(model, task, monkeypatch):
+    dataset, splits = task
+    rows = np.argsort(dataset.labels[splits.val], kind="stable")
+    seen = []
+    monkeypatch.setattr(loop.objectives, "judge", lambda *given: seen.append(given[1]) or (0, 0))
+    loop.attacked_accuracy(model, dataset, splits.val[rows], 1.0, at_most=16)
+    (labels,) = seen
+    assert len(labels) <= 16 and 0 < np.mean(labels) < 1
 
 
 def test_a_resumed_training_ends_as_an_uninterrupted_one(model, task, tmp_path, monkeypatch):
@@ -90,7 +115,14 @@ def test_catastrophic_overfitting_is_named():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"adversarial_epsilon": -1}, {"adversarial_epsilon": 300}, {"adversarial_steps": 0}]
+    "wrong",
+    [
+        {"adversarial_epsilon": -1},
+        {"adversarial_epsilon": 300},
+        {"adversarial_steps": 0},
+        {"trades": -1},
+        {"trades": 1, "adversarial_epsilon": 0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UserError, match="adversarial"):
