@@ -1,4 +1,4 @@
-"""From logits to probabilities: the one place where the sign and the temperature are applied."""
+"""From logits to probabilities: the one place in the library where the sign and the temperature are applied."""
 
 from __future__ import annotations
 

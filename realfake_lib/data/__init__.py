@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from realfake_lib.lazy import exports
 
 if TYPE_CHECKING:  # imported when they are first used
-    from realfake_lib.data.cleaning import Duplicates, duplicates
+    from realfake_lib.data.duplicate_counts import Duplicates, duplicates
     from realfake_lib.data.dataset import (
         DataIdentity,
         ImageDataset,

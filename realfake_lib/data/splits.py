@@ -1,4 +1,7 @@
-"""Split a data set for training, selection and testing, keeping byte-identical images together."""
+"""Split a data set for training, selection and testing.
+
+Byte-identical images stay together, but for a test set that the data bring: see ``test_dedup``.
+"""
 
 from dataclasses import dataclass, field
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from realfake_lib import data
-from realfake_lib.data.cleaning import duplicates
+from realfake_lib.data.duplicate_counts import duplicates
 from realfake_lib.data.splits import make_splits
 from realfake_lib.errors import UserError
 

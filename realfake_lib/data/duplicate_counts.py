@@ -1,6 +1,7 @@
 """Counts of duplicates, images whose files are the same byte for byte.
 
-``dataset._groups`` numbers them; ``splits`` keeps each group on one side of a split.
+``ImageDataset.index`` numbers them as ``group``. Where the test set is the data set's own, they can
+lie on both sides of it.
 """
 
 from dataclasses import dataclass
