@@ -1,4 +1,4 @@
-"""From logits to probabilities: the one place in the library where the sign and the temperature are applied."""
+"""From logits to probabilities: in the library, sign and temperature are applied here only."""
 
 from __future__ import annotations
 

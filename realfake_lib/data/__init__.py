@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from realfake_lib.lazy import exports
 
 if TYPE_CHECKING:  # imported when they are first used
-    from realfake_lib.data.duplicate_counts import Duplicates, duplicates
     from realfake_lib.data.dataset import (
         DataIdentity,
         ImageDataset,
@@ -13,6 +12,7 @@ if TYPE_CHECKING:  # imported when they are first used
         fingerprint_of,
         load,
     )
+    from realfake_lib.data.duplicate_counts import Duplicates, duplicates
     from realfake_lib.data.fingerprint import CIFAKE_TREES
     from realfake_lib.data.generators import UnseenGenerators, load_unseen
     from realfake_lib.data.images import load_image, resize

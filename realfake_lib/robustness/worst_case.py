@@ -162,7 +162,7 @@ def measure(model, images, labels, epsilons, effort, label, *, seed=0, folder=No
     """
     images, labels = images[: effort.n], np.asarray(labels[: effort.n])
     key = identity(model, images, labels, epsilons, effort, seed)
-    found = None if folder is None else _find(folder / f"{label}.npz", key)
+    found = None if folder is None else find(folder / f"{label}.npz", lambda _: key)
     kept = found is not None
     if not kept:
         effort = fallback or effort
@@ -201,13 +201,14 @@ def notices(results, effort, stage):
             )
 
 
-def _find(path, key):
-    """The array in ``path``, or None where it is not there or of another measurement."""
+def find(path, key_of):
+    """The array (3, epsilons, n) in ``path``, or None where its key is not ``key_of(n)``."""
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return kept["standing"] if json.loads(str(kept["meta"]))["key"] == key else None
+            found, key = kept["standing"], json.loads(str(kept["meta"]))["key"]
+            return found if key == key_of(found.shape[-1]) else None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: {error}", "Get the file again.") from None
 

@@ -58,9 +58,25 @@ def test_a_result_is_measured_in_parts_and_found_by_the_report(
     assert "net: [" in capsys.readouterr().out
 
 
+def test_a_result_for_the_first_images_is_extended(script, tmp_path, monkeypatch):
+    measured = []
+
+    def standing(*_, indices, **options):
+        measured.extend(indices)
+        return np.ones((3, 2, len(indices)), bool)
+
+    monkeypatch.setattr(worst_case, "standing", standing)
+    script.main(["net"])
+    monkeypatch.setattr(script, "EFFORT", worst_case.Effort(n=60, steps=2, restarts=1, queries=5))
+    script.main(["net"])
+    assert measured == list(range(60))
+    with np.load(tmp_path / "attacks" / "net.npz") as kept:
+        assert kept["standing"].shape == (3, 2, 60)
+
+
 def test_the_effort_is_that_of_the_standard_report():
     spec = importlib.util.spec_from_file_location("attack", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.EFFORT == worst_case.Effort(n=2000, steps=40, restarts=5, queries=200)
+    assert module.EFFORT == worst_case.Effort(n=1000, steps=40, restarts=5, queries=200)
     assert module.EPSILONS["detector"] == [0.25, 0.5, 1, 2, 4, 8]
