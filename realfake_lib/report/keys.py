@@ -116,7 +116,7 @@ def reached(code, package):
             waiting += [".".join([target, *rest[1:]]) for target in bound[rest[0]]]
             continue
         where = f"{package.name}/{path.relative_to(package).as_posix()}"
-        found[where] = _hash(ast.dump(_parsed(text)))[:16]
+        found[where] = _code_hash(text)
         waiting += used
         if not (passes_on and rest):  # or the name is one of its own
             waiting += unused
@@ -173,3 +173,8 @@ def _parsed(text):
     tree = ast.parse(text)
     drop_docstrings(tree)
     return tree
+
+
+@functools.cache
+def _code_hash(text):
+    return _hash(ast.dump(_parsed(text)))[:16]
