@@ -144,7 +144,7 @@ def main(arguments=None):
     if not find_spec("art"):
         print("ART is not installed: pip install adversarial-robustness-toolbox")
     if options.json:
-        options.json.write_text(json.dumps(table.reset_index().to_dict("records")))
+        options.json.write_text(json.dumps(table.reset_index().to_dict("records")), "utf-8")
     return table
 
 

@@ -112,7 +112,7 @@ def transfer_matrix(table):
     figure = new_figure(0.34 * len(table) + 1.1, 0.75 * WIDTH)
     ax = figure.subplots()
     heat_map(ax, 1 - table, table.map(lambda value: f"{100 * value:.0f}"), low=0, high=1.2)
-    ax.set(xlabel="verdicts of", ylabel="images attacked with gradients of")
+    ax.set(xlabel="verdicts of", ylabel="gradients of")
     names = [[in_words(name) for name in side] for side in (table.columns, table.index)]
     ax.set_xticks(np.arange(len(names[0])) + 0.5, names[0], rotation=0)
     ax.set_yticks(np.arange(len(names[1])) + 0.5, names[1], rotation=0)

@@ -40,7 +40,7 @@ def with_report(meta, name, metrics):
     # What the metadata say anyway, and attacks, which are robustness.
     unseen = [f"unseen.{generator}" for generator in meta.get("unseen") or ()]
     known = "|".join(["test", "test_dedup", "operating_point", *unseen])
-    known = re.compile(rf"({known})\.|(clean|noise|fgsm|pgd|linf)[\d_.]*\.")
+    known = re.compile(rf"({known})\.|(clean|noise|fgsm|pgd|linf|worst)[\d_.]*\.")
     robustness = _below(f"adversarial_robustness.{name}.", metrics)
     robustness |= _below(f"corruptions.{name}.", metrics)
     changed = rf"({'|'.join(_CHANGES)})[\d_.]*\.(worst_case_)?accuracy"
