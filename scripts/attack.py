@@ -18,9 +18,7 @@ from realfake_lib.robustness import worst_case
 ROOT = Path(__file__).resolve().parent.parent
 PARAMETERS = plan.load(ROOT, "standard").stages["adversarial_robustness"].parameters
 EPSILONS = PARAMETERS["worst_epsilons"]
-EFFORT = worst_case.Effort(
-    **{name: value for name, value in PARAMETERS["worst_effort"].items() if name != "fallback"}
-)
+EFFORT, _ = worst_case.efforts(PARAMETERS["worst_effort"])
 AT_ONCE = 100
 """Images between two checkpoints."""
 
@@ -57,13 +55,13 @@ def part_of(label, key, model, images, truth, start, seed):
     """The result for some of the images, from its checkpoint or else made now."""
     path = ROOT / "build" / "attacks" / f"{label}-{key[:16]}" / f"{start}.npy"
     if not path.exists():
-        rows = np.arange(start, start + AT_ONCE)
+        rows = np.arange(start, min(start + AT_ONCE, EFFORT.n))
         found = worst_case.standing(
             model, images[rows], truth[rows], EPSILONS[label], EFFORT, seed=seed, indices=rows
         )
         with settings.atomic_file(path) as temporary, open(temporary, "wb") as stream:
             np.save(stream, found)
-        print(f"{label}: {start + AT_ONCE} images, {found[-1].mean(axis=-1)}", flush=True)
+        print(f"{label}: {rows[-1] + 1} images, {found[-1].mean(axis=-1)}", flush=True)
     return np.load(path)
 
 

@@ -1,5 +1,6 @@
 """A copy of the project for tests to run, edit and break; this interpreter is its ``.venv``."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -19,6 +20,14 @@ _FILES = (
 _FILES += ("README.md",)
 _FOLDERS = ("notebooks", "realfake_lib", "scripts", "benchmarks", "tests", "reports", "examples")
 _FOLDERS += ("experiments",)
+
+
+def load_script(name):
+    """A fresh module of ``scripts``, whose names a test may change."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def copy_project(target):

@@ -42,6 +42,12 @@ class Effort:
     queries: int = 200
 
 
+def efforts(given):
+    """The :class:`Effort` asked for, and the ``fallback`` or None, of the chapter's parameter."""
+    asked = {name: value for name, value in given.items() if name != "fallback"}
+    return Effort(**asked), given["fallback"] and Effort(**given["fallback"])
+
+
 def standing(model, images, labels, epsilons, effort, *, seed=0, indices=None):
     """Which images every attack fails to turn, after each attack.
 

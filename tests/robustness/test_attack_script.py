@@ -1,22 +1,17 @@
 """``make attacks``: measures what is missing, in parts, and keeps it for the report."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from project import load_script
 
 from realfake_lib.robustness import worst_case
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "attack.py"
 
 
 @pytest.fixture
 def script(model, images_and_labels, tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("attack", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("attack")
     images, labels = images_and_labels
     splits = SimpleNamespace(test=np.arange(len(labels)))
     monkeypatch.setattr(
@@ -75,8 +70,6 @@ def test_a_result_for_the_first_images_is_extended(script, tmp_path, monkeypatch
 
 
 def test_the_effort_is_that_of_the_standard_report():
-    spec = importlib.util.spec_from_file_location("attack", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("attack")
     assert module.EFFORT == worst_case.Effort(n=1000, steps=40, restarts=5, queries=200)
     assert module.EPSILONS["detector"] == [0.25, 0.5, 1, 2, 4, 8]

@@ -1,22 +1,16 @@
 """``make trainings``: makes what is missing, keeps it, and finds it the next time."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from project import load_script
 
 from realfake_lib import training
 from realfake_lib.training import loop, pretrained
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "pretrain.py"
 
 
 @pytest.fixture
 def script(task, recipe, tmp_path, monkeypatch):
     """The script on a tiny task, with two networks in its ensemble."""
-    spec = importlib.util.spec_from_file_location("pretrain", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("pretrain")
     dataset, splits = task
     monkeypatch.setattr(module.data, "load", lambda name: dataset)
     monkeypatch.setattr(module.data, "make_splits", lambda dataset, seed: splits)
