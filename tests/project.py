@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -63,3 +64,9 @@ def realfake(project, *arguments, **kwargs):
     command = [sys.executable, "-m", "realfake_lib.cli", *map(str, arguments)]
     kwargs = {"capture_output": True, "text": True, "timeout": 2400} | kwargs
     return subprocess.run(command, cwd=project, env=environment(project), **kwargs)
+
+
+def processor_seconds():
+    """Processor time of all processes that this one has waited for, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -81,13 +81,15 @@ def _files(kind):
     """Place of the files that a user gives, e.g. of ``weights``, and a hash of names and sizes.
 
     What was downloaded does not count: a stage that fetches its files would change its own key.
-    The project's own ``experiments`` count by content: one checkpoint has the size of another.
+    The project's own, e.g. ``experiments/attacks``, count by content: one checkpoint has the size
+    of another.
     """
-    own, data = kind == "experiments", settings.env("REALFAKE_DATA")
-    name = "experiments/" if own else f"REALFAKE_{kind.upper()}"
+    _, own, part = kind.partition("/")
+    data, name = settings.env("REALFAKE_DATA"), kind if own else f"REALFAKE_{kind.upper()}"
     places = [settings.env(name), data and f"{data}/{kind}"]
+    experiments = settings.experiments_dir()
     found = set()
-    for place in filter(None, [settings.experiments_dir()] if own else places):
+    for place in filter(None, [experiments and experiments / part] if own else places):
         given = settings.user_path(place)
         files = [given] if given.is_file() else given.rglob("*") if own else given.glob("*")
         for path in filter(Path.is_file, files):  # archives, too
@@ -136,10 +138,13 @@ def _find(parts, package):
 @functools.cache
 def _names(text, package):
     """What the imports of a module bind, and which of that it uses, and does not, in full names."""
-    tree = _parsed(text)
     bound, chains = defaultdict(set), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+    waiting = [_parsed(text)]
+    while waiting:
+        node = waiting.pop()
+        if chain := _chain(node):
+            chains.add(chain)
+        elif isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
                 bound[alias.asname or name].add(name)
@@ -147,11 +152,6 @@ def _names(text, package):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:
                 bound[alias.asname or alias.name].add(f"{base}.{alias.name}")
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if chain := _chain(node):
-            chains.add(chain)
         else:
             waiting += ast.iter_child_nodes(node)
     used = {".".join([full, *rest]) for name, *rest in chains for full in bound.get(name, ())}

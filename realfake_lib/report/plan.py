@@ -16,7 +16,7 @@ from realfake_lib.report.stage import SUFFIXES, read_json, write_json
 STAGE_SCHEMA = 3  # of stage.json
 PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
-FILES = ("weights", "generators", "experiments")
+FILES = ("weights", "generators")
 PROMISED = ("metrics", *SUFFIXES)
 
 
@@ -159,7 +159,8 @@ def _stage(name, entry, root, profile, common):
     given = stage.parameters.items()
     own = {key: _of_profile(value, profile, f"{where}: {key}") for key, value in given}
     for kind in stage.files:
-        _check_known("files", kind, FILES, where)
+        if not (kind.startswith("experiments/") and (root / kind).exists()):
+            _check_known("files", kind, FILES, where)
     _check_keys(stage.outputs, PROMISED, f"{where}: outputs")
     minutes = _of_profile(stage.minutes, profile, f"{where}: minutes")
     build = root / "build" / profile

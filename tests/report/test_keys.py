@@ -295,6 +295,21 @@ def test_files_of_ones_own_count_by_content_for_the_stage_that_declares_them(
     assert why(project, packed) == {"second": ["the files in REALFAKE_WEIGHTS changed"]}
 
 
+def test_of_the_projects_own_files_only_those_count_that_a_stage_reads(project, monkeypatch):
+    for name in ("attacks", "trainings"):
+        (project.root / "experiments" / name).mkdir(parents=True)
+    project.content["stages"]["first"]["files"] = ["experiments/attacks"]
+    project.content["stages"]["second"]["files"] = ["experiments/trainings"]
+    project.save()
+    monkeypatch.setenv("REALFAKE_EXPERIMENTS", str(project.root / "experiments"))
+    before = parts_of(project)
+    (project.root / "experiments" / "trainings" / "kept.npz").write_bytes(b"123")
+    assert why(project, before) == {"second": ["the files in experiments/trainings changed"]}
+    before = parts_of(project)
+    (project.root / "experiments" / "trainings" / "kept.npz").write_bytes(b"124")
+    assert why(project, before) == {"second": ["the files in experiments/trainings changed"]}
+
+
 def test_the_notebook_of_the_data_reaches_no_network():
     code = keys.notebook_code(ROOT / "notebooks" / "01_preprocessing.ipynb")
     reached = keys.reached(code, ROOT / "realfake_lib")

@@ -138,6 +138,7 @@ def _stage(**changes):
         (_stage(inputs=["frist"]), ["second", "unknown input 'frist'"]),
         (_stage(inputs=["third"]), ["second comes before its input third"]),
         (_stage(files=["wights"]), ["second", "unknown files 'wights'"]),
+        (_stage(files=["experiments/atacks"]), ["second", "unknown files 'experiments/atacks'"]),
         (_stage(outputs={"pictures": ["x"]}), ["unknown setting 'pictures'"]),
         (_stage(parameters={"epochs": 1}), ["second.ipynb", "defines 'epochs'"]),
         (_stage(parameters={"seed": 1}), ["'seed' is set by the run"]),
