@@ -150,7 +150,7 @@ def test_same_again_executes_nothing_and_says_why(smoke, tmp_path):
     for stage in STAGES:
         assert re.search(rf"{stage}: unchanged since .*: skipped", outcome.stdout), stage
     # Of what the first run took on this machine: some are five times as fast as others.
-    assert spent < 0.05 * smoke.processor_seconds
+    assert spent < 0.025 * smoke.processor_seconds, smoke.processor_seconds
 
 
 def test_a_run_without_weights_and_generators_leaves_no_red_on_its_page(smoke):
