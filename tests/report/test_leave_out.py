@@ -16,7 +16,7 @@ NUMBERS = {"x": values.Number(0.5), "y": values.Number(0.25), "no": values.MISSI
         ("It has\n{no}.\nNext,\nin two lines.", "Next,\nin two lines."),
         ("See e.g. Smith for {no}. Next.", "Next."),
         ("{no} only.", ""),
-        ("{y:pct_ci} has no interval. Next.", "Next."),
+        ("{y:ci} has no interval. Next.", "Next."),
         ("**One {x}. Two {no}.** Three.", ""),  # half of it would be no emphasis
         ("- one {x}\n- two {no}\n  goes on\n- three", "- one 0.5\n- three"),
         ("1. one {no}. Rest.\n2. two", "1. Rest.\n2. two"),
