@@ -43,12 +43,13 @@ def tags(stream):
 def _directory(stream, order, at):
     stream.seek(at)
     (count,) = struct.unpack(f"{order}H", stream.read(2))
-    entries = stream.read(12 * min(count, 1024))
+    entries = stream.read(12 * count)
     found = {}
     for tag, kind, number, value in struct.iter_unpack(f"{order}HHL4s", entries):
         numbers = f"{order}{_FORMATS[kind]}" if kind in _FORMATS else None
         size = struct.calcsize(numbers) if numbers else number
-        if tag not in (_NUMBERS if numbers else _BYTES) or size > MAX_VALUE:
+        wanted = tag in (_NUMBERS if numbers else _BYTES) and tag not in found
+        if not wanted or size > MAX_VALUE:
             continue
         if size > 4:
             stream.seek(struct.unpack(f"{order}L", value)[0])
