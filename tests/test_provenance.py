@@ -45,7 +45,7 @@ def file(kind, **metadata):
 
 
 def png(compressed=False, **texts):
-    """A PNG with texts; of names an underscore is a hyphen."""
+    """A PNG with texts."""
     info = PngInfo()
     for name, text in texts.items():
         info.add_text(name, text, zip=compressed)
@@ -153,6 +153,10 @@ MARKED = {
     "comfy_prompt.webp": (file("WEBP", exif=exif(Model=f"prompt:{GRAPH}")), "ai"),
     "swarm.png": (png(compressed=True, parameters=SWARM), "ai"),
     "invoke.png": (png(invokeai_metadata=INVOKE), "ai"),
+    "invoke_old.png": (
+        png(**{"sd-metadata": '{"app_id": "invoke-ai/InvokeAI", "image": {}}'}),
+        "ai",
+    ),
     "dream.png": (png(Dream='"a cat" -s 50 -S 123 -W 512 -H 512 -C 7.5 -A k_lms'), "ai"),
     "novel.png": (png(Software="NovelAI", Comment=NOVEL), "ai"),
     "novel_comment.png": (png(Comment=NOVEL), "ai"),
