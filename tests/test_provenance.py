@@ -24,6 +24,7 @@ from test_predict import as_json, realfake_predict
 import realfake_lib
 from realfake_lib import provenance
 from realfake_lib.errors import UserError
+from realfake_lib.provenance import credentials
 
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff"}
 MIMES |= {"AVIF": "image/avif", "HEIF": "image/heic"}
@@ -453,6 +454,24 @@ def test_a_hostile_file_says_nothing_and_takes_little(name, tmp_path):
     assert peak < 32e6
 
 
+BOX = b"\0\0\0\x30jumb\0\0\0\x20jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9bq\3c2pa\0"
+MANIFESTS = {
+    "JPEG": jpeg_with(*[segment(0xFFEB, b"JP\0\1\0\0\0" + bytes([n]) + BOX) for n in (1, 2)]),
+    "PNG": png_with(chunk(b"caBX", BOX)),
+    "WEBP": file("WEBP") + struct.pack("<4sL", b"C2PA", len(BOX)) + BOX,
+    "TIFF": file("TIFF", tiffinfo={0xCD41: BOX}),
+    "HEIF": file("HEIF") + struct.pack(">L", 72) + b"uuid"
+    + bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + BOX,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_is_noticed_where_it_cannot_be_read(kind, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    (found,) = said(tmp_path / kind, MANIFESTS[kind])
+    assert (found.kind, found.validation) == ("unusable", "not checked")
+
+
 def test_what_stands_before_and_after_damage_is_read(tmp_path):
     texts = (b"Software\0NovelAI", b"parameters\0" + WEB_UI.encode())
     good, other = (chunk(b"tEXt", text) for text in texts)
@@ -467,7 +486,22 @@ def test_a_damaged_manifest_is_named_and_is_no_evidence(tmp_path):
     assert (found.kind, found.validation) == ("unusable", "invalid") and "damaged" in found.text
 
 
-def test_no_change_of_a_few_bytes_is_an_error(tmp_path, request):
+def test_ingredients_that_share_ingredients_cost_no_more_than_their_number(monkeypatch):
+    manifests = {
+        str(n): {"ingredients": [{"relationship": "parentOf", "active_manifest": str(n + 1)}] * 2}
+        for n in range(60)
+    }
+    actions = [{"digitalSourceType": f"{TERMS}trainedAlgorithmicMedia"}]
+    manifests["60"] = {
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
+        "ingredients": [{"relationship": "parentOf", "active_manifest": "0"}],
+    }
+    store = {"validation_state": "Valid", "active_manifest": "0", "manifests": manifests}
+    monkeypatch.setattr(credentials, "_manifests", lambda *_: store)
+    assert credentials.from_manifest(None, "").kind == "ai"
+
+
+def test_no_change_of_a_few_bytes_is_an_error(tmp_path):
     rng = random.Random(0)
     for name, (content, _) in MARKED.items():
         if callable(content):

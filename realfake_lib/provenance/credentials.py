@@ -73,7 +73,7 @@ def _statement(store):
         codes = _failures(store) - {_UNTRUSTED}
         words = f"the manifest is no evidence: {', '.join(sorted(codes)) or 'it does not verify'}"
         return Statement("C2PA", "unusable", short(words), "invalid")
-    terms, untrusted = _source_types(store, store["active_manifest"])
+    terms, untrusted = _source_types(store, store["active_manifest"], {})
     state = "valid" if untrusted else state
     kinds = {kind for _, kind in terms}
     kind = next((one for one in ("partly_ai", "ai", "camera") if one in kinds), "other")
@@ -92,15 +92,17 @@ def _generator(manifest):
     return short(info.get("name") or manifest.get("claim_generator") or "an unnamed program")
 
 
-def _source_types(store, label, seen=()):
+def _source_types(store, label, known):
     """Terms of a manifest's actions and of what it was made from, and if any of it is untrusted.
 
     A file that was edited says in its first manifest that it was opened; how it came about stands
     in that of its ingredient. Of what is only a part of the image, AI makes the image partly AI.
+    ``known`` holds the answers for manifests by label: many may have the same ingredient.
     """
     manifest = store["manifests"].get(label)
-    if manifest is None or label in seen:
-        return set(), False
+    if manifest is None or label in known:
+        return known.get(label, (set(), False))
+    known[label] = set(), False  # should it be an ingredient of its own
     found = {
         term
         for assertion in manifest.get("assertions", ())
@@ -113,12 +115,13 @@ def _source_types(store, label, seen=()):
         failures = _failures(ingredient)
         if failures - {_UNTRUSTED}:  # the signer of the whole found it invalid, and said so
             continue
-        terms, below = _source_types(store, ingredient.get("active_manifest"), (*seen, label))
+        terms, below = _source_types(store, ingredient.get("active_manifest"), known)
         if ingredient.get("relationship") != "parentOf":
             terms = {(term, "partly_ai" if kind == "ai" else "other") for term, kind in terms}
         found |= terms
         untrusted = untrusted or below or (bool(terms) and _UNTRUSTED in failures)
-    return found, untrusted
+    known[label] = found, untrusted
+    return known[label]
 
 
 def _failures(record):
