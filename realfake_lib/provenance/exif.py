@@ -28,8 +28,8 @@ def from_block(data):
 def tags(stream):
     """Values in the first directory of a TIFF and in its EXIF directory, by tag.
 
-    Bytes, or a tuple of a number or of a fraction's two. Only tags that are looked at are read:
-    with Pillow, a block with many tags at the same place takes as much memory as all of these.
+    Bytes, or a tuple of a number or of a fraction's two. Only tags that are looked at are read,
+    each once, however many of a hostile block point at the same bytes.
     """
     stream.seek(0)
     order = {b"II": "<", b"MM": ">"}[stream.read(2)]
