@@ -95,8 +95,10 @@ lint: ready ## check style and the committed notebooks
 strip: ready ## remove outputs and run metadata from the notebooks
 	@$(PY) -m realfake_lib.report.checks --strip
 
+# The extra provenance is not among the pins: see pyproject.toml.
 lock: ready ## resolve the newest versions that pyproject.toml allows and pin them
-	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	@$(PY) -m uv pip compile pyproject.toml --extra report --extra cluster --extra test --extra dev \
+	  --universal --python-version 3.11 \
 	  --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
 	@$(PY) scripts/environment_from_lock.py
 

@@ -343,6 +343,8 @@ def predict(
 ):
     """Predict for each image the probability of FAKE, and REAL or FAKE, marked where uncertain.
 
+    Beside it stands what the file says of itself, e.g. that it was made by AI.
+
     The exit code is 2 if a file or folder could not be read.
     """
     import realfake_lib

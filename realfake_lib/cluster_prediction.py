@@ -14,7 +14,7 @@ import uuid
 import warnings
 from collections import deque
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from realfake_lib import cluster, onnx_files, prediction, progress
@@ -63,13 +63,19 @@ def predict(
 
 @functools.lru_cache(maxsize=1)
 def environment() -> dict:
-    """What a verdict depends on besides the image and the detector: code and versions."""
-    from realfake_lib import code_hash, detector
+    """What a record depends on besides the image and the detector: code, versions, trust."""
+    from realfake_lib import code_hash, detector, provenance
     from realfake_lib.data import images
+    from realfake_lib.provenance import blocks, credentials, exif, files, generators, statement, xmp
 
-    code = code_hash.code_hash(prediction, images, detector, onnx_files)
+    said = (files, blocks, credentials, exif, generators, statement, xmp)
+    code = code_hash.code_hash(prediction, images, detector, onnx_files, *said)
     packages = ("numpy", "pillow", "pillow-heif", "onnxruntime")
-    return {"code": code} | {name: version(name) for name in packages}
+    found = {"code": code, "trust": provenance.trust_anchors()}
+    found |= {name: version(name) for name in packages}
+    with contextlib.suppress(PackageNotFoundError):  # of an extra
+        found["c2pa-python"] = version("c2pa-python")
+    return found
 
 
 def _same(value):

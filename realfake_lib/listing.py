@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import shutil
 import textwrap
@@ -9,12 +10,36 @@ import textwrap
 from realfake_lib import console
 from realfake_lib.data import layout
 
+SAID_BY_FILES = (
+    "What a file says of itself can be copied, changed or removed; a file that says nothing proves "
+    "nothing."
+)
+
+_SAYS = {
+    "ai": "says it was made by AI",
+    "partly_ai": "says it was made by AI in part",
+    "camera": "says it is from a camera",
+    "other": "says how it was made",
+    "unusable": "holds what is no evidence",
+}
+"""Words before the statements of a kind that a file makes."""
+
+_VALIDATION = {
+    "trusted": "signature valid, signer trusted",
+    "valid": "signature valid, signer not verified",
+    "invalid": "invalid",
+    "not checked": "not checked",
+}
+
 
 def write_csv(stream, predictions):
     """Write a table with a header line; ``stream`` was opened with ``newline=""``."""
     writer = csv.writer(stream)
-    writer.writerow(field.name for field in dataclasses.fields(predictions[0]))
-    writer.writerows(map(dataclasses.astuple, predictions))
+    names = [field.name for field in dataclasses.fields(predictions[0])]
+    writer.writerow(names)
+    for one in predictions:
+        row = {name: getattr(one, name) for name in names}
+        writer.writerow((row | {"statements": said(one)}).values())
 
 
 def as_json(detector, predictions, left_out):
@@ -24,6 +49,7 @@ def as_json(detector, predictions, left_out):
         "threshold": detector.threshold,
         "uncertain_band": list(detector.uncertain_band),
         "caveat": detector.caveat(),
+        "caveat_of_statements": SAID_BY_FILES,
         "left_out": dict(left_out),
         "results": [dataclasses.asdict(one) for one in predictions],
     }
@@ -31,12 +57,32 @@ def as_json(detector, predictions, left_out):
 
 
 def as_table(detector, predictions):
-    """A line for each image, and below them what must be known of the verdicts, as text."""
+    """A line for each image, one below it for what its file says, and what must be known of both.
+
+    Text.
+    """
     lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
-    lines += map(_line, predictions)
+    for one in predictions:
+        lines.append(_line(one))
+        if one.statements:
+            lines.append(f"{'':>12}{console.printable(said(one), keep='')}")
     words = f"FAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    return "\n".join([*lines, "", textwrap.fill(words, width)])
+    paragraphs = (textwrap.fill(text, width) for text in (words, SAID_BY_FILES))
+    return "\n".join([*lines, "", *paragraphs])
+
+
+def said(prediction):
+    """What the file of an image says of itself, on one line; "" where it says nothing."""
+    parts = []
+    for kind, statements in itertools.groupby(prediction.statements, lambda one: one.kind):
+        parts.append(f"{_SAYS[kind]}: {', '.join(map(_statement, statements))}")
+    return "; ".join(parts)
+
+
+def _statement(one):
+    words = [f"{one.source} {one.text}", *filter(None, [_VALIDATION.get(one.validation)])]
+    return ", ".join(words)
 
 
 def _line(one):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from realfake_lib import extras, listing, outputs, parallel, progress, settings
+from realfake_lib import extras, listing, outputs, parallel, progress, provenance, settings
 from realfake_lib.data import archives, decoding, layout
 from realfake_lib.data import images as reading
 from realfake_lib.detector import Detector, load_detector, no_gradients
@@ -55,6 +55,8 @@ class Prediction:
         What is wrong with the image; ``""`` where nothing is.
     explanation : str
         Path of the Grad-CAM map; ``""`` where none was asked for.
+    statements : tuple of provenance.Statement
+        What the file says of itself; no verdict depends on it. Empty for images from memory.
     """
 
     path: str
@@ -64,6 +66,7 @@ class Prediction:
     height: int = 0
     error: str = ""
     explanation: str = ""
+    statements: tuple[provenance.Statement, ...] = ()
 
 
 def predict(
@@ -101,8 +104,8 @@ def predict(
     Raises
     ------
     UserError
-        If a folder holds no images, or the detector or the folder for the explanations cannot be
-        used.
+        If a folder holds no images, or the detector, the folder for the explanations or the file
+        ``REALFAKE_C2PA_TRUST`` cannot be used.
     ValueError
         If something is no image, or an explanation or a cluster is asked for where an image has no
         file.
@@ -135,11 +138,14 @@ def predict(
             raise no_gradients(detector.path)
         outputs.check_folder("--explain", explain)
         explanations = _Explanations(detector, explain)
+    anchors = provenance.trust_anchors()
     # TensorFlow spreads one batch over the cores itself.
     turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
 
     def judge(some):
-        records, images = zip(*(_read(source, detector.image_size) for source in some), strict=True)
+        records, images = zip(
+            *(_read(source, detector.image_size, anchors) for source in some), strict=True
+        )
         records = list(records)
         good = [at for at, image in enumerate(images) if image is not None]
         if not good:
@@ -194,13 +200,14 @@ def _checked(array):
     return array
 
 
-def _read(source, size):
+def _read(source, size, trust_anchors):
     """The record of an image, and its pixels, or None where it could not be read."""
     path = layout.as_text(str(source)) if isinstance(source, Path) else ""
-    pixels, error = None, ""
+    pixels, error, statements = None, "", ()
     try:
         if isinstance(source, Path):
             pixels, width, height = reading.read(source, size)
+            statements = tuple(provenance.read(source, trust_anchors))
         else:
             if isinstance(source, Image.Image):
                 source = reading.from_pillow(source, "the image")
@@ -210,7 +217,9 @@ def _read(source, size):
     except UserError as found:
         # The path has a place of its own.
         width, height, error = 0, 0, found.message.removeprefix(f"{source} ")
-    return Prediction(path, width=width, height=height, error=error), pixels
+        pixels = None
+    record = Prediction(path, width=width, height=height, error=error, statements=statements)
+    return record, pixels
 
 
 class _Explanations:

@@ -20,6 +20,9 @@ dependencies:
       # What this project uses directly, at the versions of the lock:
 """
 
+NOT_LOCKED = ("provenance",)
+"""Extras that neither the report nor its environment needs."""
+
 FOOTER = """\
       # Everything else that these need, and the project itself:
       - -r requirements.lock
@@ -40,8 +43,9 @@ def locked(text):
 
 
 def direct(project):
-    """Names that pyproject.toml asks for itself, extras included."""
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    """Names that pyproject.toml asks for itself, with the extras that the lock holds."""
+    extras = project["optional-dependencies"].items()
+    groups = [project["dependencies"], *(items for name, items in extras if name not in NOT_LOCKED)]
     return [canonical(re.match(r"[\w.-]+", item)[0]) for group in groups for item in group]
 
 

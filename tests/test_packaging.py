@@ -69,6 +69,12 @@ def test_every_direct_dependency_is_pinned(pins, project):
     assert set(TOOL["direct"](project)) <= set(pins)
 
 
+def test_make_lock_pins_every_extra_but_those_that_the_report_does_not_need(project):
+    (recipe,) = re.findall(r"^lock:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    pinned = re.findall(r"--extra (\w+)", recipe)
+    assert {*pinned, *TOOL["NOT_LOCKED"]} == {*project["optional-dependencies"]}
+
+
 def test_stack_that_the_project_is_given_is_there(project):
     names = set(TOOL["direct"](project))
     given = {"tensorflow", "jupyterlab", "papermill", "nbconvert", "seaborn", "pandas"}
