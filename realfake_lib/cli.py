@@ -299,7 +299,9 @@ def evaluate(
 ):
     """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals.
 
-    For fakes alone it gives the recall, for photographs alone the false-positive rate.
+    For fakes alone it gives the recall, for photographs alone the false-positive rate. Folders in
+    REAL and FAKE are taken for sources, and each is scored; with two and more in both classes the
+    intervals are those over sources.
     """
     import realfake_lib
     from realfake_lib import listing
