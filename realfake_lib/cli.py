@@ -182,13 +182,28 @@ def _options(
 
 @data_app.command("fetch")
 @handle_errors
-def data_fetch():
-    """Download CIFAKE into the cache, unless it is there."""
+def data_fetch(
+    what: Annotated[
+        str, typer.Argument(help="cifake, or panel: crops of fakes and photographs of real size.")
+    ] = "cifake",
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the panel; by default in the cache.")
+    ] = None,
+):
+    """Download CIFAKE or the panel, unless it is there; of the panel only what is missing.
+
+    The exit code is 2 if crops of the panel are not available.
+    """
     from realfake_lib import data
 
+    if what not in ("cifake", "panel"):
+        raise UserError(f"{what}: no such data", "Known: cifake, panel.")
+    if what == "cifake" and to is not None:
+        raise UserError("--to is for the panel", "REALFAKE_CACHE says where the cache is.")
     with console.progress_bar():
-        archive = data.fetch_cifake()
-    typer.echo(f"CIFAKE: {archive}")
+        fetched = data.fetch_panel(to) if what == "panel" else data.fetch_cifake()
+    typer.echo(f"CIFAKE: {fetched}" if what == "cifake" else console.printable(str(fetched)))
+    return 0 if what == "cifake" or fetched.failed.empty else 2
 
 
 @data_app.command("verify")
@@ -284,7 +299,9 @@ def evaluate(
 ):
     """Score a detector on labelled images: accuracy, recall, AUROC and more with 95 % intervals.
 
-    For fakes alone it gives the recall, for photographs alone the false-positive rate.
+    For fakes alone it gives the recall, for photographs alone the false-positive rate. Folders in
+    REAL and FAKE are taken for sources, and each is scored; with two and more in both classes the
+    intervals are those over sources.
     """
     import realfake_lib
     from realfake_lib import listing

@@ -115,6 +115,10 @@ def evaluation_as_json(found):
             name: {"value": value, "ci": [low, high]}
             for name, (value, low, high) in found.measures.items()
         },
+        "sources": [
+            {name: None if value != value else value for name, value in source.items()}
+            for source in found.sources
+        ],
     }
     return json.dumps(record, indent=1)
 
@@ -133,4 +137,19 @@ def evaluation(found):
     ]
     for name, (value, low, high) in found.measures.items():
         lines.append(f"{name:<20} {value:>7.4f}   {low:.4f} to {high:.4f}")
+    if found.sources:
+        heads = f"{'n':>6}  {'predicted FAKE':<25}  {'AUROC':<25}"
+        lines += ["", f"class  {heads}  source (folder)"]
+        lines += map(_source, found.sources)
     return "\n".join(lines)
+
+
+def _source(one):
+    share = _with_interval(*(one[name] for name in ("predicted_fake", "ci_low", "ci_high")))
+    auroc = _with_interval(*(one[name] for name in ("auroc", "auroc_low", "auroc_high")))
+    source = console.printable(one["source"] or "(none)", keep="")
+    return f"{one['class']}   {one['n']:>6,}  {share:<25}  {auroc:<25}  {source}"
+
+
+def _with_interval(value, low, high):
+    return "–" if value != value else f"{value:.4f} ({low:.4f}–{high:.4f})"

@@ -3,7 +3,7 @@
 Results keep the code's names: metrics, and tables in their CSV files.
 """
 
-from realfake_lib.data.generators import GRIDS
+from realfake_lib.data.sample_grids import GENERATORS
 
 TRAININGS = {
     "random_frozen": "random weights, frozen",
@@ -51,7 +51,7 @@ NAMES = {
     "jpeg_twice": "JPEG twice",
     "webp": "WebP",
     "avif": "AVIF",
-} | {name: grid.title for name, grid in GRIDS.items()}
+} | {name: one.title for name, one in GENERATORS.items()}
 """Name to words; a name that is not here is shown as it is."""
 
 

@@ -11,8 +11,8 @@ def cores():
     return os.cpu_count() or 1
 
 
-def each(function, items):
-    """Yield ``function`` of every item, in order, with a thread for each core.
+def each(function, items, threads=None):
+    """Yield ``function`` of every item, in order, with a thread for each core, or so many.
 
     After an error, or Ctrl-C, what has not begun is never done.
     """
@@ -20,7 +20,7 @@ def each(function, items):
     if len(items) < 2:
         yield from map(function, items)
         return
-    pool = ThreadPoolExecutor(min(cores(), len(items)))
+    pool = ThreadPoolExecutor(min(threads or cores(), len(items)))
     try:
         yield from pool.map(function, items)
     finally:

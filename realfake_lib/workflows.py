@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -148,6 +148,11 @@ class Evaluation:
         alone ``recall`` (all FAKE) or ``false_positive_rate`` (all REAL).
     only : str or None
         The class of all images, where they are of one class alone.
+    sources : list of dict
+        One a source, the folder below REAL or FAKE, where there are such: ``class``, ``source``,
+        ``n``, ``predicted_fake`` and ``auroc`` (against all images of the other class) with
+        intervals. With two sources and more in each class the intervals of ``measures`` are those
+        of a bootstrap of whole sources.
     """
 
     detector: Detector
@@ -157,6 +162,7 @@ class Evaluation:
     threshold: float
     measures: dict[str, Measure]
     only: str | None = None
+    sources: list[dict] = field(default_factory=list)
 
 
 @extras.needed_for("evaluate")
@@ -202,7 +208,7 @@ def evaluate(
     import numpy as np
 
     from realfake_lib import data as library
-    from realfake_lib.evaluation import metrics
+    from realfake_lib.evaluation import by_source, metrics
 
     dataset = _load(data, image_size=detector.image_size, one_class=True)
     chosen = part
@@ -224,15 +230,19 @@ def evaluate(
     scored = progress.track(parts, "Scoring", unit="batches")
     p_fake = np.concatenate([detector.p_fake(dataset.images, part) for part in scored])
     labels = dataset.labels[rows]
+    sources = by_source.sources_of(dataset.index["key"].iloc[rows])
     classes = set(labels.tolist())
     only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
     if only is None:
-        found = metrics.evaluate(labels, p_fake, threshold, seed=seed).items()
+        groups = sources if by_source.enough(labels, sources) else None
+        found = metrics.evaluate(labels, p_fake, threshold, seed=seed, groups=groups).items()
     else:
         name = "recall" if only == "FAKE" else "false_positive_rate"
         found = [(name, *metrics.predicted_fake(p_fake, threshold))]
     measures = {name: Measure(value, *interval) for name, value, interval in found}
-    return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only)
+    table = by_source.by_source(labels, p_fake, sources, threshold) if any(sources) else None
+    of_each = [] if table is None else table.to_dict("records")
+    return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only, of_each)
 
 
 def _check_data(data):

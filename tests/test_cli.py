@@ -313,7 +313,7 @@ def own_folder(folder, counts, size=16):
     for name, count in counts.items():
         (folder / name).mkdir(parents=True)
         for k in range(count):
-            level = k + 1 if name == "FAKE" else 255 - k
+            level = k + 1 if name.startswith("FAKE") else 255 - k
             Image.new("RGB", (size, size), (level, level, level)).save(folder / name / f"{k}.png")
     return folder
 
@@ -425,6 +425,27 @@ def test_evaluate_takes_one_class_alone(untrained, detector, tmp_path, name, mea
     printed = realfake(*asked).stdout
     assert f"all are {name}; accuracy, AUROC and the rest need both classes" in printed
     assert json.loads(realfake(*asked, "--part", "test", "--json").stdout)["n"] == 6
+
+
+def test_evaluate_takes_folders_in_a_class_for_sources(untrained, detector, tmp_path):
+    names = {"FAKE": ("gan", "diffusion"), "REAL": ("phone", "camera")}
+    counts = {f"{name}/{source}": 15 for name in names for source in names[name]}
+    folder = own_folder(tmp_path / "own", counts)
+    for number in range(15):  # a source that the detector takes for fakes
+        Image.new("RGB", (16, 16), (0, 0, number % 3)).save(folder / f"REAL/phone/{number}.png")
+    asked = ("evaluate", "--model", "some.keras", "--data", folder, "--part", "all")
+    content = json.loads(realfake(*asked, "--json").stdout)
+    rows = {source["source"]: source for source in content["sources"]}
+    assert list(rows) == ["diffusion", "gan", "camera", "phone"]
+    assert {name: row["predicted_fake"] for name, row in rows.items()} == {
+        "diffusion": 1, "gan": 1, "camera": 0, "phone": 1,
+    }  # fmt: skip
+    assert rows["camera"]["n"] == 15 and rows["camera"]["class"] == "REAL"
+    assert rows["camera"]["auroc"] == 1 and rows["phone"]["auroc"] < 0.1
+    low, high = content["measures"]["accuracy"]["ci"]
+    assert high - low >= 0.4  # over two sources a class, not over 60 images
+    printed = realfake(*asked).stdout
+    assert re.search(r"REAL +15  1\.0000 \(0\.\d+–1\.0000\) .* phone\n", printed)
 
 
 def test_evaluate_says_where_no_image_is_left_to_score(untrained, detector, tmp_path):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # imported when they are first used
     from realfake_lib.data.generators import UnseenGenerators, load_unseen
     from realfake_lib.data.images import load_image, resize
     from realfake_lib.data.input import batches
+    from realfake_lib.data.panel import Panel
+    from realfake_lib.data.panel_fetch import fetch_panel
     from realfake_lib.data.sources import VerifyReport, fetch_cifake, verify
     from realfake_lib.data.splits import Splits, check_enough, make_splits
 

@@ -76,11 +76,12 @@ def read_files(path, wanted=None, bad=None):
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def as_folder(path):
-    """A folder itself, or a folder in the cache that holds an archive's files side by side.
+def as_folder(path, subfolders=False):
+    """A folder itself, or a folder in the cache that holds an archive's files.
 
-    For a few files that are looked up by their names, such as weights. A UserError says where there
-    is nothing, or no archive that can be read.
+    They lie side by side, for a few that are looked up by their names, such as weights; or in the
+    archive's own subfolders. A UserError says where there is nothing, or no archive that can be
+    read.
     """
     path = settings.user_path(path)
     if path.is_dir():
@@ -90,7 +91,8 @@ def as_folder(path):
     if not is_archive(path):
         raise UserError(f"{path} is neither a folder nor an archive")
     seen = path.stat()
-    mark = os.fsencode(f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}")
+    form = "\0subfolders" if subfolders else ""
+    mark = os.fsencode(f"{path.resolve()}\0{seen.st_size}\0{seen.st_mtime_ns}{form}")
     target = settings.cache_dir() / "unpacked" / hashlib.sha256(mark).hexdigest()[:24]
     if target.is_dir():
         return target
@@ -98,7 +100,10 @@ def as_folder(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as made:
             for name, content in read_files(path):
-                Path(made, name.rpartition("/")[2]).write_bytes(content)
+                # No name climbs out: read_files refuses an archive with one that does.
+                file = Path(made, name if subfolders else name.rpartition("/")[2])
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
             try:
                 os.rename(made, target)
             except OSError:
@@ -112,6 +117,11 @@ def as_folder(path):
 _CLIMBS = re.compile(r"/|[A-Za-z]:|(.*/)?\.\.(/|$)", re.DOTALL)
 
 
+def climbs(name):
+    """Whether a file's name leads out of the folder that it stands in."""
+    return bool(_CLIMBS.match(name))
+
+
 class _Budget:
     """Refuse what no honest archive holds, before a byte of it is unpacked."""
 
@@ -123,7 +133,7 @@ class _Budget:
     def admit(self, name, size, is_link=False):
         """The entry's name with forward slashes, which Windows' own packers don't write."""
         name = name.replace("\\", "/")
-        if _CLIMBS.match(name):
+        if climbs(name):
             self._refuse(f"its entry {name!r} climbs out of its folder")
         if is_link:
             self._refuse(f"its entry {name!r} is a link or a device, not a file")

@@ -58,13 +58,13 @@ class Decoded(NamedTuple):
 
 def decode(content, name, size=None):
     """Decode the bytes of one image file; ``name`` is for messages. Gives a :class:`Decoded`."""
-    with _in_words(name):
+    with in_words(name):
         return _decode(content, name, size)
 
 
 def from_pillow(image, name):
     """Pixels of a Pillow image as those of a file; ``name`` stands in messages."""
-    with _in_words(name):
+    with in_words(name):
         _check_one_image(name, image.format in _OF_MANY or getattr(image, "n_frames", 1) == 1)
         check_side(name, *image.size)
         image.load()
@@ -97,7 +97,7 @@ _IN_FLIGHT = _Budget(MEMORY)
 
 
 @contextlib.contextmanager
-def _in_words(name):
+def in_words(name):
     """Turn whatever a decoder raises into words about the file ``name``.
 
     Decoders are many, and so is what they raise; a list would never be complete, and one file must

@@ -33,7 +33,8 @@ def download(url, path, known_hash=None, check=None, label=None):
 
     The file appears whole and checked, or not at all: by ``known_hash`` (``"sha256:…"``), and by
     ``check``, which takes the path of the download and raises UserError. ``label`` is what progress
-    messages call it. A DownloadError tells of no network, an error status, or other contents.
+    messages call it; there are none for an empty one. A DownloadError tells of no network, an error
+    status, or other contents.
     """
     with warnings.catch_warnings():
         # In a notebook pooch's import asks for ipywidgets, which no page of a report can show.
@@ -42,6 +43,7 @@ def download(url, path, known_hash=None, check=None, label=None):
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    downloader = _ResumingDownloader(path, check, path.name if label is None else label)
     pooch.get_logger().setLevel("WARNING")
     try:
         pooch.retrieve(
@@ -49,10 +51,10 @@ def download(url, path, known_hash=None, check=None, label=None):
             known_hash=known_hash,
             fname=path.name,
             path=path.parent,
-            downloader=_ResumingDownloader(path, check, label or path.name),
+            downloader=downloader,
         )
     except DownloadError:
-        progress.report(f"{label or path.name}: not available")
+        downloader.report(": not available")
         raise
     except ValueError as error:  # pooch's word for a wrong hash; it removes the file itself
         raise _wrong_contents(url, error) from error
@@ -87,6 +89,10 @@ class _ResumingDownloader:
             raise _wrong_contents(url, error.message) from error
         self.part.replace(output_file)
 
+    def report(self, words, *counts):
+        if self.label:
+            progress.report(self.label + words, *counts)
+
     def _give_up_or_wait(self, url, error, attempt):
         answer = getattr(error, "response", None)
         if answer is not None:
@@ -104,7 +110,7 @@ class _ResumingDownloader:
                 "Check the network; the same command carries on where it stopped.",
                 unreachable=not self._size(),
             ) from error
-        progress.report(f"{self.label}: trying again")
+        self.report(": trying again")
         time.sleep(min(PAUSE * 2 ** (attempt - 1), 4))
 
     def _size(self):
@@ -130,7 +136,7 @@ class _ResumingDownloader:
                 for chunk in response.raw.stream(_CHUNK, decode_content=False):
                     stream.write(chunk)
                     done += len(chunk)
-                    progress.report(self.label, done, total, "bytes")
+                    self.report("", done, total, "bytes")
             if total is not None and done < total:
                 raise requests.ConnectionError(f"ended after {done:,} of {total:,} bytes")
 

@@ -61,7 +61,7 @@ class Scores(Measures):
     intervals: dict
 
 
-def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
+def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0, groups=None):
     """Score a detector's probabilities against the truth.
 
     Intervals: Wilson for accuracy, precision and recall; DeLong for AUROC; for the rest a
@@ -80,6 +80,9 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
         Resamples, at least 100.
     seed : int
         Same seed, same intervals.
+    groups : (n,) array, optional
+        E.g. the source of each image. All intervals are then those of a bootstrap of whole groups
+        within each class, since images of one source are no independent draws.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     ranked = Ranking(y_true, p_fake, threshold).measure()
-    resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed)
+    resamples = bootstrap(y_true, p_fake, threshold, n_bootstrap, seed, groups)
     confusion = confusion_matrix(y_true, predict_labels(p_fake, threshold))
     caught, missed, alarms, _ = confusion.ravel()
     predicted = caught + alarms
@@ -116,7 +119,7 @@ def evaluate(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
         "auroc": auroc_interval(y_true, p_fake),
         "ece": _calibration_interval(y_true, p_fake, values["ece"], resamples["ece"]),
     }
-    for name in values.keys() - intervals.keys():
+    for name in values if groups is not None else values.keys() - intervals.keys():
         intervals[name] = _bootstrap_interval(values[name], resamples[name])
     intervals = {name: intervals[name] for name in values}
     return Scores(**values, confusion=confusion, n=n, intervals=intervals)

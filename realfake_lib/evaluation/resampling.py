@@ -10,10 +10,12 @@ BINS = 15
 """Bins of equal width for calibration, as in Guo et al. (2017)."""
 
 
-def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
+def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0, groups=None):
     """Resample the images within each class and measure each resample: a row, a column a number.
 
-    What is drawn depends on ``y_true`` and ``seed`` alone: detectors on one set are paired.
+    What is drawn depends on ``y_true``, ``groups`` and ``seed`` alone: detectors on one set are
+    paired. With ``groups``, (n,) of any kind, whole groups are drawn, as many as there are: images
+    of one source are no independent draws.
     """
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     if n_bootstrap < 100:
@@ -22,9 +24,23 @@ def bootstrap(y_true, p_fake, threshold=0.5, n_bootstrap=1000, seed=0):
     rng = np.random.default_rng(seed)
     places = [ranked.place[y_true == label] for label in (FAKE, REAL)]
 
+    if groups is not None:
+        groups = np.asarray(groups)
+        of_label = [groups[y_true == label] for label in (FAKE, REAL)]
+        places = [
+            [place[of == name] for name in np.unique(of)]
+            for place, of in zip(places, of_label, strict=True)
+        ]
+
+    def draw(of_class):
+        chosen = rng.integers(len(of_class), size=len(of_class))
+        if groups is None:
+            return of_class[chosen]
+        return np.concatenate([of_class[at] for at in chosen])
+
     def resample():
-        drawn = [of_class[rng.integers(len(of_class), size=len(of_class))] for of_class in places]
-        return np.bincount(np.concatenate(drawn), minlength=len(y_true))
+        drawn = np.concatenate([draw(of_class) for of_class in places])
+        return np.bincount(drawn, minlength=len(y_true))
 
     return pd.DataFrame([ranked.measure(resample()) for _ in range(n_bootstrap)])
 

@@ -16,7 +16,7 @@ from realfake_lib.report.stage import SUFFIXES, read_json, write_json
 STAGE_SCHEMA = 3  # of stage.json
 PROFILES = ("smoke", "standard", "full")
 COMMON_PARAMETERS = ("profile", "data", "seed", "output_dir")
-FILES = ("weights", "generators")
+FILES = ("weights", "generators", "panel")
 PROMISED = ("metrics", *SUFFIXES)
 
 
