@@ -341,8 +341,9 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="detector (the default), fast, robust, defended, the name of another trained "
-            "detector, or a file ending in .keras or .onnx."
+            help="detector, fast, robust, defended (32×32 pixels), real_size (from 128 pixels on), "
+            "the name of another trained detector, or a file ending in .keras or .onnx. By default "
+            "detector or real_size, as each image's size asks for."
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -351,6 +352,10 @@ def predict(
         Path | None, typer.Option(help="Folder for a Grad-CAM map of each image.")
     ] = None,
     threshold: Threshold = None,
+    fpr: Annotated[
+        float | None,
+        typer.Option(help="Share of photographs that may be predicted FAKE, by default 0.05."),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Highest number of images in a batch.")
     ] = 32,
@@ -358,7 +363,7 @@ def predict(
         str | None, typer.Option(help="Dask scheduler whose workers predict, tcp://HOST:PORT.")
     ] = None,
 ):
-    """Predict for each image the probability of FAKE, and REAL or FAKE, marked where uncertain.
+    """Predict for each image the probability of FAKE; say FAKE, REAL, or "can't tell" and why.
 
     Beside it stands what the file says of itself, e.g. that it was made by AI.
 
@@ -369,7 +374,10 @@ def predict(
 
     # What can be wrong without a network is found before one is loaded, which takes seconds.
     detector.check_threshold(threshold)
-    file = detector.find_model(model, keras=explain is not None)
+    if fpr is not None and threshold is not None:
+        raise UserError("--fpr and --threshold both set the threshold: give one of them.")
+    gradients = explain is not None
+    file = model and detector.find_model(model, keras=gradients)
     if csv is not None and layout.is_image(str(csv)):
         raise UserError(f"--csv {csv} has the name of an image.", "End it in .csv.")
     if csv is not None:
@@ -380,8 +388,11 @@ def predict(
     images, left_out = prediction.find_images(paths)
     if left_out:
         _say(listing.left_out(left_out))
-    loaded = realfake_lib.load_detector(file, gradients=explain is not None)
-    loaded = loaded.with_threshold(threshold)
+    if file is None:
+        loaded = detector.load_published(gradients=gradients)
+    else:
+        loaded = [realfake_lib.load_detector(file, gradients=gradients)]
+    loaded = [one.with_threshold(threshold).with_false_positive_rate(fpr) for one in loaded]
     with console.notes(), console.progress_bar():
         found = realfake_lib.predict(
             images, loaded, batch_size=batch_size, explain=explain, cluster=cluster

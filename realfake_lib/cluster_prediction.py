@@ -34,15 +34,15 @@ _LOOK = 1.0  # seconds between two looks at the workers
 
 
 def predict(
-    files: list[Path], detector: Detector, address: str, batch_size: int = 32
+    files: list[Path], detectors: tuple[Detector, ...], address: str, batch_size: int = 32
 ) -> list[prediction.Prediction]:
     """Judge image files on a cluster; see :func:`realfake_lib.predict`.
 
     A task whose worker is lost is done again by another one. A file that is being read each time
     that a worker is lost gets a record that says so. A UserError tells what is wrong with the
-    cluster, or that the detector has no ONNX file.
+    cluster, or that a detector has no ONNX file.
     """
-    if detector.has_gradients:
+    for detector in (one for one in detectors if one.has_gradients):
         raise UserError(
             f"--cluster needs an .onnx file, and {detector.path} is none.",
             f"Make one: realfake export --model {detector.path} --output FILE.onnx",
@@ -53,7 +53,7 @@ def predict(
 
         try:
             cluster.check_workers(client, environment)
-            found = _judged(client, detector, files, batch_size)
+            found = _judged(client, detectors, files, batch_size)
         except (CancelledError, CommClosedError):
             raise UserError(
                 f"--cluster {address}: the connection to the scheduler was lost", _AGAIN
@@ -64,12 +64,13 @@ def predict(
 @functools.lru_cache(maxsize=1)
 def environment() -> dict:
     """What a record depends on besides the image and the detector: code, versions, trust."""
-    from realfake_lib import code_hash, detector, provenance
+    from realfake_lib import code_hash, detector, image_state, provenance, views
     from realfake_lib.data import images
     from realfake_lib.provenance import blocks, credentials, exif, files, generators, statement, xmp
 
     said = (files, blocks, credentials, exif, generators, statement, xmp)
-    code = code_hash.code_hash(prediction, images, detector, onnx_files, *said)
+    judging = (prediction, images, views, image_state, detector, onnx_files)
+    code = code_hash.code_hash(*judging, *said)
     packages = ("numpy", "pillow", "pillow-heif", "onnxruntime")
     found = {"code": code, "trust": provenance.trust_anchors()}
     found |= {name: version(name) for name in packages}
@@ -82,11 +83,11 @@ def _same(value):
     return value
 
 
-def _judge(detector, paths, batch_size):
-    return prediction.predict(map(Path, paths), detector, batch_size=batch_size)
+def _judge(detectors, paths, batch_size):
+    return prediction.predict(map(Path, paths), detectors, batch_size=batch_size)
 
 
-def _judged(client, detector, files, batch_size):
+def _judged(client, detectors, files, batch_size):
     """The record of each file, by file."""
     from distributed import KilledWorker
     from distributed import TimeoutError as TooLong
@@ -94,7 +95,7 @@ def _judged(client, detector, files, batch_size):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its size
         # A task, not scattered data: these are gone for good with the worker that has them.
-        detector = client.submit(_same, detector, key=f"realfake-{uuid.uuid4().hex}")
+        detectors = client.submit(_same, detectors, key=f"realfake-{uuid.uuid4().hex}")
     tasks = deque(files[at : at + TASK] for at in range(0, len(files), TASK))
     alone, running, found, total = deque(), {}, {}, len(set(files))
     while tasks or alone or running:
@@ -104,7 +105,7 @@ def _judged(client, detector, files, batch_size):
         while tasks and len(running) < room:
             task = tasks.popleft()
             paths = list(map(os.path.abspath, task))
-            running[client.submit(_judge, detector, paths, batch_size, pure=False)] = task
+            running[client.submit(_judge, detectors, paths, batch_size, pure=False)] = task
         for future in _ended(client, running):
             try:
                 records = future.result(timeout=_LOOK)

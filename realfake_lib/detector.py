@@ -19,7 +19,13 @@ FOLDER = Path(__file__).parent / "detectors"
 DEFAULT = "detector"
 """The trained detector that is taken where none is named."""
 
+PUBLISHED = (DEFAULT, "real_size")
+"""Those from which each image gets the one that fits its size, where none is named."""
+
 SUFFIXES = (".keras", ".onnx")
+
+CANT_TELL = "can't tell"
+"""The verdict where a score lies between the two classes, or is worth nothing for the image."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,12 @@ class Detector:
     threshold : float in [0, 1]
         FAKE from this ``p_fake`` on.
     uncertain_band : (low, high)
-        Between these a verdict is marked as uncertain.
+        Between these there is no verdict.
+    sides : (low, high)
+        Shortest sides, in pixels, of the images that it was measured on; ``high`` may be None.
+    several_views : bool
+        Whether it judges several squares of an image (:func:`realfake_lib.views.squares`) in place
+        of one, reduced to its size.
     meta : dict
         Everything else that the JSON file beside the model file says.
     """
@@ -50,6 +61,8 @@ class Detector:
     temperature: float = 1.0
     threshold: float = 0.5
     uncertain_band: tuple[float, float] = (0.5, 0.5)
+    sides: tuple[int, int | None] = (1, None)
+    several_views: bool = False
     meta: dict = field(default_factory=dict)
 
     @classmethod
@@ -62,8 +75,43 @@ class Detector:
             temperature=float(meta.get("temperature", 1.0)),
             threshold=float(meta.get("threshold", 0.5)),
             uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
+            sides=tuple(meta.get("sides", (1, None))),
+            several_views=bool(meta.get("several_views")),
             meta=meta,
         )
+
+    @property
+    def name(self) -> str:
+        """Name of the model file, without its end."""
+        return "the detector" if self.path is None else self.path.stem
+
+    def squares(self, image: np.ndarray) -> np.ndarray:
+        """What it looks at of a (h, w, 3) uint8 image: (v, image_size, image_size, 3) uint8."""
+        from realfake_lib import views
+        from realfake_lib.data import images
+
+        if self.several_views:
+            return views.squares(image, self.image_size)
+        return images.resize(image, self.image_size)[None]
+
+    def against(self, image: np.ndarray, width: int, height: int) -> tuple[str, ...]:
+        """Reasons for which its score on an image is worth nothing; see :mod:`image_state`.
+
+        ``image`` may have been reduced where this detector judges one reduced square anyway; the
+        width and the height are the original's.
+        """
+        from realfake_lib import image_state
+
+        if not self.fits(width, height):
+            low, high = self.sides
+            sides = f"{low}×{low}" if low == high else f"at least {low}×{low}"
+            return (f"{self.name} was measured on images of {sides} pixels only",)
+        return image_state.reasons(image) if self.several_views else ()
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether it was measured on images of this size in pixels."""
+        low, high = self.sides
+        return low <= min(width, height) and (high is None or min(width, height) <= high)
 
     @property
     def has_gradients(self) -> bool:
@@ -88,21 +136,26 @@ class Detector:
         -------
         (n,) or (m,) float64 array in [0, 1]
         """
+        return probability.p_fake(self.logits(images, indices, batch_size), self.temperature)
+
+    def logits(
+        self, images: np.ndarray, indices: np.ndarray | None = None, batch_size: int = 64
+    ) -> np.ndarray:
+        """Logits for REAL, (n,) or (m,) float32; the parameters of :meth:`p_fake`."""
         import numpy as np
 
         if self.has_gradients:
             from realfake_lib.training import predict_logits
 
-            logits = predict_logits(self.model, np.asarray(images), indices, batch_size)
-        else:
-            logits = self.model.logits(np.asarray(images), indices, batch_size)
-        return probability.p_fake(logits, self.temperature)
+            return predict_logits(self.model, np.asarray(images), indices, batch_size)
+        return self.model.logits(np.asarray(images), indices, batch_size)
 
     def verdict(self, p_fake: float) -> str:
-        """``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it inside the uncertain band."""
+        """``"FAKE"``, ``"REAL"``, or ``"can't tell"`` inside the uncertain band."""
         low, high = self.uncertain_band
-        word = "FAKE" if p_fake >= self.threshold else "REAL"
-        return f"{word} (uncertain)" if low < p_fake < high else word
+        if low < p_fake < high:
+            return CANT_TELL
+        return "FAKE" if p_fake >= self.threshold else "REAL"
 
     def with_threshold(self, threshold: float | None) -> Detector:
         """The same detector with a threshold of one's own, and no calibrated band around it."""
@@ -110,6 +163,30 @@ class Detector:
             return self
         check_threshold(threshold)
         return replace(self, threshold=threshold, uncertain_band=(threshold, threshold))
+
+    def with_false_positive_rate(self, fpr: float | None) -> Detector:
+        """The same detector with another share of photographs that it may predict to be FAKE.
+
+        The rate is that of the photographs which ``meta["photographs"]`` tells of; no more of the
+        fakes there are predicted REAL. A UserError says where a rate cannot be promised.
+        """
+        if fpr is None:
+            return self
+        rates = self.meta.get("thresholds_at_fpr")
+        if not rates:
+            raise UserError(
+                f"{self.name} has no record of false positives at other thresholds.",
+                "Choose a threshold on p(fake) instead: --threshold.",
+            )
+        known = sorted(float(rate) for rate in rates)
+        if not known[0] <= fpr <= known[-1]:
+            raise UserError(
+                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}."
+            )
+        # The next lower rate that was measured: what is promised is kept.
+        rate = max(one for one in known if one <= fpr)
+        low, high = rates[str(rate)]
+        return replace(self, threshold=high, uncertain_band=(min(low, high), high))
 
     def caveat(self) -> str:
         """What anyone who reads a verdict must know, in one paragraph, from the model's record."""
@@ -129,9 +206,6 @@ class Detector:
                 f"Recall on fakes of {len(unseen)} unseen generators: {min(recalls):.0%} to "
                 f"{max(recalls):.0%}. REAL means only “not like the fakes of {data}”."
             )
-        lines.append(
-            "Do not use a verdict as the only ground for a decision about a person or an image."
-        )
         return " ".join(lines)
 
 
@@ -189,6 +263,18 @@ def load_detector(
     return Detector.of(network, path, int(meta.get("image_size") or network.input_shape[1]), meta)
 
 
+def load_published(*, gradients: bool = False) -> tuple[Detector, ...]:
+    """The published detectors from which each image gets the one that fits its size.
+
+    ``gradients`` as for :func:`load_detector`, for those that have a Keras form.
+    """
+    found = []
+    for name in PUBLISHED:
+        keras = gradients and (FOLDER / f"{name}.keras").is_file()
+        found.append(load_detector(name, gradients=keras))
+    return tuple(found)
+
+
 def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False) -> Path:
     """Path of a model file: a path as given, or a trained detector's name looked up.
 
@@ -211,10 +297,11 @@ def find_model(model: str | os.PathLike[str] | None = None, keras: bool = False)
     builds = [root / "build" / profile / "stages" / "training" for profile in ("full", "standard")]
     folders = [FOLDER, *(build / "models" for build in builds)]
     name = DEFAULT if model is None else str(model)
-    candidates = (folder / f"{name}.keras" for folder in folders)
+    candidates = (folder / f"{name}{suffix}" for folder in folders for suffix in SUFFIXES)
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        known = sorted({path.stem for folder in folders for path in folder.glob("*.keras")})
+        files = [path for folder in folders for path in folder.glob("*")]
+        known = sorted({path.stem for path in files if path.suffix in SUFFIXES})
         raise UserError(
             f"No trained detector {name!r} found. Known: {', '.join(known) or 'none'}.",
             "Name one of them, or a model file, whose name ends in .keras or .onnx.",

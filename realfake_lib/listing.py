@@ -10,6 +10,8 @@ import textwrap
 from realfake_lib import console
 from realfake_lib.data import layout
 
+DO_NOT = "Do not use a verdict as the only ground for a decision about a person or an image."
+
 SAID_BY_FILES = (
     "What a file says of itself can be copied, changed or removed; a file that says nothing proves "
     "nothing."
@@ -39,16 +41,22 @@ def write_csv(stream, predictions):
     writer.writerow(names)
     for one in predictions:
         row = {name: getattr(one, name) for name in names}
-        writer.writerow((row | {"statements": said(one)}).values())
+        told = {"statements": said(one), "reasons": "; ".join(one.reasons)}
+        writer.writerow((row | told).values())
 
 
-def as_json(detector, predictions, left_out):
+def as_json(detectors, predictions, left_out):
     """The verdicts with what must be known of them, as text."""
     record = {
-        "model": str(detector.path),
-        "threshold": detector.threshold,
-        "uncertain_band": list(detector.uncertain_band),
-        "caveat": detector.caveat(),
+        "detectors": {
+            one.name: {
+                "model": str(one.path),
+                "threshold": one.threshold,
+                "uncertain_band": list(one.uncertain_band),
+                "caveat": one.caveat(),
+            }
+            for one in _used(detectors, predictions)
+        },
         "caveat_of_statements": SAID_BY_FILES,
         "left_out": dict(left_out),
         "results": [dataclasses.asdict(one) for one in predictions],
@@ -56,20 +64,38 @@ def as_json(detector, predictions, left_out):
     return json.dumps(record, indent=2)
 
 
-def as_table(detector, predictions):
-    """A line for each image, one below it for what its file says, and what must be known of both.
+def as_table(detectors, predictions):
+    """A line for each image, below it what its file says and why there is no verdict, and what must
+    be known of them all.
 
     Text.
     """
     lines = [f"{'size':>11} {'p(fake)':>8}  {'verdict':<16}  image"]
     for one in predictions:
         lines.append(_line(one))
+        if one.reasons:
+            lines.append(f"{'':>12}because {console.printable('; '.join(one.reasons), keep='')}")
         if one.statements:
             lines.append(f"{'':>12}{console.printable(said(one), keep='')}")
-    words = f"FAKE from p(fake) = {detector.threshold:.3f} on. {detector.caveat()}"
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    paragraphs = (textwrap.fill(text, width) for text in (words, SAID_BY_FILES))
-    return "\n".join([*lines, "", *paragraphs])
+    paragraphs = [_how(one) for one in _used(detectors, predictions)]
+    paragraphs += [DO_NOT, SAID_BY_FILES]
+    return "\n".join([*lines, "", *(textwrap.fill(text, width) for text in paragraphs)])
+
+
+def _used(detectors, predictions):
+    """The detectors that judged some image; all where none could be read."""
+    names = {one.detector for one in predictions}
+    return [one for one in detectors if one.name in names] or list(detectors)
+
+
+def _how(detector):
+    low, high = detector.uncertain_band
+    if low < high:
+        rule = f"FAKE from p(fake) = {high:.3f} on, REAL up to {low:.3f}."
+    else:
+        rule = f"FAKE from p(fake) = {detector.threshold:.3f} on."
+    return f"{detector.name}: {rule} {detector.caveat()}"
 
 
 def said(prediction):

@@ -70,11 +70,29 @@ def _is_recalls(value):
     )
 
 
+def _is_sides(value):
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and type(value[0]) is int
+        and (value[1] is None or type(value[1]) is int and value[0] <= value[1])
+    )
+
+
+def _is_rates(value):
+    return isinstance(value, dict) and all(
+        isinstance(band, list) and len(band) == 2 and all(map(_is_share, band))
+        for band in value.values()
+    )
+
+
 _SOUND = {
     "image_size": lambda value: value is None or type(value) is int and value > 0,
     "temperature": lambda value: type(value) in (int, float) and 0 < value < float("inf"),
     "threshold": _is_share,
     "uncertain_band": _is_band,
+    "sides": _is_sides,
+    "thresholds_at_fpr": _is_rates,
     "trained_on": lambda value: value is None or isinstance(value, dict),
     "unseen": lambda value: value is None or _is_recalls(value),
 }

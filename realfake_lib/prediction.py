@@ -17,10 +17,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from realfake_lib import extras, listing, outputs, parallel, progress, provenance, settings
+from realfake_lib import (
+    extras,
+    listing,
+    outputs,
+    parallel,
+    probability,
+    progress,
+    provenance,
+    settings,
+)
 from realfake_lib.data import archives, decoding, layout
 from realfake_lib.data import images as reading
-from realfake_lib.detector import Detector, load_detector, no_gradients
+from realfake_lib.detector import (
+    CANT_TELL,
+    Detector,
+    load_detector,
+    load_published,
+    no_gradients,
+)
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,8 +62,11 @@ class Prediction:
     p_fake : float in [0, 1] or None
         Calibrated probability of FAKE; None where the image could not be read.
     verdict : str
-        ``"FAKE"`` or ``"REAL"``, with ``" (uncertain)"`` behind it where the detector is unsure;
-        ``""`` where the image could not be read.
+        ``"FAKE"``, ``"REAL"`` or ``"can't tell"``; ``""`` where the image could not be read.
+    reasons : tuple of str
+        Why there is no verdict; empty where there is one.
+    detector : str
+        Name of the detector that judged it; ``""`` where it could not be read.
     width, height : int
         Size of the original in pixels; 0 where it could not be read.
     error : str
@@ -62,6 +80,8 @@ class Prediction:
     path: str
     p_fake: float | None = None
     verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    detector: str = ""
     width: int = 0
     height: int = 0
     error: str = ""
@@ -71,7 +91,7 @@ class Prediction:
 
 def predict(
     images: ImageLike | Iterable[ImageLike],
-    detector: Detector | str | os.PathLike[str] | None = None,
+    detector: Detector | str | os.PathLike[str] | Iterable[Detector] | None = None,
     *,
     batch_size: int = 32,
     explain: str | os.PathLike[str] | None = None,
@@ -83,13 +103,16 @@ def predict(
     ----------
     images : path-like, array, Pillow image, or an iterable of these
         A folder stands for the images in it and in its folders. An array is uint8, (h, w, 3).
-    detector : Detector, str or path-like, optional
-        By default, and for a name or a file, what :func:`realfake_lib.load_detector` gives.
+    detector : Detector, str or path-like, or several Detectors, optional
+        A name or a file is one that :func:`realfake_lib.load_detector` knows. Of several, each
+        image gets the first that was measured on images of its size; by default
+        :func:`realfake_lib.detector.load_published`. Where none was, the first gives ``p_fake``,
+        and there is no verdict.
     batch_size : int
         Images that a core takes at a time, at most.
     explain : path-like, optional
         Folder for one file an image: the image and its Grad-CAM for the verdict given. Files
-        that an earlier call made of the same images are replaced. Needs TensorFlow and a detector
+        that an earlier call made of the same images are replaced. Needs TensorFlow and detectors
         with gradients.
     cluster : str, optional
         Address of the scheduler of a Dask cluster whose workers judge the images, which have to be
@@ -126,45 +149,41 @@ def predict(
             raise ValueError("explanations are named after files: give paths")
         if cluster is not None:
             raise ValueError("the workers of a cluster read the images themselves: give paths")
-    if not isinstance(detector, Detector):
-        detector = load_detector(detector, gradients=explain is not None)
+    if detector is None:
+        detectors = load_published(gradients=explain is not None)
+    elif isinstance(detector, str | os.PathLike):
+        detectors = (load_detector(detector, gradients=explain is not None),)
+    else:
+        detectors = (detector,) if isinstance(detector, Detector) else tuple(detector)
     if cluster is not None:
         from realfake_lib import cluster_prediction
 
-        return cluster_prediction.predict(sources, detector, cluster, batch_size)
+        return cluster_prediction.predict(sources, detectors, cluster, batch_size)
     explanations = None
     if explain is not None:
-        if not detector.has_gradients:
-            raise no_gradients(detector.path)
+        if not any(one.has_gradients for one in detectors):
+            raise no_gradients(detectors[0].path)
         outputs.check_folder("--explain", explain)
-        explanations = _Explanations(detector, explain)
+        explanations = _Explanations(explain)
     anchors = provenance.trust_anchors()
     # TensorFlow spreads one batch over the cores itself.
-    turn = threading.Lock() if detector.has_gradients else contextlib.nullcontext()
+    alone = any(one.has_gradients for one in detectors)
+    turn = threading.Lock() if alone else contextlib.nullcontext()
 
     def judge(some):
-        records, images = zip(
-            *(_read(source, detector.image_size, anchors) for source in some), strict=True
-        )
-        records = list(records)
-        good = [at for at, image in enumerate(images) if image is not None]
-        if not good:
-            return records
-        pixels = np.stack([images[at] for at in good])
-        with turn:
-            scores = detector.p_fake(pixels)
-            drawn = [""] * len(good)
-            if explanations is not None:
-                drawn = explanations.draw([some[at] for at in good], pixels, scores)
-        for at, p_fake, explanation in zip(good, scores.tolist(), drawn, strict=True):
-            verdict = detector.verdict(p_fake)
-            records[at] = replace(
-                records[at], p_fake=p_fake, verdict=verdict, explanation=explanation
-            )
-        return records
+        images = [_read(source, detectors, anchors) for source in some]
+        for one in detectors:
+            mine = [image for image in images if image.detector is one]
+            if mine:
+                with turn:
+                    _score(one, mine)
+                    if explanations is not None and one.has_gradients:
+                        explanations.draw(one, mine)
+        return [image.record for image in images]
 
     # Few enough for every core to have some, and for its cache to hold what becomes of them.
-    shares = BATCH_PIXELS // detector.image_size**2, len(sources) // (8 * parallel.cores())
+    side = min(one.image_size for one in detectors)
+    shares = BATCH_PIXELS // side**2, len(sources) // (8 * parallel.cores())
     step = max(1, min(batch_size, *shares))
     batches = [sources[start : start + step] for start in range(0, len(sources), step)]
     found = []
@@ -200,61 +219,99 @@ def _checked(array):
     return array
 
 
-def _read(source, size, trust_anchors):
-    """The record of an image, and its pixels, or None where it could not be read."""
-    path = layout.as_text(str(source)) if isinstance(source, Path) else ""
-    pixels, error, statements = None, "", ()
+@dataclass(slots=True)
+class _Image:
+    """An image on its way to a verdict: its record, and the squares that its detector judges."""
+
+    source: object
+    record: Prediction
+    detector: Detector | None = None
+    squares: np.ndarray | None = None
+
+
+def _read(source, detectors, trust_anchors):
+    """An :class:`_Image` without a score; without a detector where it could not be read."""
+    record = Prediction(layout.as_text(str(source)) if isinstance(source, Path) else "")
+    # One square of a small side is decoded in a fraction of the time.
+    whole = len(detectors) > 1 or detectors[0].several_views
     try:
         if isinstance(source, Path):
+            size = None if whole else detectors[0].image_size
             pixels, width, height = reading.read(source, size)
-            statements = tuple(provenance.read(source, trust_anchors))
+            record = replace(record, statements=tuple(provenance.read(source, trust_anchors)))
         else:
+            pixels = source
             if isinstance(source, Image.Image):
-                source = reading.from_pillow(source, "the image")
-            height, width = source.shape[:2]
+                pixels = reading.from_pillow(source, "the image")
+            height, width = pixels.shape[:2]
             decoding.check_side("the image", width, height)
-            pixels = reading.resize(source, size)
     except UserError as found:
         # The path has a place of its own.
-        width, height, error = 0, 0, found.message.removeprefix(f"{source} ")
-        pixels = None
-    record = Prediction(path, width=width, height=height, error=error, statements=statements)
-    return record, pixels
+        error = found.message.removeprefix(f"{source} ")
+        return _Image(source, replace(record, error=error, statements=()))
+    fitting = (one for one in detectors if one.fits(width, height))
+    detector = next(fitting, None) or detectors[0]
+    squares = detector.squares(pixels)
+    record = replace(
+        record,
+        width=width,
+        height=height,
+        detector=detector.name,
+        reasons=detector.against(pixels, width, height),
+    )
+    return _Image(source, record, detector, squares)
+
+
+def _score(detector, images):
+    """Give the records of images that one detector judges their scores and verdicts."""
+    logits = detector.logits(np.concatenate([image.squares for image in images]))
+    ends = np.cumsum([len(image.squares) for image in images])
+    for image, views in zip(images, np.split(logits, ends[:-1]), strict=True):
+        p_fake = float(probability.p_fake(views.mean(keepdims=True), detector.temperature)[0])
+        of_views = {
+            detector.verdict(one) for one in probability.p_fake(views, detector.temperature)
+        }
+        verdict, reasons = detector.verdict(p_fake), image.record.reasons
+        if {"REAL", "FAKE"} <= of_views:
+            reasons += ("parts of it contradict each other",)
+        if verdict == CANT_TELL:
+            low, high = detector.uncertain_band
+            reasons += (f"p(fake) lies between {low:.3f} and {high:.3f}",)
+        verdict = CANT_TELL if reasons else verdict
+        image.record = replace(image.record, p_fake=p_fake, verdict=verdict, reasons=reasons)
 
 
 class _Explanations:
     """The folder of explanations of one call."""
 
-    def __init__(self, detector, folder):
-        self.detector, self.folder, self.failed = detector, Path(folder), False
+    def __init__(self, folder):
+        self.folder, self.failed = Path(folder), False
 
-    def draw(self, files, pixels, scores):
-        """Draw what was judged beside Grad-CAM for the verdict; gives the paths of the files.
+    def draw(self, detector, images):
+        """Draw what was judged beside Grad-CAM for FAKE or REAL, and write down the files' paths.
 
-        They are ``""`` once one could not be written, which is logged: no verdict depends on it.
+        There are none any more once one could not be written, which is logged: no verdict depends
+        on it.
         """
         if self.failed:
-            return [""] * len(files)
+            return
         with extras.needed_for("Grad-CAM"):
             from realfake_lib import explain
-        fake = np.asarray(scores) >= self.detector.threshold
+        pixels = np.stack([image.squares[0] for image in images])
+        fake = np.array([image.record.p_fake for image in images]) >= detector.threshold
         targets = np.where(fake, settings.FAKE, settings.REAL)
-        overlays = explain.overlay(
-            pixels, explain.grad_cam(self.detector.model, pixels, target=targets)
-        )
+        overlays = explain.overlay(pixels, explain.grad_cam(detector.model, pixels, target=targets))
         try:
-            return [
-                self._save(file, np.concatenate([image, overlay], axis=1))
-                for file, image, overlay in zip(files, pixels, overlays, strict=True)
-            ]
+            for image, square, overlay in zip(images, pixels, overlays, strict=True):
+                saved = self._save(image.source, np.concatenate([square, overlay], axis=1))
+                image.record = replace(image.record, explanation=saved)
         except OSError as error:
             self.failed = True
             _LOG.warning("--explain %s is incomplete: %s", self.folder, error.strerror)
-            return [""] * len(files)
 
     def _save(self, file, pair):
         pair = Image.fromarray(pair)
-        scale = max(1, 256 // self.detector.image_size)
+        scale = max(1, 256 // pair.height)
         pair = pair.resize((pair.width * scale, pair.height * scale), Image.Resampling.NEAREST)
         target = self.folder / explanation_name(file)
         with settings.atomic_file(target) as temporary:

@@ -174,13 +174,13 @@ def test_temperature_divides_the_logit(detector_file):
     [
         (0.1, "REAL"),
         (0.4, "REAL"),
-        (0.5, "REAL (uncertain)"),
-        (0.6, "FAKE (uncertain)"),
+        (0.5, "can't tell"),
+        (0.6, "can't tell"),
         (0.8, "FAKE"),
         (0.9, "FAKE"),
     ],
 )
-def test_verdict_uses_the_calibrated_threshold_and_names_uncertainty(p_fake, verdict, tmp_path):
+def test_there_is_no_verdict_inside_the_uncertain_band(p_fake, verdict, tmp_path):
     made = detector.Detector(None, tmp_path, 16, 1.0, 0.6, (0.4, 0.8))
     assert made.verdict(p_fake) == verdict
 
@@ -267,6 +267,86 @@ def test_the_published_detector_says_what_it_was_trained_on():
     assert "unseen generators" in words and "DEMO" not in words
 
 
+# --- what a score is worth ----------------------------------------------------------------------
+
+
+def noise(width, height, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), "uint8")
+
+
+@pytest.fixture
+def by_size(onnx_file):
+    """A detector for images of 16 to 32 pixels, and one that judges several views from 64 on."""
+    network = realfake_lib.load_detector(onnx_file)
+    small = replace(network, path=Path("small.onnx"), sides=(16, 32))
+    return small, replace(network, path=Path("large.onnx"), sides=(64, None), several_views=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "reasons"),
+    [
+        ((16, 16), "small", 0),
+        ((200, 32), "small", 0),
+        ((33, 63), "small", 1),
+        ((64, 80), "large", 0),
+    ],
+)
+def test_each_image_gets_the_detector_that_was_measured_on_its_size(by_size, size, name, reasons):
+    (found,) = realfake_lib.predict(np.maximum(noise(*size), 180), by_size)
+    assert found.detector == name and len(found.reasons) == reasons
+    assert found.verdict == ("can't tell" if reasons else "REAL") and found.p_fake < 0.4
+
+
+def test_a_detector_that_is_named_says_that_it_was_not_made_for_the_size(by_size):
+    (found,) = realfake_lib.predict(noise(64, 80), by_size[0])
+    assert found.verdict == "can't tell"
+    assert found.reasons[0] == "small was measured on images of at least 16×16 pixels only"
+
+
+def test_parts_that_contradict_each_other_give_no_verdict(by_size):
+    image = noise(640, 64) // 8 + np.linspace(0, 220, 640, dtype="uint8")[:, None]
+    flat = replace(by_size[1], uncertain_band=(0.5, 0.5))
+    (found,) = realfake_lib.predict(image, flat)
+    assert found.verdict == "can't tell"
+    assert found.reasons == ("parts of it contradict each other",)
+
+
+def test_the_reason_is_said_in_the_table_and_in_the_json(by_size, onnx_file, tmp_path, monkeypatch):
+    Image.new("RGB", (80, 80), "white").save(tmp_path / "white.png")
+    monkeypatch.setattr(detector, "load_published", lambda gradients: by_size)
+    words = "it shows next to nothing: one colour"
+    assert f"because {words}" in realfake_predict(tmp_path).stdout
+    (row,) = as_json(tmp_path)["results"]
+    assert row["reasons"] == [words] and row["verdict"] == "can't tell" and row["p_fake"] < 0.01
+    realfake_predict(tmp_path, csv=tmp_path / "t.csv")
+    (row,) = csv.DictReader((tmp_path / "t.csv").read_text("utf-8").splitlines())
+    assert row["reasons"] == words
+
+
+def test_only_detectors_that_judged_something_are_told_of(by_size, tmp_path, monkeypatch):
+    Image.fromarray(noise(80, 80)).save(tmp_path / "noise.png")
+    monkeypatch.setattr(detector, "load_published", lambda gradients: by_size)
+    assert list(as_json(tmp_path)["detectors"]) == ["large"]
+
+
+def test_a_false_positive_rate_sets_both_ends_of_the_band(by_size):
+    rates = {"0.01": [0.2, 0.9], "0.05": [0.4, 0.7], "0.2": [0.6, 0.5]}
+    known = replace(by_size[1], meta={"thresholds_at_fpr": rates})
+    assert known.with_false_positive_rate(None) is known
+    for fpr, band in ((0.01, (0.2, 0.9)), (0.05, (0.4, 0.7)), (0.1, (0.4, 0.7)), (0.2, (0.5, 0.5))):
+        made = known.with_false_positive_rate(fpr)
+        assert made.uncertain_band == band and made.threshold == band[1]
+    for fpr in (0.001, 0.3):
+        with pytest.raises(UserError, match="was measured for 0.01 to 0.2"):
+            known.with_false_positive_rate(fpr)
+    with pytest.raises(UserError, match="--threshold"):
+        by_size[0].with_false_positive_rate(0.05)
+
+
+def test_threshold_and_false_positive_rate_exclude_each_other(onnx_file, pictures):
+    assert "give one of them" in refusal(pictures, model=onnx_file, threshold=0.5, fpr=0.05)
+
+
 # --- which detector -----------------------------------------------------------------------------
 
 
@@ -287,7 +367,8 @@ def trained(detector_file, onnx_file, tmp_path, monkeypatch):
 
 def test_the_detector_is_taken_where_none_is_named_and_no_other_in_its_place(trained):
     assert detector.find_model(keras=True) == trained / "detector.keras"
-    (trained / "detector.keras").unlink()
+    for suffix in (".keras", ".onnx"):
+        (trained / f"detector{suffix}").unlink()
     assert detector.find_model("fast") == trained / "fast.keras"
     with pytest.raises(UserError, match="No trained detector 'detector' found. Known: fast"):
         detector.find_model()
@@ -339,8 +420,9 @@ def test_an_unreadable_image_gets_a_row_and_exit_code_2(detector_file, pictures)
 def test_json_carries_threshold_and_caveat(detector_file, pictures):
     result = realfake_predict(pictures, model=detector_file, json=True)
     record = json.loads(result.stdout)
-    assert result.exit_code == 0 and record["threshold"] == 0.6
-    assert "2% to 5%" in record["caveat"] and "CIFAKE" in record["caveat"]
+    told = record["detectors"]["bright"]
+    assert result.exit_code == 0 and told["threshold"] == 0.6
+    assert "2% to 5%" in told["caveat"] and "CIFAKE" in told["caveat"]
 
 
 def test_table_and_csv_and_explanations_are_written(detector_file, pictures, tmp_path):

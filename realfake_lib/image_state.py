@@ -1,0 +1,74 @@
+"""Whether an image is in a state in which a detector's score means something.
+
+Both measures are those of the browser extension Sieve (Phineas1500/sieve-ai-image-detector,
+docs/degradation-gate); chapter 7 shows what they do on the panel.
+"""
+
+import numpy as np
+
+BLOCK = 8
+"""Side of JPEG's blocks in pixels."""
+
+MAX_BLOCKS = 2.0
+"""Steps across the blocks' edges by other steps, from which compression has replaced the detail."""
+
+MIN_DETAIL = 0.528
+"""Steps over one pixel by steps over two, below which an image was enlarged far beyond its
+resolution: 0.5 for an infinitely smooth one."""
+
+MIN_CONTRAST = 3.0
+"""Standard deviation of the luminance in grey levels below which there is nothing to judge."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG
+_SIDE = 1024
+
+
+def reasons(image):
+    """Why a score on this image would be worthless; an empty tuple where nothing speaks against it.
+
+    Parameters
+    ----------
+    image : (h, w, 3) uint8 array
+        At its own resolution. The central 1,024 pixels of each side are looked at.
+
+    Returns
+    -------
+    tuple of str
+    """
+    luma = _centre(image) @ _LUMA
+    if luma.std() < MIN_CONTRAST:
+        return ("it shows next to nothing: one colour",)
+    found = []
+    if detail(luma) < MIN_DETAIL:
+        found.append("it was enlarged far beyond its resolution, or is out of focus")
+    if blocks(luma) >= MAX_BLOCKS:
+        found.append("compression has replaced its detail by blocks")
+    return tuple(found)
+
+
+def detail(luma):
+    """Mean step over one pixel divided by the mean step over two pixels, of a (h, w) luminance."""
+    one, two = (
+        np.abs(luma[:, n:] - luma[:, :-n]).mean() + np.abs(luma[n:] - luma[:-n]).mean()
+        for n in (1, 2)
+    )
+    return float(one / max(two, 1e-6))
+
+
+def blocks(luma):
+    """Mean step across the edges of 8×8 blocks divided by the mean of the other steps.
+
+    The grid may begin anywhere, as after a crop: of its places the one that stands out is taken.
+    """
+    found = []
+    for image in (luma, luma.T):
+        steps = np.abs(np.diff(image, axis=1)).mean(axis=0)
+        steps = steps[: len(steps) // BLOCK * BLOCK].reshape(-1, BLOCK).mean(axis=0)
+        at = steps.argmax()
+        found.append(steps[at] / max(np.delete(steps, at).mean(), 1e-6))
+    return float(np.mean(found))
+
+
+def _centre(image):
+    top, left = (max(0, length - _SIDE) // 2 // BLOCK * BLOCK for length in image.shape[:2])
+    return image[top : top + _SIDE, left : left + _SIDE].astype(np.float32)

@@ -1,0 +1,66 @@
+"""States of an image in which a score is worth nothing."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from realfake_lib import image_state
+from realfake_lib.data import images
+
+PHOTOGRAPH = "flower.jpg"
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A photograph of 427×640 pixels that scikit-learn brings."""
+    from sklearn.datasets import load_sample_image
+
+    return load_sample_image(PHOTOGRAPH)
+
+
+def as_jpeg(image, quality):
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
+    return images.decode(stream.getvalue(), "it")
+
+
+def enlarged(image, factor, kernel=Image.Resampling.BICUBIC):
+    size = [side * factor for side in image.shape[1::-1]]
+    return np.array(Image.fromarray(image).resize(size, kernel))
+
+
+@pytest.mark.parametrize("quality", [95, 60, 40])
+def test_a_photograph_is_judged_at_every_usual_quality(photograph, quality):
+    assert image_state.reasons(as_jpeg(photograph, quality)) == ()
+
+
+@pytest.mark.parametrize("factor", [4, 8])
+@pytest.mark.parametrize("kernel", [Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
+def test_an_enlarged_image_is_not_judged(photograph, factor, kernel):
+    reasons = image_state.reasons(enlarged(photograph[100:300, 200:400], factor, kernel))
+    assert any("enlarged" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_an_image_of_blocks_is_not_judged_wherever_their_grid_begins(photograph, start):
+    ruined = as_jpeg(photograph, 3)[start:, start:]
+    assert any("blocks" in reason for reason in image_state.reasons(ruined))
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_an_image_of_one_colour_is_not_judged(grey):
+    (reason,) = image_state.reasons(np.full((200, 300, 3), grey, np.uint8))
+    assert "one colour" in reason
+
+
+def test_steps_of_a_ramp_are_half_as_high_as_steps_over_two():
+    ramp = np.tile(np.arange(64, dtype=np.float32), (64, 1))
+    assert image_state.detail(ramp) == pytest.approx(0.5)
+
+
+def test_steps_at_the_edges_of_blocks_are_compared_with_the_others():
+    columns = np.cumsum([3.0 if at % 8 == 0 else 1.0 for at in range(1, 81)])
+    luma = columns[:, None] + columns[None]
+    assert image_state.blocks(luma) == pytest.approx(3.0)
