@@ -167,12 +167,12 @@ class Detector:
     def with_false_positive_rate(self, fpr: float | None) -> Detector:
         """The same detector with another share of photographs that it may predict to be FAKE.
 
-        The rate is that of the photographs which ``meta["photographs"]`` tells of; no more of the
-        fakes there are predicted REAL. A UserError says where a rate cannot be promised.
+        The rate is the share of the REAL images on which the operating point was chosen. No more
+        of the FAKE images there are predicted REAL. A UserError says where it was not measured.
         """
         if fpr is None:
             return self
-        rates = self.meta.get("thresholds_at_fpr")
+        rates = self.meta.get("bands")
         if not rates:
             raise UserError(
                 f"{self.name} has no record of false positives at other thresholds.",

@@ -92,7 +92,7 @@ _SOUND = {
     "threshold": _is_share,
     "uncertain_band": _is_band,
     "sides": _is_sides,
-    "thresholds_at_fpr": _is_rates,
+    "bands": _is_rates,
     "trained_on": lambda value: value is None or isinstance(value, dict),
     "unseen": lambda value: value is None or _is_recalls(value),
 }

@@ -331,7 +331,7 @@ def test_only_detectors_that_judged_something_are_told_of(by_size, tmp_path, mon
 
 def test_a_false_positive_rate_sets_both_ends_of_the_band(by_size):
     rates = {"0.01": [0.2, 0.9], "0.05": [0.4, 0.7], "0.2": [0.6, 0.5]}
-    known = replace(by_size[1], meta={"thresholds_at_fpr": rates})
+    known = replace(by_size[1], meta={"bands": rates})
     assert known.with_false_positive_rate(None) is known
     for fpr, band in ((0.01, (0.2, 0.9)), (0.05, (0.4, 0.7)), (0.1, (0.4, 0.7)), (0.2, (0.5, 0.5))):
         made = known.with_false_positive_rate(fpr)

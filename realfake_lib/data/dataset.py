@@ -35,6 +35,8 @@ class ImageDataset:
         Where the files came from, in words.
     notices : tuple of str
         What a reader of any result has to know, e.g. that this is the demo set.
+    resized : bool
+        Whether the files have other sizes than the images.
     """
 
     images: np.ndarray = field(repr=False)
@@ -44,6 +46,7 @@ class ImageDataset:
     source: str
     is_demo: bool = False
     notices: tuple = ()
+    resized: bool = False
 
     @property
     def n(self):
@@ -64,6 +67,12 @@ class ImageDataset:
     def object_names(self):
         """Name of each ``object_class``: CIFAR-10's; the demo set's are photograph and scale."""
         return demo.SCENE_NAMES if self.is_demo else OBJECT_CLASSES
+
+    @property
+    def facts(self):
+        """What a detector's metadata say of the data that it was trained and measured on."""
+        facts = {"data": self.name, "demo": self.is_demo, "fingerprint": self.fingerprint}
+        return facts if self.resized else facts | {"sides": [self.image_size, self.image_size]}
 
     def flipped(self):
         """The same images flipped left to right, under a fingerprint of their own."""
@@ -86,6 +95,7 @@ class ImageDataset:
             f"{len(indices):,} images of {self.source}",
             self.is_demo,
             self.notices,
+            self.resized,
         )
 
 
@@ -144,6 +154,7 @@ def load(data="auto", image_size=None, allow_download=True, one_class=False):
         identity.source,
         identity.is_demo,
         identity.notices,
+        image_size is not None,
     )
 
 

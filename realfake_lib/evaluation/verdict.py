@@ -1,6 +1,6 @@
 """The operating point of a detector: temperature, threshold and uncertain band from validation."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from realfake_lib.settings import FAKE, REAL
 
 MAX_WRONG = 0.01
 """Share of the FAKE images at or below the uncertain band, and of the REAL ones above it."""
+
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""False-positive rates for which the scores are recorded, so that a user can choose one later."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,24 @@ class OperatingPoint:
     threshold : float in [0, 1]
         FAKE from this ``p_fake`` on.
     uncertain_band : (low, high)
-        Between these a verdict is marked as uncertain.
+        Between these there is no verdict.
+    bands : dict
+        For each of :data:`RATES`, by its name as text, the band (low, high) of :func:`band_at`.
     """
 
     temperature: float
     threshold: float
     uncertain_band: tuple
+    bands: dict = field(default_factory=dict)
 
     def p_fake(self, logits):
         """Calibrated probability of FAKE, (n,) float64, from (n,) logits for REAL."""
         return apply_temperature(logits, self.temperature)
 
     def meta(self):
-        """The three as a dictionary for a model's metadata."""
-        return asdict(self) | {"uncertain_band": list(self.uncertain_band)}
+        """All of it as a dictionary for a model's metadata."""
+        bands = {rate: list(band) for rate, band in self.bands.items()}
+        return asdict(self) | {"uncertain_band": list(self.uncertain_band), "bands": bands}
 
 
 def best_threshold(y_true, p_fake):
@@ -56,13 +63,28 @@ def best_threshold(y_true, p_fake):
 
 def uncertain_band(y_true, p_fake, threshold=0.5):
     """Band (low, high) outside of which at most :data:`MAX_WRONG` of either class are wrong."""
+    low, high = _ends(y_true, p_fake, MAX_WRONG)
+    return float(min(low, threshold)), float(max(high, threshold))
+
+
+def band_at(y_true, p_fake, rate):
+    """The band for a false-positive rate that is used up: (low, high), equal where it closes.
+
+    From ``high`` on at most that share of the REAL images is predicted FAKE, and up to ``low`` at
+    most that share of the FAKE ones REAL.
+    """
+    low, high = _ends(y_true, p_fake, rate)
+    return float(min(low, high)), float(high)
+
+
+def _ends(y_true, p_fake, rate):
     y_true, p_fake = labels_and_scores(y_true, p_fake, both_classes=True)
     fake = np.sort(p_fake[y_true == FAKE])
     real = np.sort(p_fake[y_true == REAL])[::-1]
     # The first score that is one too many to lie outside, so that it lies just inside.
-    low = np.nextafter(fake[int(MAX_WRONG * len(fake))], 0)
-    high = np.nextafter(real[int(MAX_WRONG * len(real))], 1)
-    return float(min(low, threshold)), float(max(high, threshold))
+    return np.nextafter(fake[int(rate * len(fake))], 0), np.nextafter(
+        real[int(rate * len(real))], 1
+    )
 
 
 def choose_operating_point(y_val, val_logits):
@@ -87,4 +109,9 @@ def choose_operating_point(y_val, val_logits):
     temperature = float(fit_temperature(val_logits, y_val))
     p_fake = apply_temperature(val_logits, temperature)
     threshold = best_threshold(y_val, p_fake)
-    return OperatingPoint(temperature, threshold, uncertain_band(y_val, p_fake, threshold))
+    return OperatingPoint(
+        temperature,
+        threshold,
+        uncertain_band(y_val, p_fake, threshold),
+        {str(rate): band_at(y_val, p_fake, rate) for rate in RATES},
+    )

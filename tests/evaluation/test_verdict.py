@@ -1,5 +1,7 @@
 """The operating point keeps the promises that a user of `realfake predict` is given."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -52,10 +54,28 @@ def test_the_band_shrinks_to_the_threshold_where_nothing_is_wrong():
 
 def test_the_metadata_get_plain_values(overlapping):
     meta = verdict.choose_operating_point(*overlapping).meta()
-    assert set(meta) == {"temperature", "threshold", "uncertain_band"}
+    assert set(meta) == {"temperature", "threshold", "uncertain_band", "bands"}
     assert [type(value) for value in meta["uncertain_band"]] == [float, float]
 
 
 def test_one_class_alone_is_refused():
     with pytest.raises(ValueError, match="no REAL image"):
         verdict.best_threshold(np.zeros(3, int), np.array([0.1, 0.2, 0.3]))
+
+
+def test_a_rate_that_a_user_chooses_is_kept_and_used_up():
+    rng = np.random.default_rng(0)
+    y_true = np.repeat([0, 1], 1000)
+    p_fake = 1 / (1 + np.exp(rng.normal(np.where(y_true == 1, 1.5, -1.5), 1)))
+    for rate in verdict.RATES:
+        low, high = verdict.band_at(y_true, p_fake, rate)
+        assert low <= high
+        assert rate - 0.0011 <= np.mean(p_fake[y_true == 1] >= high) <= rate
+        assert np.mean(p_fake[y_true == 0] <= low) <= rate
+
+
+def test_the_bands_go_into_the_metadata():
+    logits = np.linspace(-3, 3, 50)
+    meta = verdict.choose_operating_point((logits > 0.3).astype(int), logits).meta()
+    assert list(meta["bands"]) == [str(rate) for rate in verdict.RATES]
+    json.dumps(meta)
