@@ -184,24 +184,25 @@ def _options(
 @handle_errors
 def data_fetch(
     what: Annotated[
-        str, typer.Argument(help="cifake, or panel: crops of fakes and photographs of real size.")
+        str,
+        typer.Argument(help="cifake; or panel or pool: crops of real size."),
     ] = "cifake",
     to: Annotated[
-        Path | None, typer.Option(help="Folder for the panel; by default in the cache.")
+        Path | None, typer.Option(help="Folder for panel or pool; by default in the cache.")
     ] = None,
 ):
-    """Download CIFAKE or the panel, unless it is there; of the panel only what is missing.
+    """Download CIFAKE, the panel or the pool; of the latter only what is missing.
 
-    The exit code is 2 if crops of the panel are not available.
+    The exit code is 2 if crops are not available.
     """
     from realfake_lib import data
 
-    if what not in ("cifake", "panel"):
-        raise UserError(f"{what}: no such data", "Known: cifake, panel.")
+    if what not in ("cifake", "panel", "pool"):
+        raise UserError(f"{what}: no such data", "Known: cifake, panel, pool.")
     if what == "cifake" and to is not None:
-        raise UserError("--to is for the panel", "REALFAKE_CACHE says where the cache is.")
+        raise UserError("--to is for panel and pool", "REALFAKE_CACHE says where the cache is.")
     with console.progress_bar():
-        fetched = data.fetch_panel(to) if what == "panel" else data.fetch_cifake()
+        fetched = data.fetch_cifake() if what == "cifake" else data.fetch_panel(to, what)
     typer.echo(f"CIFAKE: {fetched}" if what == "cifake" else console.printable(str(fetched)))
     return 0 if what == "cifake" or fetched.failed.empty else 2
 

@@ -18,7 +18,7 @@ INPUT, OUTPUT = "pixels", "logit"
 OPERATORS = frozenset(
     """Add AveragePool BatchNormalization Cast Clip Concat Conv Div Flatten Gather Gemm
     GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity MatMul Max MaxPool Min Mul Neg
-    Pad ReduceMax ReduceMean Relu Reshape Resize Shape Sigmoid Slice Squeeze Sub Tanh Transpose
+    Pad ReduceMax ReduceMean Relu Reshape Resize Shape Sigmoid Slice Sqrt Squeeze Sub Tanh Transpose
     Unsqueeze""".split()
 )
 """Operators of the ONNX standard that a file may hold: those that this library's networks come to.
@@ -36,7 +36,7 @@ class OnnxNetwork:
 
     def __init__(self, content, name="the network"):
         self._content, self._name = content, name
-        self._session = _session(content, name)
+        self._session = session(content, name)
         self.image_size = self._session.get_inputs()[0].shape[1]
 
     def __reduce__(self):
@@ -97,7 +97,7 @@ def load(path):
     return OnnxNetwork(content, path), meta
 
 
-def _session(content, name):
+def session(content, name):
     """Start ONNX Runtime on the processor."""
     # From version 1.32 on it would report its use to its maker, and write a device id into HOME.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"

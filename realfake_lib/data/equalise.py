@@ -15,6 +15,7 @@ from PIL import Image
 from realfake_lib import parallel
 from realfake_lib.data.decoding import MIN_SIDE
 from realfake_lib.data.images import decode, encode_jpeg
+from realfake_lib.data.images import resize as resized
 
 BLOCK = 8
 """Side of JPEG's blocks in pixels."""
@@ -111,6 +112,29 @@ def encoded(image, key, condition="equalised", *, original_size=None, seed=0):
         )
         content = _png(shown)
     return content
+
+
+def random_delivery(image, side, rng):
+    """A square of an image as some website might deliver it, for training: (side, side, 3) uint8.
+
+    A square of 160 to 256 pixels is reduced to between 0.4 and all of it with one of four kernels,
+    mirrored in half of the cases, compressed (JPEG in four of five cases, else WebP, quality 40 to
+    95), and brought to the side. All is drawn alike for REAL and FAKE, from ``rng``, a NumPy
+    Generator.
+    """
+    length = min(int(rng.integers(160, 257)), *image.shape[:2])
+    top, left = (int(rng.integers(0, whole - length + 1)) for whole in image.shape[:2])
+    square = Image.fromarray(image[top : top + length, left : left + length])
+    reduced = max(MIN_SIDE, round(length * rng.uniform(0.4, 1)))
+    kernels = Image.Resampling
+    kernel = (kernels.BOX, kernels.BILINEAR, kernels.BICUBIC, kernels.LANCZOS)[rng.integers(4)]
+    square = square.resize((reduced, reduced), kernel)
+    if rng.random() < 0.5:
+        square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    codec, quality = ("JPEG" if rng.random() < 0.8 else "WEBP"), int(rng.integers(40, 96))
+    stream = io.BytesIO()
+    square.save(stream, codec, quality=quality)
+    return resized(decode(stream.getvalue(), "the square"), side)
 
 
 def of_panel(panel, rows, condition="equalised", *, seed=0, function=equalise):

@@ -1,7 +1,9 @@
-"""The real-size panel: crops of fakes and photographs at native resolution, by source.
+"""Crops of fakes and photographs of real size at native resolution, by source.
 
-Every crop is 256×256 pixels as they stand in the original file, on a grid of 16 pixels. Its images
-are never shipped; :mod:`realfake_lib.data.panel_fetch` gets the originals from their repositories.
+There are two collections: the panel, on which detectors are measured, and the pool, many more
+sources for training alone. Every crop is 256×256 pixels as they stand in the original file, on a
+grid of 16 pixels. No image is shipped; :mod:`realfake_lib.data.panel_fetch` gets the originals from
+their repositories.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +17,9 @@ from realfake_lib.data import archives, layout
 from realfake_lib.data.images import decode
 from realfake_lib.errors import UserError
 
-VARIABLE = "REALFAKE_PANEL"
+VARIABLES = {"panel": "REALFAKE_PANEL", "pool": "REALFAKE_POOL"}
+"""Setting that names the folder or archive of each collection."""
+
 MANIFEST = "manifest.csv"
 CROP = 256
 """Side of every crop in pixels."""
@@ -41,14 +45,17 @@ class Panel:
         ``original_sha256``.
     folder : Path or None
         Folder of the manifest; None where there is no panel.
+    name : str
+        "panel" or "pool".
     missing : str or None
-        Why there is no panel.
+        Why there is no such collection.
     notes : tuple of str
         What a reader has to know of the files, e.g. that crops are missing.
     """
 
     table: pd.DataFrame = field(repr=False)
     folder: Path | None = None
+    name: str = "panel"
     missing: str | None = None
     notes: tuple = ()
 
@@ -70,9 +77,9 @@ class Panel:
         if self.missing is None:
             return [*self.notes]
         return [
-            f"Nothing is measured on images of ordinary size: the panel is not available "
-            f"({self.missing}). {VARIABLE} can name a folder or archive that holds it, and "
-            "`realfake data fetch panel` gets it."
+            f"The {self.name} of images of ordinary size is not available ({self.missing}). "
+            f"{VARIABLES[self.name]} can name a folder or archive that holds it, and "
+            f"`realfake data fetch {self.name}` gets it."
         ]
 
     def bytes(self, row):
@@ -116,16 +123,19 @@ class Panel:
         return pixels
 
 
-def load(allow_download=False):
-    """Find the panel and read its manifest; no image is decoded yet.
+def load(name="panel", allow_download=False):
+    """Find a collection and read its manifest; no image is decoded yet.
 
-    It is looked for in the folder or archive ``REALFAKE_PANEL``, in ``panel`` inside
-    ``REALFAKE_DATA`` or beside it, and in the cache.
+    It is looked for in the folder or archive ``REALFAKE_PANEL`` or ``REALFAKE_POOL``, in ``panel``
+    or ``pool`` inside ``REALFAKE_DATA`` or beside it, and in the cache.
 
     Parameters
     ----------
+    name : str
+        ``"panel"`` or ``"pool"``.
     allow_download : bool
-        Whether it may be fetched into the cache where it is not there: about 3,100 originals.
+        Whether it may be fetched into the cache where it is not there: about 3,100 originals, or
+        5,000.
 
     Returns
     -------
@@ -137,19 +147,20 @@ def load(allow_download=False):
     UserError
         If there is a manifest that cannot be used; names the column or the line.
     """
-    folder, wrong = _locate()
+    folder, wrong = _locate(name)
     if folder is None and allow_download:
         from realfake_lib.data import panel_fetch
 
-        report = panel_fetch.fetch_panel()
+        report = panel_fetch.fetch_panel(name=name)
         folder, wrong = (report.folder, None) if report.n else (None, report.reason)
     if folder is None:
         empty = {name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()}
-        return Panel(pd.DataFrame(empty), missing=wrong or "not here, and no download was allowed")
-    return read(folder)
+        missing = wrong or "not here, and no download was allowed"
+        return Panel(pd.DataFrame(empty), name=name, missing=missing)
+    return read(folder, name)
 
 
-def read(folder):
+def read(folder, name="panel"):
     """The :class:`Panel` in a folder that holds ``manifest.csv``; see :func:`load` for errors."""
     folder = Path(folder)
     table = read_manifest(folder / MANIFEST)
@@ -164,15 +175,15 @@ def read(folder):
     if not has.all():
         gone = table[~has].groupby("source", sort=False).size().to_dict()
         notes.append(
-            f"Of the panel, {(~has).sum():,} of {len(table):,} crops are missing: "
+            f"Of the {name}, {(~has).sum():,} of {len(table):,} crops are missing: "
             f"{layout.counted(gone, len(gone))}."
         )
     if unknown := sorted(there - set(table["file"])):
         notes.append(
-            f"Of the panel, {len(unknown):,} files stand in no line of its manifest and are left "
+            f"Of the {name}, {len(unknown):,} files stand in no line of its manifest and are left "
             f"out, {unknown[0]} first."
         )
-    return Panel(table[has].reset_index(drop=True), folder, notes=tuple(notes))
+    return Panel(table[has].reset_index(drop=True), folder, name, notes=tuple(notes))
 
 
 def read_manifest(path):
@@ -202,28 +213,29 @@ def read_manifest(path):
     return table.astype(dict.fromkeys(numbers, int))
 
 
-def _locate():
+def _locate(name):
     """Folder of the manifest, or None, and what is wrong with the setting, or None."""
-    chosen, wrong = settings.env(VARIABLE), None
+    variable = VARIABLES[name]
+    chosen, wrong = settings.env(variable), None
     places = [chosen] if chosen else []
     if data := settings.env("REALFAKE_DATA"):
         data = settings.user_path(data)
-        places += [above / "panel" for above in (data, data.parent, data.parent.parent)]
-    for place in [*places, settings.cache_dir() / "panel"]:
+        places += [above / name for above in (data, data.parent, data.parent.parent)]
+    for place in [*places, settings.cache_dir() / name]:
         try:
-            if found := _manifest_folder(archives.as_folder(place, subfolders=True)):
+            if found := _manifest_folder(archives.as_folder(place, subfolders=True), name):
                 return found, None
             reason = f"{place} holds no {MANIFEST}"
         except UserError as error:  # what is missing is told of, and the report goes on
             reason = error.message
         if place == chosen:
-            wrong = f"{VARIABLE}: {reason}"
+            wrong = f"{variable}: {reason}"
     return None, wrong
 
 
-def _manifest_folder(place):
-    """A folder, or ``panel`` in it, that holds a manifest; or that of the one archive in it."""
-    for folder in (place, place / "panel"):
+def _manifest_folder(place, name):
+    """A folder, or the one named in it, that holds a manifest; or that of the one archive in it."""
+    for folder in (place, place / name):
         if (folder / MANIFEST).is_file():
             return folder
     inside = [path for form in ("*", "*/*") for path in place.glob(form)]
@@ -231,4 +243,4 @@ def _manifest_folder(place):
     if len(packed) != 1:
         return None
     unpacked = archives.as_folder(packed[0], subfolders=True)
-    return next((at for at in (unpacked, unpacked / "panel") if (at / MANIFEST).is_file()), None)
+    return next((at for at in (unpacked, unpacked / name) if (at / MANIFEST).is_file()), None)

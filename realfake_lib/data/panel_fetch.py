@@ -14,8 +14,8 @@ from realfake_lib.data import decoding, fetch, panel
 from realfake_lib.errors import UserError
 
 HOST = "https://raw.githubusercontent.com"
-MANIFEST = Path(__file__).with_name("panel_manifest.csv.gz")
-"""Manifest of the whole panel, which travels with the library; its images do not."""
+MANIFESTS = {name: Path(__file__).with_name(f"{name}_manifest.csv.gz") for name in panel.VARIABLES}
+"""Manifests of both collections, which travel with the library; the images do not."""
 
 THREADS = 8  # downloads at once: enough for a line, few enough for a server
 
@@ -24,10 +24,11 @@ THREADS = 8  # downloads at once: enough for a line, few enough for a server
 class FetchReport:
     """What a fetch brought.
 
-    ``n`` crops are in ``folder`` now, ``n_new`` of them made by this call. ``failed`` has one row a
+    ``n`` crops of the collection ``name`` are in ``folder`` now, ``n_new`` of them made by this call. ``failed`` has one row a
     crop that is not available: ``file``, ``source`` and ``reason``.
     """
 
+    name: str
     folder: Path
     n: int
     n_new: int
@@ -39,7 +40,9 @@ class FetchReport:
         return None if self.failed.empty else self.failed["reason"].mode()[0]
 
     def __str__(self):
-        lines = [f"Panel: {self.n:,} crops in {self.folder}, {self.n_new:,} of them new"]
+        lines = [
+            f"{self.name.capitalize()}: {self.n:,} crops in {self.folder}, {self.n_new:,} of them new"
+        ]
         if not self.failed.empty:
             lines.append(f"{len(self.failed):,} crops are not available:")
             counts = self.failed.groupby(["source", "reason"], sort=False).size()
@@ -48,8 +51,8 @@ class FetchReport:
         return "\n".join(lines)
 
 
-def fetch_panel(to=None):
-    """Fetch the originals of the panel that are missing, and cut the crops from them.
+def fetch_panel(to=None, name="panel"):
+    """Fetch the originals of the panel, or the pool, that are missing, and cut the crops from them.
 
     Each original comes from its repository at the pinned commit, is checked by its SHA-256, cut,
     and removed. What was made before stays. Crops are stored as lossless WebP, those of JPEG
@@ -60,17 +63,19 @@ def fetch_panel(to=None):
     Parameters
     ----------
     to : path-like, optional
-        Folder of the panel; by default ``panel`` in the cache, where it is found.
+        Folder for it; by default ``panel`` or ``pool`` in the cache, where it is found.
+    name : str
+        ``"panel"`` or ``"pool"``.
 
     Returns
     -------
     FetchReport
         Also says what is not available; that is no error.
     """
-    folder = settings.user_path(to) if to is not None else settings.cache_dir() / "panel"
+    folder = settings.user_path(to) if to is not None else settings.cache_dir() / name
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--to {folder} is not a folder")
-    table = panel.read_manifest(MANIFEST)
+    table = panel.read_manifest(MANIFESTS[name])
     table["file"] = [_stored(folder, file) for file in table["file"]]
     with settings.atomic_file(folder / panel.MANIFEST) as manifest:
         table.to_csv(manifest, index=False)
@@ -78,7 +83,7 @@ def fetch_panel(to=None):
     originals = [rows for _, rows in wanted.groupby("original_sha256", sort=False)]
     work = _Work(folder)
     made = parallel.each(work.make, originals, THREADS)
-    reasons = list(progress.track(made, "Panel", len(originals), "originals"))
+    reasons = list(progress.track(made, name.capitalize(), len(originals), "originals"))
     with contextlib.suppress(OSError):  # what was begun stays in it
         work.originals.rmdir()
     failed = [
@@ -89,7 +94,7 @@ def fetch_panel(to=None):
     ]
     failed = pd.DataFrame(failed, columns=["file", "source", "reason"])
     n = len(table) - len(failed)
-    return FetchReport(folder, n, len(wanted) - len(failed), failed)
+    return FetchReport(name, folder, n, len(wanted) - len(failed), failed)
 
 
 def _stored(folder, file):

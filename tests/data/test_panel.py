@@ -198,7 +198,8 @@ def host(small, tmp_path, monkeypatch):
     packed.write_bytes(gzip.compress((folder / "manifest.csv").read_bytes()))
     host = Host(originals)
     monkeypatch.setattr(fetch, "PAUSE", 0.01)
-    monkeypatch.setattr(panel_fetch, "MANIFEST", packed)
+    monkeypatch.setitem(panel_fetch.MANIFESTS, "panel", packed)
+    monkeypatch.setitem(panel_fetch.MANIFESTS, "pool", packed)
     monkeypatch.setattr(panel_fetch, "HOST", f"http://127.0.0.1:{host.http.server_port}")
     yield host
     host.close()
@@ -236,7 +237,9 @@ def test_crops_of_one_original_are_cut_from_one_download(small, host, tmp_path):
     shared = ("path", "original_sha256")
     rows[1].update({name: rows[0][name] for name in shared})
     write_manifest(folder, rows)
-    panel_fetch.MANIFEST.write_bytes(gzip.compress((folder / "manifest.csv").read_bytes()))
+    panel_fetch.MANIFESTS["panel"].write_bytes(
+        gzip.compress((folder / "manifest.csv").read_bytes())
+    )
     assert panel_fetch.fetch_panel(tmp_path / "again").n == 12 and len(host.asked) == 11
 
 
@@ -274,9 +277,29 @@ def test_a_fetch_of_anything_else_is_refused(arguments):
 
 
 def test_the_manifest_of_the_whole_panel_travels_with_the_library():
-    table = panel.read_manifest(panel_fetch.MANIFEST)
+    table = panel.read_manifest(panel_fetch.MANIFESTS["panel"])
     assert len(table) == 3240
     assert table.groupby("label")["source"].nunique().to_dict() == {"FAKE": 20, "REAL": 12}
+    check_manifest(table)
+
+
+def test_the_manifest_of_the_pool_names_no_image_of_the_panel():
+    table, measured = (panel.read_manifest(panel_fetch.MANIFESTS[n]) for n in ("pool", "panel"))
+    assert len(table) > 9000 and table["source"].nunique() > 150
+    assert not set(table["original_sha256"]) & set(measured["original_sha256"])
+    check_manifest(table)
+
+
+def test_the_pool_is_a_collection_of_its_own(host):
+    assert len(panel.load("pool", allow_download=True)) == 12
+    assert len(panel.load()) == 0 and len(panel.load("pool")) == 12
+    assert "fetch pool" in panel.Panel(panel.load().table, name="pool", missing="x").notices()[0]
+
+
+def check_manifest(table):
+    """Each row names a square within its original, and where that lies."""
     assert set(table["crop_size"]) == {256} and set(table["crop_x"] % 16) == {0}
+    for at, whole in (("crop_x", "original_width"), ("crop_y", "original_height")):
+        assert (table[at] + 256 <= table[whole]).all()
     assert table["commit"].str.fullmatch("[0-9a-f]{40}").all()
     assert table["original_sha256"].str.fullmatch("[0-9a-f]{64}").all()

@@ -1,0 +1,96 @@
+"""A detector for images of ordinary size: a linear classifier on texture statistics.
+
+The statistics are the mean and the standard deviation of each channel at several depths of a frozen
+EfficientNet-Lite0 with ImageNet weights. They describe texture whatever its place (Gatys et al.,
+2015, use the channels' correlations in the same way).
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from realfake_lib import onnx_files, parallel
+from realfake_lib.models import export, transfer
+
+BACKBONE = "efficientnet_lite0"
+
+STAGES = ("block2b_add", "block3b_add", "block4c_add", "block5c_add", "block6d_add")
+"""Layers whose statistics are taken, at 1/4, 1/8, 1/16, 1/16 and 1/32 of the side."""
+
+SIDE = 224
+"""Side in pixels of the squares that go in."""
+
+
+def statistics(stages=STAGES, weights="imagenet"):
+    """The network from pixels to statistics.
+
+    Parameters
+    ----------
+    stages : tuple of str
+        Of :data:`STAGES`, in their order.
+    weights
+        As for :func:`realfake_lib.models.transfer.build`.
+
+    Returns
+    -------
+    keras.Model
+        Pixels (n, 224, 224, 3) in [0, 255] to (n, d) float32: for each stage the means of its
+        channels, then their standard deviations.
+    """
+    network = transfer.build(BACKBONE, stages[-1], image_size=SIDE, weights=weights)
+    parts = []
+    for stage in stages:
+        maps = network.get_layer(stage).output
+        mean = ops.mean(maps, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(maps - mean), axis=(1, 2))
+        parts += [layers.Flatten()(mean), ops.sqrt(variance + 1e-6)]
+    return keras.Model(network.input, ops.concatenate(parts, axis=-1), name="texture")
+
+
+def columns(stages, of=STAGES):
+    """Positions of the statistics of some stages among those of ``of``: (d,) int array."""
+    found, start = [], 0
+    for stage in of:
+        width = 2 * CHANNELS[stage]
+        if stage in stages:
+            found.append(np.arange(start, start + width))
+        start += width
+    return np.concatenate(found)
+
+
+CHANNELS = dict(zip(STAGES, (24, 40, 80, 112, 192), strict=True))
+"""Number of channels of each stage."""
+
+
+def detector(stages, coefficients, intercept, weights="imagenet"):
+    """A network from pixels to one logit for REAL, linear in the statistics.
+
+    ``coefficients``, (d,), and ``intercept`` are those of the statistics as they are.
+    """
+    network = statistics(stages, weights)
+    logit = layers.Dense(1, dtype="float32", name="logit")(network.output)
+    model = keras.Model(network.input, logit, name="real_size")
+    model.get_layer("logit").set_weights(
+        [np.asarray(coefficients, np.float32)[:, None], np.array([intercept], np.float32)]
+    )
+    return model
+
+
+class Extractor:
+    """Statistics of images without TensorFlow's overhead: a fifth of its time on a processor.
+
+    ``network`` is what :func:`statistics` gives.
+    """
+
+    def __init__(self, network):
+        self._session = onnx_files.session(export.to_bytes(network), "the texture network")
+        self.width = network.output_shape[-1]
+
+    def __call__(self, squares):
+        """(n, d) float32 statistics of (n, 224, 224, 3) uint8 squares, a core for each eight."""
+
+        def some(start):
+            pixels = np.ascontiguousarray(squares[start : start + 8])
+            return self._session.run([onnx_files.OUTPUT], {onnx_files.INPUT: pixels})[0]
+
+        return np.concatenate(list(parallel.each(some, range(0, len(squares), 8))))
