@@ -24,8 +24,8 @@ THREADS = 8  # downloads at once: enough for a line, few enough for a server
 class FetchReport:
     """What a fetch brought.
 
-    ``n`` crops of the collection ``name`` are in ``folder`` now, ``n_new`` of them made by this call. ``failed`` has one row a
-    crop that is not available: ``file``, ``source`` and ``reason``.
+    ``n`` crops of the collection ``name`` are in ``folder`` now, ``n_new`` of them made by this
+    call. ``failed`` has one row a crop that is not available: ``file``, ``source`` and ``reason``.
     """
 
     name: str
@@ -40,9 +40,8 @@ class FetchReport:
         return None if self.failed.empty else self.failed["reason"].mode()[0]
 
     def __str__(self):
-        lines = [
-            f"{self.name.capitalize()}: {self.n:,} crops in {self.folder}, {self.n_new:,} of them new"
-        ]
+        name = self.name.capitalize()
+        lines = [f"{name}: {self.n:,} crops in {self.folder}, {self.n_new:,} of them new"]
         if not self.failed.empty:
             lines.append(f"{len(self.failed):,} crops are not available:")
             counts = self.failed.groupby(["source", "reason"], sort=False).size()
