@@ -190,6 +190,8 @@ class Detector:
 
     def caveat(self) -> str:
         """What anyone who reads a verdict must know, in one paragraph, from the model's record."""
+        if held_out := self.meta.get("held_out"):
+            return f"Trained on {self.meta['data']}. {_of_held_out(held_out)}"
         size = f"{self.image_size}×{self.image_size}"
         facts = self.meta | (self.meta.get("trained_on") or {})
         data = facts.get("data", "an unnamed data set")
@@ -207,6 +209,20 @@ class Detector:
                 f"{max(recalls):.0%}. REAL means only “not like the fakes of {data}”."
             )
         return " ".join(lines)
+
+
+def _of_held_out(found: dict) -> str:
+    """What was measured on sources that the detector never saw, at the default band."""
+    near, far = found["panel.equalised"], found["panel.web_hard"]
+    return (
+        f"Measured on {near['sources_of_fakes']} sources of fakes and "
+        f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
+        f"{near['auroc']:.2f}, and {far['auroc']:.2f} for images reduced to 512 pixels and "
+        f"compressed. It predicts FAKE for {near['recall']:.0%} of fakes and for "
+        f"{near['false_positive_rate']:.0%} of photographs "
+        f"(worst source {near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
+        f"fakes, and for {1 - near['coverage']:.0%} of images it can't tell."
+    )
 
 
 def no_gradients(path: Path | None) -> UserError:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from realfake_lib import code_hash, parallel, progress, settings
 from realfake_lib.data import equalise
+from realfake_lib.evaluation import verdict
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
 
@@ -29,7 +30,7 @@ FOLDS = 5
 CHOICES = tuple(
     (stages, alpha)
     for stages in (texture.STAGES[:3], texture.STAGES[:4], texture.STAGES)
-    for alpha in (0.03, 0.3, 3.0)
+    for alpha in (0.1, 1.0)
 )
 """Stages of the network and strengths of ridge regression among which held-out sources choose. The
 strength is multiplied by the number of rows."""
@@ -177,10 +178,10 @@ def fit(train, table, alpha):
     )
 
 
-def held_out_scores(statistics, fold, stages, alpha, skip=None):
+def held_out_scores(statistics, fold, stages, alpha, skip=None, only=None):
     """Scores for REAL of each row by a model that saw no row of its fold.
 
-    ``skip`` is a fold that no model sees and that is not scored: NaN.
+    ``skip`` is a fold that no model sees and that is not scored (NaN), ``only`` the one that is.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def held_out_scores(statistics, fold, stages, alpha, skip=None):
     """
     chosen = texture.columns(stages)
     found = {name: np.full(len(fold), np.nan) for name in statistics.scored}
-    for held in sorted(set(fold) - {skip}):
+    for held in [only] if only is not None else sorted(set(fold) - {skip}):
         seen = (fold != held) & (fold != skip)
         model = fit(statistics.train[seen][..., chosen], statistics.table[seen], alpha)
         for name, values in statistics.scored.items():
@@ -218,3 +219,199 @@ def auroc_by_source(table, fold, scores):
             family = table["family"][source == name].iloc[0]
             rows.append((name, family, at, len(fakes), auroc))
     return pd.DataFrame(rows, columns=["source", "family", "fold", "n", "auroc"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Scores of sources that no part of a model saw, and what was chosen for each fold.
+
+    Attributes
+    ----------
+    fold : (repeats, n) int array
+    scores : dict of str to (repeats, n) float array
+        By condition: for REAL, comparable within a fold only.
+    chosen : list of lists of (stages, alpha)
+        For each repeat and fold, by the other folds alone.
+    """
+
+    fold: np.ndarray = field(repr=False)
+    scores: dict = field(repr=False)
+    chosen: list
+
+
+def nested(statistics, repeats=2, seed=0, choices=CHOICES):
+    """Held-out scores with nested selection.
+
+    For each fold the stages and the strength are those whose mean AUROC over the other folds is
+    best, by models that saw neither the fold scored nor the one held out.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    repeats : int
+        Assignments of groups to folds.
+    seed : int
+    choices : sequence of (stages, alpha)
+
+    Returns
+    -------
+    Outcome
+    """
+    table = statistics.table
+    all_folds, scores, chosen = [], {name: [] for name in statistics.scored}, []
+    for repeat in range(repeats):
+        fold = folds(table, seed + repeat)
+        found = {name: np.full(len(fold), np.nan) for name in scores}
+        best = []
+        for held in range(FOLDS):
+            values = [
+                _mean_auroc(table, fold, held_out_scores(statistics, fold, *choice, skip=held))
+                for choice in choices
+            ]
+            best.append(choices[int(np.argmax(values))])
+            rows = fold == held
+            model_of = held_out_scores(statistics, fold, *best[-1], only=held)
+            for name in found:
+                found[name][rows] = model_of[name][rows]
+            progress.report("Held-out sources", repeat * FOLDS + held + 1, repeats * FOLDS, "folds")
+        all_folds.append(fold)
+        chosen.append(best)
+        for name in scores:
+            scores[name].append(found[name])
+    return Outcome(
+        np.stack(all_folds), {name: np.stack(each) for name, each in scores.items()}, chosen
+    )
+
+
+def _mean_auroc(table, fold, scores):
+    """Mean over sources of fakes and over conditions."""
+    return np.mean([auroc_by_source(table, fold, each)["auroc"].mean() for each in scores.values()])
+
+
+def calibrate(table, scores):
+    """Platt scaling (Platt, 1999) of held-out scores.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Labels and sources.
+    scores : (k, n) float array
+        For REAL; k scores of each row.
+
+    Returns
+    -------
+    (slope, intercept)
+        ``slope · score + intercept`` is the calibrated logit for REAL, both classes alike.
+    """
+    truth, weight = (np.tile(each, len(scores)) for each in (table["label"], weights(table)))
+    model = LogisticRegression(C=np.inf).fit(scores.reshape(-1, 1), truth, weight)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def operating_point(table, p_fake):
+    """Threshold and bands for whole sources: each source of a class counts alike.
+
+    Parameters
+    ----------
+    table : DataFrame
+    p_fake : (k, n) float array
+        Of rows that no model saw.
+
+    Returns
+    -------
+    OperatingPoint
+        With temperature 1, and the band for :data:`FALSE_POSITIVES` as its uncertain band.
+    """
+    low, high = (_quantiles(table, p_fake, label) for label in (FAKE, REAL))
+    bands = {}
+    for rate in verdict.RATES:
+        # Just beyond the score that the share ends at.
+        ends = np.nextafter(low(rate), 0), np.nextafter(high(1 - rate), 1)
+        bands[str(rate)] = float(min(ends)), float(ends[1])
+    grid = np.linspace(0, 1, 1001)
+    wrong = [_share(table, p_fake, FAKE, at) - _share(table, p_fake, REAL, at) for at in grid]
+    threshold = float(grid[int(np.argmax(wrong))])
+    return verdict.OperatingPoint(1.0, threshold, bands[str(FALSE_POSITIVES)], bands)
+
+
+FALSE_POSITIVES = 0.05
+"""Share of photographs of sources never seen that may be predicted FAKE by default."""
+
+
+def _by_source(table, p_fake, label):
+    """Scores of each source of a class."""
+    source = table["source"].to_numpy()
+    chosen = (table["label"] == label).to_numpy()
+    return [p_fake[:, chosen & (source == name)].ravel() for name in set(source[chosen])]
+
+
+def _share(table, p_fake, label, threshold):
+    """Mean over the sources of a class of the share predicted FAKE."""
+    return float(np.mean([(each >= threshold).mean() for each in _by_source(table, p_fake, label)]))
+
+
+def _quantiles(table, p_fake, label):
+    """The function from a share to the score below which that share of a class lies."""
+    each = _by_source(table, p_fake, label)
+    values = np.concatenate(each)
+    weight = np.concatenate([np.full(len(one), 1 / len(one)) for one in each])
+    order = np.argsort(values)
+    below = np.cumsum(weight[order]) / weight.sum()
+    return lambda share: values[order][min(np.searchsorted(below, share), len(values) - 1)]
+
+
+def selective(table, p_fake, band):
+    """What verdicts outside a band are worth: measures in which each source counts alike.
+
+    Returns
+    -------
+    dict
+        ``coverage``: share of images that get a verdict; ``false_positive_rate`` and
+        ``worst_false_positive_rate``: share of photographs predicted FAKE, the latter of the worst
+        source; ``recall``: share of fakes predicted FAKE; ``missed``: share predicted REAL;
+        ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts.
+    """
+    low, high = band
+    told = {}
+    for label in (FAKE, REAL):
+        each = _by_source(table, p_fake, label)
+        told[label] = np.array([((one >= high).mean(), (one <= low).mean()) for one in each])
+    fake, real = told[FAKE].mean(axis=0), told[REAL].mean(axis=0)
+    right = fake[0] / max(fake.sum(), 1e-9), real[1] / max(real.sum(), 1e-9)
+    return {
+        "coverage": float((fake.sum() + real.sum()) / 2),
+        "balanced_accuracy": float(np.mean(right)),
+        "false_positive_rate": float(real[0]),
+        "worst_false_positive_rate": float(told[REAL][:, 0].max()),
+        "recall": float(fake[0]),
+        "missed": float(fake[1]),
+    }
+
+
+def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
+    """Mean over sources of fakes of their AUROC, with an interval over sources.
+
+    Parameters
+    ----------
+    table : DataFrame
+    fold, scores : (repeats, n) arrays
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    (value, (low, high), by_source)
+        The interval is the bootstrap over sources of fakes, since images of one source are no
+        independent draws; ``by_source`` is a DataFrame.
+    """
+    each = pd.concat(
+        [auroc_by_source(table, *one) for one in zip(fold, scores, strict=True)],
+        ignore_index=True,
+    )
+    by_source = each.groupby(["family", "source"], as_index=False).agg(
+        n=("n", "first"), auroc=("auroc", "mean")
+    )
+    values = by_source["auroc"].to_numpy()
+    rng = np.random.default_rng(seed)
+    draws = values[rng.integers(0, len(values), (n_bootstrap, len(values)))].mean(axis=1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(values.mean()), (float(low), float(high)), by_source

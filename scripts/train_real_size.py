@@ -1,0 +1,99 @@
+"""Train and publish the detector for images of ordinary size (an hour, without a GPU).
+
+Needs the panel and the pool: `realfake data fetch panel`, `realfake data fetch pool`. Writes
+``real_size.onnx`` and its description, and the scores of held-out sources for the report.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from realfake_lib import probability, settings
+from realfake_lib.data import panel
+from realfake_lib.errors import UserError
+from realfake_lib.models import export, texture
+from realfake_lib.report import provenance
+from realfake_lib.settings import REAL
+from realfake_lib.training import real_size
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(repeats=2, seed=0):
+    """Measure, select, fit and write."""
+    collections = {name: panel.load(name) for name in panel.VARIABLES}
+    for each in collections.values():
+        if each.missing is not None:
+            raise UserError(*each.notices())
+    statistics = real_size.measure(collections, seed=seed)
+    table = statistics.table
+    outcome = real_size.nested(statistics, repeats, seed)
+    scores = np.concatenate([outcome.scores[name] for name in real_size.CONDITIONS])
+    slope, intercept = real_size.calibrate(table, scores)
+    p_fake = {
+        name: probability.p_fake(slope * each + intercept, 1.0)
+        for name, each in outcome.scores.items()
+    }
+    point = real_size.operating_point(table, np.concatenate(list(p_fake.values())))
+    measured = (table["collection"] == "panel").to_numpy()
+    held_out = {}
+    for part, rows in (("panel", measured), ("all", np.full(len(table), True))):
+        some = table[rows]
+        for name, each in outcome.scores.items():
+            value, ci, _ = real_size.mean_auroc(some, outcome.fold[:, rows], each[:, rows])
+            told = real_size.selective(some, p_fake[name][:, rows], point.uncertain_band)
+            counts = some.groupby("label")["source"].nunique().to_list()
+            held_out[f"{part}.{name}"] = {
+                "auroc": value, "ci": list(ci), "n": len(some),
+                "sources_of_fakes": counts[0], "sources_of_photographs": counts[1], **told,
+            }  # fmt: skip
+            print(part, name, held_out[f"{part}.{name}"], flush=True)
+    votes = [choice for chosen in outcome.chosen for choice in chosen]
+    stages, alpha = max(set(votes), key=votes.count)
+    model = real_size.fit(statistics.train[..., texture.columns(stages)], table, alpha)
+    scale, ridge = model[0], model[1]
+    coefficients = slope * ridge.coef_ / scale.scale_
+    offset = slope * (ridge.intercept_ - ridge.coef_ @ (scale.mean_ / scale.scale_)) + intercept
+    network = texture.detector(stages, coefficients, offset)
+    grouped = table.groupby(["label", "family", "source", "repository"], sort=True)
+    commits = {
+        one: each.table.groupby("repository")["commit"].first() for one, each in collections.items()
+    }
+    sources = [
+        {"source": source, "class": settings.CLASS_NAMES[label], "family": family,
+         "repository": repository, "commit": commits[some["collection"].iloc[0]][repository],
+         "n": len(some)}
+        for (label, family, source, repository), some in grouped
+    ]  # fmt: skip
+    meta = {
+        **point.meta(),
+        "image_size": texture.SIDE,
+        "sides": [128, None],
+        "several_views": True,
+        "data": f"crops of real size from {table['source'].nunique()} sources",
+        "trained_on": {
+            "n": len(table),
+            "photographs": int((table["label"] == REAL).sum()),
+            "stages": list(stages),
+            "alpha": alpha,
+            "seed": seed,
+            "commit": provenance.git_state(ROOT)["commit"],
+        },
+        "held_out": held_out,
+        "sources": sources,
+    }
+    target = ROOT / "realfake_lib" / "detectors" / "real_size.onnx"
+    print(export.to_onnx(network, target, meta)["onnx"], votes)
+    with (
+        settings.atomic_file(ROOT / "experiments" / "real_size.npz") as path,
+        open(path, "wb") as stream,
+    ):
+        np.savez_compressed(
+            stream, files=table["file"].to_numpy(str), collection=table["collection"].to_numpy(str),
+            fold=outcome.fold.astype(np.int8),
+            **{name: each.astype(np.float16) for name, each in p_fake.items()},
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
