@@ -56,7 +56,7 @@ class Statistics:
     scored: dict = field(repr=False)
 
 
-def measure(panels, draws=4, seed=0):
+def measure(panels, draws=3, seed=0):
     """Texture statistics of all crops of several collections, kept in the cache.
 
     Parameters

@@ -1,0 +1,153 @@
+"""A detector for images of ordinary size is scored on sources that no part of it saw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from realfake_lib.models import texture
+from realfake_lib.settings import FAKE, REAL
+from realfake_lib.training import real_size
+
+WIDTH = sum(2 * channels for channels in texture.CHANNELS.values())
+
+
+def table_of(*sources):
+    """A table from (label, family, source, repository, n)."""
+    rows = [
+        (f"{source}/{i}", label, family, source, repository, "panel")
+        for label, family, source, repository, n in sources
+        for i in range(n)
+    ]
+    columns = ["file", "label", "family", "source", "repository", "collection"]
+    return pd.DataFrame(rows, columns=columns).astype({"label": np.int8})
+
+
+@pytest.fixture(scope="module")
+def statistics():
+    """Ten families and ten photographers; statistic 0 tells the classes, the others the sources."""
+    fakes = [(FAKE, f"family{i}", f"fake{i}", f"someone/f{i}", 12 + i) for i in range(10)]
+    reals = [(REAL, "real", f"photos{i}", f"someone/r{i}", 12 + i) for i in range(10)]
+    table = table_of(*fakes, *reals)
+    rng = np.random.default_rng(0)
+    own = {name: rng.normal(0, 3, WIDTH) for name in table["source"].unique()}
+    base = np.stack([own[name] for name in table["source"]])
+    base[:, 0] = np.where(table["label"] == REAL, 2, -2)
+
+    def seen():
+        return (base + rng.normal(0, 1, base.shape)).astype(np.float16)
+
+    scored = {name: seen() for name in real_size.CONDITIONS}
+    return real_size.Statistics(table, np.stack([seen(), seen()], axis=1), scored)
+
+
+def test_families_and_sources_are_held_out_whole():
+    table = table_of(
+        (FAKE, "sd1", "a", "x/a", 9),
+        (FAKE, "sd1", "b", "x/b", 5),
+        (FAKE, "unknown", "c", "x/quiz", 4),
+        (FAKE, "unknown", "d", "x/quiz2", 4),
+        (FAKE, "flux", "e", "x/e", 3),
+        *[(REAL, "real", f"r{i}", f"y/{i // 2}", 4 + i) for i in range(12)],
+    )
+    for seed in range(5):
+        fold = pd.Series(real_size.folds(table, seed))
+        assert set(fold[table["label"] == REAL]) == set(range(real_size.FOLDS))
+        for group in (
+            table["family"].eq("sd1"),
+            *(table["repository"].eq(f"y/{i}") for i in range(6)),
+        ):
+            assert fold[group].nunique() == 1
+    drawn = [tuple(real_size.folds(table, seed)) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_each_source_counts_by_the_root_of_its_size_and_each_class_alike():
+    table = table_of(
+        (FAKE, "a", "small", "x/a", 4), (FAKE, "b", "large", "x/b", 16), (REAL, "real", "r", "y", 5)
+    )  # fmt: skip
+    weight = pd.Series(real_size.weights(table))
+    total = weight.groupby(table["source"]).sum()
+    assert total["large"] == pytest.approx(2 * total["small"])
+    assert total["large"] + total["small"] == pytest.approx(total["r"])
+    assert weight.mean() == pytest.approx(1)
+
+
+def test_no_model_scores_a_row_of_a_group_that_it_saw(statistics):
+    fold = real_size.folds(statistics.table)
+    for name in statistics.scored:  # noise whose class only its own source could tell
+        statistics.scored[name][:, 0] *= 1
+    blind = real_size.Statistics(
+        statistics.table,
+        np.where(np.arange(WIDTH) == 0, 0, statistics.train),
+        {name: np.where(np.arange(WIDTH) == 0, 0, v) for name, v in statistics.scored.items()},
+    )
+    found = real_size.held_out_scores(blind, fold, texture.STAGES, 0.1)["equalised"]
+    aurocs = real_size.auroc_by_source(statistics.table, fold, found)["auroc"]
+    assert abs(aurocs.mean() - 0.5) < 0.25 and len(aurocs) == 10
+    found = real_size.held_out_scores(statistics, fold, texture.STAGES, 0.1)["equalised"]
+    assert real_size.auroc_by_source(statistics.table, fold, found)["auroc"].mean() > 0.8
+
+
+def test_a_fold_that_is_skipped_reaches_no_model(statistics):
+    fold = real_size.folds(statistics.table)
+    spoilt = real_size.Statistics(
+        statistics.table,
+        np.where((fold == 2)[:, None, None], np.float16(1000), statistics.train),
+        statistics.scored,
+    )
+    one, other = (
+        real_size.held_out_scores(each, fold, texture.STAGES[:3], 0.1, skip=2)
+        for each in (statistics, spoilt)
+    )
+    for name, scores in one.items():
+        assert np.isnan(scores[fold == 2]).all() and not np.isnan(scores[fold != 2]).any()
+        np.testing.assert_array_equal(scores, other[name])
+
+
+def test_choices_are_made_without_the_fold_that_they_are_scored_on(statistics):
+    choices = ((texture.STAGES[:3], 0.1), (texture.STAGES, 1.0))
+    outcome = real_size.nested(statistics, repeats=1, choices=choices)
+    assert len(outcome.chosen[0]) == real_size.FOLDS and set(outcome.chosen[0]) <= set(choices)
+    value, (low, high), by_source = real_size.mean_auroc(
+        statistics.table, outcome.fold, outcome.scores["equalised"]
+    )
+    assert low <= value <= high and len(by_source) == 10
+    assert value == pytest.approx(by_source["auroc"].mean())
+
+
+def test_calibrated_scores_mean_what_they_say(statistics):
+    rng = np.random.default_rng(1)
+    real = (statistics.table["label"] == REAL).to_numpy()
+    scores = rng.normal(np.where(real, 0.3, -0.3), 0.5, (3, len(real)))
+    slope, intercept = real_size.calibrate(statistics.table, scores)
+    assert slope == pytest.approx(0.6 / 0.25, rel=0.3) and abs(intercept) < 0.4
+
+
+def test_bands_promise_a_rate_in_which_each_source_counts_alike():
+    table = table_of(
+        (FAKE, "a", "f", "x/a", 400), (REAL, "real", "many", "y/a", 900), (REAL, "real", "few", "y/b", 100)
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    centre = table["source"].map({"f": 0.7, "many": 0.2, "few": 0.5}).to_numpy()
+    p_fake = np.clip(rng.normal(centre, 0.12, (1, len(table))), 0, 1)
+    point = real_size.operating_point(table, p_fake)
+    for rate, (low, high) in point.bands.items():
+        told = real_size.selective(table, p_fake, (low, high))
+        assert low <= high
+        assert float(rate) - 0.006 <= told["false_positive_rate"] <= float(rate)
+        assert told["missed"] <= float(rate)
+    assert point.uncertain_band == point.bands[str(real_size.FALSE_POSITIVES)]
+
+
+def test_measures_of_verdicts_by_hand():
+    table = table_of(
+        (FAKE, "a", "f", "x/a", 4), (REAL, "real", "r", "y/a", 2), (REAL, "real", "s", "y/b", 2)
+    )  # fmt: skip
+    p_fake = np.array([[0.9, 0.9, 0.5, 0.1, 0.1, 0.5, 0.9, 0.1]])
+    told = real_size.selective(table, p_fake, (0.2, 0.8))
+    assert told == pytest.approx(
+        {
+            "coverage": 0.75, "balanced_accuracy": (2 / 3 + 2 / 3) / 2, "recall": 0.5,
+            "missed": 0.25, "false_positive_rate": 0.25, "worst_false_positive_rate": 0.5,
+        }
+    )  # fmt: skip
