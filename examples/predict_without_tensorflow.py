@@ -27,4 +27,6 @@ for path in images:
     p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))
     low, high = meta["uncertain_band"]
     verdict = "FAKE" if p_fake >= meta["threshold"] else "REAL"
-    print(f"{p_fake:.6f} {verdict}{' (uncertain)' * (low < p_fake < high)} {path}")
+    if low < p_fake < high:
+        verdict = "can't tell"
+    print(f"{p_fake:.6f} {verdict} {path}")

@@ -408,9 +408,16 @@ def predict(
             print(listing.as_json(loaded, found, left_out))
         else:
             print(listing.as_table(loaded, found))
-    unexplained = explain is not None and not all(one.explanation or one.error for one in found)
-    if explain is not None and not unexplained:
-        _say(f"explanations are in {explain}")
+    unexplained = False
+    if explain is not None:
+        explained = {one.name for one in loaded if one.has_gradients}
+        judged = [one for one in found if one.detector in explained]
+        unexplained = not all(one.explanation for one in judged)
+        others = sum(not one.error for one in found) - len(judged)
+        if judged and not unexplained:
+            _say(f"explanations are in {explain}")
+        if others:
+            _say(f"no explanations of {others:,} images: their detector has no gradients")
     unread = sum(bool(one.error) for one in found)
     if unread:
         where = f"{csv} says" if csv is not None else "--csv FILE writes down"

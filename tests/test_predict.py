@@ -343,6 +343,20 @@ def test_a_false_positive_rate_sets_both_ends_of_the_band(by_size):
         by_size[0].with_false_positive_rate(0.05)
 
 
+def test_images_whose_detector_has_no_gradients_are_judged_and_not_explained(
+    by_size, detector_file, tmp_path, monkeypatch
+):
+    for side in (16, 80):
+        Image.fromarray(noise(side, side)).save(tmp_path / f"of{side}.png")
+    keras = replace(realfake_lib.load_detector(detector_file), sides=(16, 32))
+    monkeypatch.setattr(detector, "load_published", lambda gradients: (keras, by_size[1]))
+    done = realfake_predict(tmp_path, explain=tmp_path / "why", json=True)
+    found = {Path(row["path"]).name: row for row in json.loads(done.stdout)["results"]}
+    assert done.exit_code == 0 and "no explanations of 1 images" in done.stderr
+    assert found["of16.png"]["explanation"] and not found["of80.png"]["explanation"]
+    assert found["of80.png"]["p_fake"] is not None
+
+
 def test_threshold_and_false_positive_rate_exclude_each_other(onnx_file, pictures):
     assert "give one of them" in refusal(pictures, model=onnx_file, threshold=0.5, fpr=0.05)
 
