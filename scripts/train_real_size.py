@@ -76,6 +76,7 @@ def main(repeats=2, seed=0):
             "photographs": int((table["label"] == REAL).sum()),
             "stages": list(stages),
             "alpha": alpha,
+            "folds": real_size.FOLDS,
             "seed": seed,
             "commit": provenance.git_state(ROOT)["commit"],
         },

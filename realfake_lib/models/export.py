@@ -96,7 +96,37 @@ def to_bytes(model):
     standard = [used for used in exported.opset_import if used.domain in onnx_files.DOMAINS]
     del exported.opset_import[:]
     exported.opset_import.extend(standard)
+    _store_as_bytes(exported)
     return exported.SerializeToString(deterministic=True)
+
+
+def _store_as_bytes(exported):
+    """Store a convolution's weights as int8 where no channel has more than 255 even levels.
+
+    They are the same numbers: two nodes make float32 of them, once, when the file is loaded.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph, made = exported.graph, []
+    for tensor in [one for one in graph.initializer if len(one.dims) == 4]:
+        weights = numpy_helper.to_array(tensor).astype(np.float64)
+        step = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / 127
+        levels = np.round(weights / np.maximum(step, np.finfo(np.float32).tiny))
+        if np.abs(levels * step - weights).max() > 1e-6 * np.abs(weights).max():
+            continue
+        name = tensor.name
+        graph.initializer.remove(tensor)
+        parts = {"levels": levels.astype(np.int8), "step": step.astype(np.float32)}
+        graph.initializer.extend(
+            numpy_helper.from_array(value, f"{name}_{part}") for part, value in parts.items()
+        )
+        made.append(
+            helper.make_node("Cast", [f"{name}_levels"], [f"{name}_float"], to=TensorProto.FLOAT)
+        )
+        made.append(helper.make_node("Mul", [f"{name}_float", f"{name}_step"], [name]))
+    nodes = [*made, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def largest_difference(model, network, images):

@@ -35,9 +35,11 @@ def statistics(stages=STAGES, weights="imagenet"):
     -------
     keras.Model
         Pixels (n, 224, 224, 3) in [0, 255] to (n, d) float32: for each stage the means of its
-        channels, then their standard deviations.
+        channels, then their standard deviations. Each channel's weights take 255 levels at most, so
+        that an ONNX file holds a byte for each.
     """
     network = transfer.build(BACKBONE, stages[-1], image_size=SIDE, weights=weights)
+    _round(network)
     parts = []
     for stage in stages:
         maps = network.get_layer(stage).output
@@ -45,6 +47,18 @@ def statistics(stages=STAGES, weights="imagenet"):
         variance = ops.mean(ops.square(maps - mean), axis=(1, 2))
         parts += [layers.Flatten()(mean), ops.sqrt(variance + 1e-6)]
     return keras.Model(network.input, ops.concatenate(parts, axis=-1), name="texture")
+
+
+def _round(network):
+    """Round the kernels of all convolutions to 255 levels for each channel that comes out."""
+    for layer in network.layers:
+        depthwise = isinstance(layer, layers.DepthwiseConv2D)
+        if not depthwise and not isinstance(layer, layers.Conv2D):
+            continue
+        kernel, *others = layer.get_weights()
+        step = np.abs(kernel).max(axis=(0, 1) if depthwise else (0, 1, 2), keepdims=True) / 127
+        step = np.maximum(step, np.finfo(np.float32).tiny)
+        layer.set_weights([np.round(kernel / step) * step, *others])
 
 
 def columns(stages, of=STAGES):

@@ -63,15 +63,39 @@ def with_report(meta, name, metrics):
 
 def render(meta, title):
     """A detector's card as Markdown, from its metadata and the name of its file, without ending."""
+    if "held_out" in meta:
+        return _of_real_size(meta, title)
     meta = meta | (meta.get("trained_on") or {})
     about = {"meta": meta, "title": title, "robustness": _robustness(meta)}
+    return _rendered("model_card.md.j2", _numbers(meta), about)
+
+
+def _of_real_size(meta, title):
+    """The card of a detector that was measured on sources that it never saw."""
+    columns = {}
+    for column, name in {"near": "panel.equalised", "far": "panel.web_hard"}.items():
+        one = meta["held_out"][name]
+        shown = {
+            "fpr": "false_positive_rate",
+            "worst": "worst_false_positive_rate",
+            "recall": "recall",
+            "missed": "missed",
+            "coverage": "coverage",
+            "balanced": "balanced_accuracy",
+        }
+        columns[column] = {key: f"{values.Number(one[of]):pct}" for key, of in shown.items()}
+        columns[column]["auroc"] = f"{values.Number(one['auroc'], one['ci']):num_ci(2)}"
+    about = columns | {"meta": meta, "title": title, "held_out": meta["held_out"]}
+    return _rendered("real_size_card.md.j2", {"folds": meta["trained_on"].get("folds")}, about)
+
+
+def _rendered(template, numbers, about):
     loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
     tidy = {"trim_blocks": True, "lstrip_blocks": True}
     environment = jinja2.Environment(loader=loader, undefined=_NotRecorded, **tidy)
     environment.filters |= {code: functools.partial(_shown, code) for code in _CODES}
     environment.filters |= {"pairs": _pairs, "in_words": in_words}
-    card = environment.get_template("model_card.md.j2").render(_numbers(meta), **about)
-    return card.strip() + "\n"
+    return environment.get_template(template).render(numbers, **about).strip() + "\n"
 
 
 def _below(prefix, metrics):
