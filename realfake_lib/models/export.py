@@ -23,6 +23,9 @@ TOLERANCE = 1e-4
 quarter of it at most."""
 
 
+_WORTH_IT = 256  # weights of a convolution; fewer are not worth two more nodes
+
+
 def to_onnx(model, path, meta):
     """Write a network as ONNX, and what a reader must know about it beside it.
 
@@ -110,6 +113,8 @@ def _store_as_bytes(exported):
     graph, made = exported.graph, []
     for tensor in [one for one in graph.initializer if len(one.dims) == 4]:
         weights = numpy_helper.to_array(tensor).astype(np.float64)
+        if weights.size < _WORTH_IT:
+            continue
         step = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / 127
         levels = np.round(weights / np.maximum(step, np.finfo(np.float32).tiny))
         if np.abs(levels * step - weights).max() > 1e-6 * np.abs(weights).max():

@@ -39,7 +39,7 @@ def statistics(stages=STAGES, weights="imagenet"):
         that an ONNX file holds a byte for each.
     """
     network = transfer.build(BACKBONE, stages[-1], image_size=SIDE, weights=weights)
-    _round(network)
+    round_kernels(network)
     parts = []
     for stage in stages:
         maps = network.get_layer(stage).output
@@ -49,7 +49,7 @@ def statistics(stages=STAGES, weights="imagenet"):
     return keras.Model(network.input, ops.concatenate(parts, axis=-1), name="texture")
 
 
-def _round(network):
+def round_kernels(network):
     """Round the kernels of all convolutions to 255 levels for each channel that comes out."""
     for layer in network.layers:
         depthwise = isinstance(layer, layers.DepthwiseConv2D)

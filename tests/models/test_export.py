@@ -9,7 +9,7 @@ import pytest
 
 from realfake_lib import model_metadata, models, onnx_files
 from realfake_lib.errors import UserError
-from realfake_lib.models import export, transfer
+from realfake_lib.models import export, texture, transfer
 
 META = {"schema": model_metadata.SCHEMA, "temperature": 1.5}
 
@@ -55,6 +55,21 @@ def copy_of(model):
     copy = models.build(model.name, model.input_shape[1])
     copy.set_weights(model.get_weights())
     return copy
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_weights_of_few_levels_are_stored_as_bytes_and_are_the_same_numbers(rounded, tmp_path):
+    model = models.build("depthwise_cnn", 16)
+    if rounded:
+        texture.round_kernels(model)
+    written = export.to_onnx(model, tmp_path / "m.onnx", META)
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    stored = {t.data_type for t in graph.initializer if len(t.dims) == 4 and np.prod(t.dims) > 255}
+    assert (onnx.TensorProto.FLOAT in stored) is not rounded
+    assert (onnx.TensorProto.INT8 in stored) is rounded
+    assert written["onnx"]["max_abs_difference"] <= export.TOLERANCE
+    assert (written["onnx"]["bytes"] < 2 * model.count_params()) is rounded
+    onnx_files.load(tmp_path / "m.onnx")
 
 
 def test_the_description_tells_what_goes_in_and_what_comes_out(tiny, tmp_path):

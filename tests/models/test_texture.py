@@ -51,3 +51,15 @@ def test_a_detector_is_linear_in_the_statistics(squares):
     pixels = squares[:3].astype("float32")
     expected = np.asarray(statistics(pixels)) @ coefficients + 0.5
     np.testing.assert_allclose(np.asarray(made(pixels))[:, 0], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_kernels_are_rounded_to_255_levels_for_each_channel(network):
+    kernels = [
+        layer.get_weights()[0].reshape(-1, layer.get_weights()[0].shape[-1])
+        for layer in network.layers
+        if type(layer).__name__ == "Conv2D"
+    ]
+    assert len(kernels) > 5
+    for kernel in kernels:
+        levels = kernel / np.abs(kernel).max(axis=0) * 127
+        np.testing.assert_allclose(levels, np.round(levels), atol=1e-3)
