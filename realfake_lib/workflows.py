@@ -205,10 +205,31 @@ def evaluate(
     _check_data(data)
     if not isinstance(detector, Detector):
         detector = load_detector(detector)
+    from realfake_lib.evaluation import by_source, metrics
+
+    score = _score_views if detector.several_views else _score_dataset
+    name, part, labels, p_fake, keys = score(detector, data, part)
+    threshold = detector.threshold if threshold is None else threshold
+    sources = by_source.sources_of(keys)
+    classes = set(labels.tolist())
+    only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
+    if only is None:
+        groups = sources if by_source.enough(labels, sources) else None
+        found = metrics.evaluate(labels, p_fake, threshold, seed=seed, groups=groups).items()
+    else:
+        measure = "recall" if only == "FAKE" else "false_positive_rate"
+        found = [(measure, *metrics.predicted_fake(p_fake, threshold))]
+    measures = {name: Measure(value, *interval) for name, value, interval in found}
+    table = by_source.by_source(labels, p_fake, sources, threshold) if any(sources) else None
+    of_each = [] if table is None else table.to_dict("records")
+    return Evaluation(detector, name, part, len(labels), threshold, measures, only, of_each)
+
+
+def _score_dataset(detector, data, part):
+    """Name of the data, part scored, labels, p_fake and keys of its images."""
     import numpy as np
 
     from realfake_lib import data as library
-    from realfake_lib.evaluation import by_source, metrics
 
     dataset = _load(data, image_size=detector.image_size, one_class=True)
     chosen = part
@@ -225,24 +246,40 @@ def evaluate(
     rows = np.arange(dataset.n) if part == "all" else library.make_splits(dataset).test
     if not len(rows):
         raise UserError(f"{dataset.name} has too few images for a test part.", "Use --part all.")
-    threshold = detector.threshold if threshold is None else threshold
     parts = [rows[start : start + 1024] for start in range(0, len(rows), 1024)]
     scored = progress.track(parts, "Scoring", unit="batches")
     p_fake = np.concatenate([detector.p_fake(dataset.images, part) for part in scored])
-    labels = dataset.labels[rows]
-    sources = by_source.sources_of(dataset.index["key"].iloc[rows])
-    classes = set(labels.tolist())
-    only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
-    if only is None:
-        groups = sources if by_source.enough(labels, sources) else None
-        found = metrics.evaluate(labels, p_fake, threshold, seed=seed, groups=groups).items()
-    else:
-        name = "recall" if only == "FAKE" else "false_positive_rate"
-        found = [(name, *metrics.predicted_fake(p_fake, threshold))]
-    measures = {name: Measure(value, *interval) for name, value, interval in found}
-    table = by_source.by_source(labels, p_fake, sources, threshold) if any(sources) else None
-    of_each = [] if table is None else table.to_dict("records")
-    return Evaluation(detector, dataset.name, part, len(rows), threshold, measures, only, of_each)
+    return dataset.name, part, dataset.labels[rows], p_fake, dataset.index["key"].iloc[rows]
+
+
+def _score_views(detector, data, part):
+    """The same for a detector that judges images at their own resolution, as ``predict`` does."""
+    import numpy as np
+
+    from realfake_lib import prediction
+    from realfake_lib.data import archives, layout
+
+    if not isinstance(data, str | os.PathLike) or str(data) in ("auto", "cifake", "demo"):
+        raise UserError(f"{detector.name} needs images of ordinary size: --data DIR.")
+    if part == "test":
+        raise UserError(f"{detector.name} was not trained here: all images are scored.")
+    folder = archives.as_folder(data, subfolders=True)
+    files, left_out = prediction.find_images([folder])
+    places = [layout.place(file.relative_to(folder).as_posix()) for file in files]
+    chosen = [at for at, one in enumerate(places) if one is not None and one.label is not None]
+    if not chosen:
+        raise UserError(f"{data} has no images of a class.", layout.EXPECTED)
+    found = prediction.predict([files[at] for at in chosen], detector)
+    good = [at for at, one in enumerate(found) if not one.error]
+    missed = len(files) - len(good) + left_out.total()
+    if missed:
+        _log.warning(f"{missed:,} files are not scored: no class, or not to be read.")
+    if not good:
+        raise UserError(f"No image of {data} can be read.")
+    labels = np.array([places[chosen[at]].label for at in good])
+    p_fake = np.array([found[at].p_fake for at in good])
+    keys = [places[chosen[at]].key() for at in good]
+    return Path(data).name, "all", labels, p_fake, keys
 
 
 def _check_data(data):

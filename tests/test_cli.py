@@ -364,6 +364,7 @@ def detector(monkeypatch):
         path=Path("some.keras"),
         image_size=16,
         threshold=0.5,
+        several_views=False,
         p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
         meta={},
     )

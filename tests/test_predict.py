@@ -357,6 +357,40 @@ def test_images_whose_detector_has_no_gradients_are_judged_and_not_explained(
     assert found["of80.png"]["p_fake"] is not None
 
 
+def test_a_detector_of_views_is_evaluated_on_images_at_their_own_size(by_size, tmp_path, caplog):
+    for name, low, high in (("REAL/phone", 180, 255), ("FAKE/gan", 0, 80)):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for at in range(4):
+            pixels = np.clip(noise(90 + at, 70, at), low, high)
+            Image.fromarray(pixels).save(tmp_path / "own" / name / f"{at}.png")
+    (tmp_path / "own" / "FAKE" / "gan" / "broken.png").write_bytes(b"no image")
+    Image.fromarray(noise(80, 80)).save(tmp_path / "own" / "neither.png")
+    found = realfake_lib.evaluate(by_size[1], tmp_path / "own")
+    assert (found.data, found.part, found.n) == ("own", "all", 8)
+    assert found.measures["auroc"].value == 1 and "2 files are not scored" in caplog.text
+    assert [(one["class"], one["source"], one["n"]) for one in found.sources] == [
+        ("FAKE", "gan", 4), ("REAL", "phone", 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "part", "message"),
+    [
+        ("auto", None, "--data DIR"),
+        ("own", "test", "all images are scored"),
+        ("own", None, "class"),
+    ],
+)
+def test_what_a_detector_of_views_cannot_be_evaluated_on(
+    by_size, tmp_path, monkeypatch, data, part, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "REAL").mkdir(parents=True)
+    Image.fromarray(noise(80, 80)).save(tmp_path / "own" / "neither.png")
+    with pytest.raises(UserError, match=message):
+        realfake_lib.evaluate(by_size[1], data, part=part)
+
+
 def test_threshold_and_false_positive_rate_exclude_each_other(onnx_file, pictures):
     assert "give one of them" in refusal(pictures, model=onnx_file, threshold=0.5, fpr=0.05)
 
