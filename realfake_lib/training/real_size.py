@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from realfake_lib import code_hash, parallel, progress, settings
 from realfake_lib.data import equalise
+from realfake_lib.errors import UserError
 from realfake_lib.evaluation import verdict
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
@@ -70,7 +71,15 @@ def measure(panels, draws=3, seed=0):
     Returns
     -------
     Statistics
+
+    Raises
+    ------
+    UserError
+        If a collection is not available.
     """
+    for panel in panels.values():
+        if panel.missing is not None:
+            raise UserError(*panel.notices())
     extract, tables, parts = None, [], []
     for name, panel in panels.items():
         columns = ["file", "label", "family", "source", "repository"]
