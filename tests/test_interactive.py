@@ -25,10 +25,10 @@ def place(tmp_path_factory, demo):
 
 
 def _write(dataset, folder):
-    """The demo set as PNG files in the layout of a user's own folder."""
+    """A quarter of the demo set as PNG files in the layout of a user's own folder."""
     from PIL import Image
 
-    for image, key in zip(dataset.images, dataset.index["key"], strict=True):
+    for image, key in zip(dataset.images[::4], dataset.index["key"][::4], strict=True):
         path = (folder / key).with_suffix(".png")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
