@@ -14,6 +14,8 @@ from realfake_lib.errors import UserError  # noqa: E402
 
 model, *images = map(Path, sys.argv[1:])
 meta = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+if meta.get("several_views"):
+    sys.exit(f"{model} judges several squares of an image: realfake predict cuts them")
 session = onnxruntime.InferenceSession(model)
 
 for path in images:

@@ -195,10 +195,7 @@ class Detector:
         size = f"{self.image_size}×{self.image_size}"
         facts = self.meta | (self.meta.get("trained_on") or {})
         data = facts.get("data", "an unnamed data set")
-        lines = [
-            f"Trained on {data} at {size} pixels. Other images are cropped to their central square "
-            "and resized; the accuracy on them was not measured."
-        ]
+        lines = [f"Trained on {data} at {size} pixels, and measured there alone."]
         if data == "demo":
             lines.append("TRAINED ON THE EMBEDDED DEMO DATA: crops of two photographs.")
         unseen = self.meta.get("unseen") or {}

@@ -10,10 +10,15 @@ import pytest
 from PIL import Image
 
 import realfake_lib
+from realfake_lib import detector
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "predict_without_tensorflow.py"
-MODELS = sorted((ROOT / "realfake_lib" / "detectors").glob("*.onnx"))
+MODELS = sorted(
+    path
+    for path in (ROOT / "realfake_lib" / "detectors").glob("*.onnx")
+    if not detector.load_detector(path).several_views
+)
 
 
 @pytest.fixture
@@ -51,12 +56,21 @@ def test_the_example_gives_the_probabilities_of_realfake_predict(model, pictures
         text=True,
         check=True,
     )
-    expected = realfake_lib.predict(pictures, model)
+    used = detector.load_detector(model)
+    expected = realfake_lib.predict(pictures, used)
     assert len(expected) == len(pictures) == len(done.stdout.splitlines())
     for line, row in zip(done.stdout.splitlines(), expected, strict=True):
         p_fake, verdict, path = re.fullmatch(r"(\S+) (.*) (/\S+)", line).groups()
-        assert path == row.path and verdict == row.verdict
+        # By the probability alone: it leaves the image's state, e.g. its size, to its user.
+        assert path == row.path and verdict == used.verdict(row.p_fake)
         assert float(p_fake) == pytest.approx(row.p_fake, abs=1e-6)
+
+
+def test_the_example_refuses_a_detector_of_several_views(pictures):
+    model = detector.find_model("real_size")
+    command = [sys.executable, str(EXAMPLE), str(model), str(pictures[0])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "several squares" in done.stderr and not done.stdout
 
 
 def test_the_example_imports_nothing_but_the_light_parts_of_the_library():
