@@ -26,18 +26,24 @@ def main(repeats=2, seed=0):
     outcome = real_size.nested(statistics, repeats, seed)
     scores = np.concatenate([outcome.scores[name] for name in real_size.CONDITIONS])
     slope, intercept = real_size.calibrate(table, scores)
-    p_fake = {
-        name: probability.p_fake(slope * each + intercept, 1.0)
-        for name, each in outcome.scores.items()
-    }
-    point = real_size.operating_point(table, np.concatenate(list(p_fake.values())))
-    measured = (table["collection"] == "panel").to_numpy()
+
+    def calibrated(scores):
+        return {
+            name: probability.p_fake(slope * each + intercept, 1.0) for name, each in scores.items()
+        }
+
+    p_fake = calibrated(outcome.scores)
+    point = real_size.operating_point(table, list(p_fake.values()))
+    of_panel = int((table["collection"] == "panel").sum())  # its rows come first
+    found = real_size.deliveries(collections["panel"], seed)
+    delivered = calibrated(real_size.delivered_scores(statistics, outcome, found))
+    everywhere = {name: each[:, :of_panel] for name, each in p_fake.items()} | delivered
     held_out = {}
-    for part, rows in (("panel", measured), ("all", np.full(len(table), True))):
-        some = table[rows]
-        for name, each in outcome.scores.items():
-            value, ci, _ = real_size.mean_auroc(some, outcome.fold[:, rows], each[:, rows])
-            told = real_size.selective(some, p_fake[name][:, rows], point.uncertain_band)
+    for part, count, of_part in (("panel", of_panel, everywhere), ("all", len(table), p_fake)):
+        some = table[:count]
+        for name, each in of_part.items():
+            value, ci, _ = real_size.mean_auroc(some, outcome.fold[:, :count], -each)
+            told = real_size.selective(some, each, point.uncertain_band)
             counts = some.groupby("label")["source"].nunique().to_list()
             held_out[f"{part}.{name}"] = {
                 "auroc": value, "ci": list(ci), "n": len(some),
@@ -93,6 +99,7 @@ def main(repeats=2, seed=0):
             stream, files=table["file"].to_numpy(str), collection=table["collection"].to_numpy(str),
             fold=outcome.fold.astype(np.int8),
             **{name: each.astype(np.float16) for name, each in p_fake.items()},
+            **{f"panel_{name}": each.astype(np.float16) for name, each in delivered.items()},
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ SIDE = 224
 """Side in pixels of the squares that go in."""
 
 
-def statistics(stages=STAGES, weights="imagenet"):
+def statistics(stages=STAGES, weights="imagenet", side=SIDE):
     """The network from pixels to statistics.
 
     Parameters
@@ -30,15 +30,17 @@ def statistics(stages=STAGES, weights="imagenet"):
         Of :data:`STAGES`, in their order.
     weights
         As for :func:`realfake_lib.models.transfer.build`.
+    side : int
+        Of the squares that go in, in pixels.
 
     Returns
     -------
     keras.Model
-        Pixels (n, 224, 224, 3) in [0, 255] to (n, d) float32: for each stage the means of its
+        Pixels (n, side, side, 3) in [0, 255] to (n, d) float32: for each stage the means of its
         channels, then their standard deviations. Each channel's weights take 255 levels at most, so
         that an ONNX file holds a byte for each.
     """
-    network = transfer.build(BACKBONE, stages[-1], image_size=SIDE, weights=weights)
+    network = transfer.build(BACKBONE, stages[-1], image_size=side, weights=weights)
     round_kernels(network)
     parts = []
     for stage in stages:
@@ -101,7 +103,7 @@ class Extractor:
         self.width = network.output_shape[-1]
 
     def __call__(self, squares):
-        """(n, d) float32 statistics of (n, 224, 224, 3) uint8 squares, a core for each eight."""
+        """(n, d) float32 statistics of (n, side, side, 3) uint8 squares, a core for each eight."""
 
         def some(start):
             pixels = np.ascontiguousarray(squares[start : start + 8])

@@ -26,6 +26,9 @@ from realfake_lib.settings import FAKE, REAL
 CONDITIONS = ("equalised", "web_hard")
 """How the crops that are scored were delivered; see :mod:`realfake_lib.data.equalise`."""
 
+DELIVERIES = ("as_found", "web", "screenshot", "webp")
+"""More of them, under which no choice is made: only the panel's crops are scored so."""
+
 FOLDS = 5
 
 CHOICES = tuple(
@@ -96,6 +99,19 @@ def measure(panels, draws=3, seed=0):
     together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     train = together.pop("train")
     return Statistics(pd.concat(tables, ignore_index=True), train, together)
+
+
+def deliveries(panel, seed=0):
+    """Texture statistics of a panel's crops, (m, d) float16 arrays, by :data:`DELIVERIES`."""
+    extract, found = texture.Extractor(texture.statistics()), {name: [] for name in DELIVERIES}
+    for name, parts in found.items():
+        for start in range(0, len(panel), 64):
+            rows = np.arange(start, min(start + 64, len(panel)))
+            crops = equalise.of_panel(panel, rows, name, seed=seed)
+            squares = np.stack([equalise.resized(one, texture.SIDE) for one in crops])
+            parts.append(extract(squares).astype(np.float16))
+            progress.report(f"Statistics ({name})", rows[-1] + 1, len(panel), "crops")
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _key(panel, draws, seed):
@@ -292,6 +308,35 @@ def nested(statistics, repeats=2, seed=0, choices=CHOICES):
     )
 
 
+def delivered_scores(statistics, outcome, found):
+    """Scores of the first rows of the table under more deliveries, by the models of an outcome.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    outcome : Outcome
+    found : dict of str to (m, d) array
+        Statistics of the table's first m rows.
+
+    Returns
+    -------
+    dict of str to (repeats, m) float array
+    """
+    count = len(next(iter(found.values())))
+    scores = {name: np.full((len(outcome.fold), count), np.nan) for name in found}
+    for repeat, fold in enumerate(outcome.fold):
+        for held, (stages, alpha) in enumerate(outcome.chosen[repeat]):
+            rows = np.flatnonzero(fold[:count] == held)
+            if not len(rows):
+                continue
+            seen, chosen = fold != held, texture.columns(stages)
+            model = fit(statistics.train[seen][..., chosen], statistics.table[seen], alpha)
+            for name, values in found.items():
+                some = values[rows][:, chosen].astype(np.float32)
+                scores[name][repeat, rows] = model.predict(some)
+    return scores
+
+
 def _mean_auroc(table, fold, scores):
     """Mean over sources of fakes and over conditions."""
     return np.mean([auroc_by_source(table, fold, each)["auroc"].mean() for each in scores.values()])
@@ -323,23 +368,25 @@ def operating_point(table, p_fake):
     Parameters
     ----------
     table : DataFrame
-    p_fake : (k, n) float array
-        Of rows that no model saw.
+    p_fake : sequence of (k, n) float arrays
+        By condition, of rows that no model saw. What a band promises holds in each condition.
 
     Returns
     -------
     OperatingPoint
         With temperature 1, and the band for :data:`FALSE_POSITIVES` as its uncertain band.
     """
-    low, high = (_quantiles(table, p_fake, label) for label in (FAKE, REAL))
+    lows = [_quantiles(table, each, FAKE) for each in p_fake]
+    highs = [_quantiles(table, each, REAL) for each in p_fake]
     bands = {}
     for rate in verdict.RATES:
         # Just beyond the score that the share ends at.
-        ends = np.nextafter(low(rate), 0), np.nextafter(high(1 - rate), 1)
-        bands[str(rate)] = float(min(ends)), float(ends[1])
-    grid = np.linspace(0, 1, 1001)
-    wrong = [_share(table, p_fake, FAKE, at) - _share(table, p_fake, REAL, at) for at in grid]
-    threshold = float(grid[int(np.argmax(wrong))])
+        low = np.nextafter(min(quantile(rate) for quantile in lows), 0)
+        high = np.nextafter(max(quantile(1 - rate) for quantile in highs), 1)
+        bands[str(rate)] = float(min(low, high)), float(high)
+    together, grid = np.concatenate(p_fake), np.linspace(0, 1, 1001)
+    gain = [_share(table, together, FAKE, at) - _share(table, together, REAL, at) for at in grid]
+    threshold = float(grid[int(np.argmax(gain))])
     return verdict.OperatingPoint(1.0, threshold, bands[str(FALSE_POSITIVES)], bands)
 
 
