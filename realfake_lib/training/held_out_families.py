@@ -54,7 +54,7 @@ def warped(photographs, others, rng):
 
 
 KINDS = {"averaged": averaged, "mixed": mixed, "warped": warped}
-"""Kinds of pseudo-fakes: (n, h, w, 3) float photographs, others, and a NumPy Generator to pixels."""
+"""Kinds of pseudo-fakes: (n, h, w, 3) float photographs, others and a NumPy Generator to pixels."""
 
 
 def _fields(shape, scale, rng):
