@@ -7,6 +7,7 @@ Needs the panel and the pool: `realfake data fetch panel`, `realfake data fetch 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from realfake_lib import model_metadata, probability, settings
 from realfake_lib.data import panel
@@ -91,16 +92,11 @@ def main(repeats=2, seed=0):
     card = model_card.render(written, target.stem)
     target.with_suffix(".md").write_text(card, encoding="utf-8")
     print(written["onnx"], votes)
-    with (
-        settings.atomic_file(ROOT / "experiments" / "real_size.npz") as path,
-        open(path, "wb") as stream,
-    ):
-        np.savez_compressed(
-            stream, files=table["file"].to_numpy(str), collection=table["collection"].to_numpy(str),
-            fold=outcome.fold.astype(np.int8),
-            **{name: each.astype(np.float16) for name, each in p_fake.items()},
-            **{f"panel_{name}": each.astype(np.float16) for name, each in delivered.items()},
-        )  # fmt: skip
+    sizes = [each.table[["original_width", "original_height"]] for each in collections.values()]
+    held = pd.concat([table, pd.concat(sizes, ignore_index=True)], axis=1)
+    real_size.write_held_out(
+        ROOT / "experiments" / "real_size.npz", held, outcome.fold, p_fake | delivered
+    )
 
 
 if __name__ == "__main__":

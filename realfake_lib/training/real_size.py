@@ -342,6 +342,34 @@ def _mean_auroc(table, fold, scores):
     return np.mean([auroc_by_source(table, fold, each)["auroc"].mean() for each in scores.values()])
 
 
+def write_held_out(path, table, fold, p_fake):
+    """Keep what :func:`read_held_out` reads; ``p_fake`` of fewer rows are those of the first."""
+    arrays = {f"table_{name}": table[name].to_numpy() for name in table}
+    arrays = {n: a.astype(str) if a.dtype == object else a for n, a in arrays.items()}
+    scores = {f"p_fake_{name}": each.astype(np.float16) for name, each in p_fake.items()}
+    with settings.atomic_file(path) as temporary, open(temporary, "wb") as stream:
+        np.savez_compressed(stream, fold=fold.astype(np.int8), **arrays, **scores)
+
+
+def read_held_out(path):
+    """Scores of sources that no part of the published detector's selection saw.
+
+    Returns
+    -------
+    (table, fold, p_fake)
+        A DataFrame of n crops: ``file``, ``label``, ``family``, ``source``, ``repository``,
+        ``collection``, ``original_width`` and ``original_height`` in pixels; a (repeats, n) int
+        array; and by condition a (repeats, n) float array, of the panel alone (its rows come first)
+        for :data:`DELIVERIES`.
+    """
+    with np.load(path) as kept:
+        found = dict(kept)
+    names = {kind: [n for n in found if n.startswith(kind)] for kind in ("table_", "p_fake_")}
+    table = pd.DataFrame({name[len("table_") :]: found[name] for name in names["table_"]})
+    p_fake = {name[len("p_fake_") :]: found[name].astype(float) for name in names["p_fake_"]}
+    return table, found["fold"].astype(int), p_fake
+
+
 def calibrate(table, scores):
     """Platt scaling (Platt, 1999) of held-out scores.
 

@@ -167,3 +167,16 @@ def test_measures_of_verdicts_by_hand():
             "missed": 0.25, "false_positive_rate": 0.25, "worst_false_positive_rate": 0.5,
         }
     )  # fmt: skip
+
+
+def test_scores_of_held_out_sources_are_read_as_they_were_written(statistics, tmp_path):
+    table = statistics.table.assign(original_width=640, original_height=480)
+    fold, rng = np.stack([real_size.folds(table)]), np.random.default_rng(0)
+    p_fake = {"equalised": rng.random((1, len(table))), "web": rng.random((1, 7))}
+    path = tmp_path / "held_out.npz"
+    real_size.write_held_out(path, table, fold, p_fake)
+    read, folds, found = real_size.read_held_out(path)
+    pd.testing.assert_frame_equal(read, table, check_dtype=False)
+    np.testing.assert_array_equal(folds, fold)
+    for name, each in p_fake.items():
+        np.testing.assert_allclose(found[name], each, atol=1e-3)
