@@ -121,7 +121,22 @@ SHORTCUTS = interval(
     "auroc", "ci_low", "ci_high",
 )  # fmt: skip
 
+SOURCES = interval(
+    pd.DataFrame(
+        [
+            {"group": g, "source": s, "series": n, "auroc": value}
+            for g, s, value in (("GAN", "dcgan", 0.8), ("GAN", "wgan", 0.6), ("Flux", "flux", 0.4))
+            for n in NAMES
+        ]
+    ),
+    "auroc", "auroc_low", "auroc_high",
+)  # fmt: skip
+
 FIGURES = {
+    "by_source": lambda: plots.by_source(SOURCES),
+    "by_source, share": lambda: plots.by_source(
+        SOURCES[SOURCES["series"] == NAMES[0]].rename(columns={"auroc": "share"}), "share"
+    ),
     "hardest_images": lambda: plots.hardest_images(IMAGES, LABELS, P_FAKE),
     "hardest_images, no errors": lambda: plots.hardest_images(IMAGES, LABELS, 1.0 - LABELS),
     "class_examples": lambda: plots.class_examples(IMAGES, LABELS, KINDS, per_class=2),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from realfake_lib.evaluation.metrics import auroc_interval, predicted_fake
 from realfake_lib.evaluation.resampling import Ranking
@@ -56,6 +57,29 @@ def by_source(y_true, p_fake, sources, threshold=0.5):
             rows.append((CLASS_NAMES[label], source, int(own.sum()), share, *interval, *auroc))
     columns = ["class", "source", "n", "predicted_fake", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=[*columns, "auroc", "auroc_low", "auroc_high"])
+
+
+def against_photographs(fakes, photographs):
+    """AUROC of each source of fakes against the same photographs.
+
+    Parameters
+    ----------
+    fakes : dict of str to (n,) float array
+        Scores for FAKE by source, any numbers.
+    photographs : (m,) float array
+
+    Returns
+    -------
+    DataFrame
+        A row a source: ``source``, ``n``, ``auroc``, ``auroc_low``, ``auroc_high`` (95 %, DeLong).
+    """
+    rows = []
+    for source, scores in fakes.items():
+        labels = np.repeat([FAKE, REAL], [len(scores), len(photographs)])
+        ranks = rankdata(np.concatenate([scores, photographs])) / len(labels)
+        value = Ranking(labels, ranks).measure()["auroc"]
+        rows.append((source, len(scores), value, *auroc_interval(labels, ranks)))
+    return pd.DataFrame(rows, columns=["source", "n", "auroc", "auroc_low", "auroc_high"])
 
 
 def enough(y_true, sources):

@@ -107,3 +107,14 @@ class Ranking:
 def bin_index(p_fake):
     """Index (n,) of the bin that each probability in [0, 1] falls into."""
     return np.minimum((np.asarray(p_fake) * BINS).astype(np.int64), BINS - 1)
+
+
+def mean_interval(values, n_bootstrap=1000, seed=0):
+    """95 % interval of a mean over sources, (low, high): the bootstrap over the values, (n,).
+
+    Images of one source are no independent draws, so they are not resampled one by one.
+    """
+    values = np.asarray(values, float)
+    rng = np.random.default_rng(seed)
+    draws = values[rng.integers(0, len(values), (n_bootstrap, len(values)))].mean(axis=1)
+    return tuple(map(float, np.quantile(draws, (0.025, 0.975))))

@@ -9,6 +9,7 @@ from realfake_lib.plots.comparison import (
     accuracy_vs_cost,
     against_published,
     by_condition,
+    by_source,
     comparison_dots,
     learning_rate_lines,
     transfer_bars,

@@ -6,6 +6,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocat
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.formats import fixed, pct
+from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     FAINT,
     GUIDE,
@@ -241,4 +242,54 @@ def by_condition(table):
         ax.set_xlabel(f"{measure} (%)" if percentage else f"{measure} (0 to 1)")
         ax.set_xticks((0, 0.5, 1), ("0", "50", "100") if percentage else ("0", "½", "1"))
     axes[0].get_yticklabels()[0].set(weight="bold")
+    return figure
+
+
+@styled
+def by_source(table, value="auroc"):
+    """A measure of each source of images, with intervals, a panel a group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns group, source, series, ``value`` and, where known, its ends ``{value}_low`` and
+        ``{value}_high``; a row a source and series.
+    value : str
+        ``"auroc"``, with a line at chance level, or a share, in percent.
+
+    Returns
+    -------
+    Figure
+        Sources with the highest value of the first series first.
+    """
+    names, groups = (
+        list(dict.fromkeys(table["series"])),
+        dict(list(table.groupby("group", sort=False))),
+    )
+    columns = [value, f"{value}_low", f"{value}_high"]
+    table = table.reindex(columns=["group", "source", "series", *columns])
+    counts = [part["source"].nunique() for part in groups.values()]
+    figure = new_figure(0.27 * sum(counts) + 0.45 * len(counts) + 0.9)
+    axes = figure.subplots(len(counts), 1, sharex=True, squeeze=False, height_ratios=counts)[:, 0]
+    entries = {}
+    for ax, group in zip(axes, groups, strict=True):
+        part = table[table["group"] == group]
+        first = part[part["series"] == names[0]].sort_values(value, ascending=False, kind="stable")
+        order = list(first["source"])
+        for i, name in enumerate(names):
+            own = part[part["series"] == name]
+            rows = own["source"].map(order.index) + 0.28 * (i - (len(names) - 1) / 2)
+            colour, marker, _ = series(i)
+            entries[name] = interval_dots(ax, rows, *(own[c] for c in columns), colour, marker)
+        rows_axis(ax, order, separated=True)
+        ax.set_title(group)
+        if value == "auroc":
+            ax.axvline(0.5, **GUIDE)
+    if value == "auroc":
+        axes[-1].set_xlabel("AUROC (0 to 1; dashed: chance level)")
+        axes[-1].set_xlim(-0.02, 1.02)
+    else:
+        percent_axis(axes[-1].xaxis, in_words(value))
+    if len(names) > 1:
+        legend(figure, entries)
     return figure

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy import ndimage
-from sklearn.metrics import roc_auc_score
 
 from realfake_lib.data import generators, images
 from realfake_lib.models import texture
@@ -179,9 +178,3 @@ def with_detector(scores, predicted_fake):
     What the detector predicts to be FAKE, (n,) bool, ranks above everything else.
     """
     return np.asarray(scores, float) + 1e6 * np.asarray(predicted_fake)  # heads' lie near ±1
-
-
-def auroc(fakes, photographs):
-    """AUROC of scores for FAKE, any numbers, (m,) and (n,)."""
-    is_fake = np.repeat([True, False], [len(fakes), len(photographs)])
-    return float(roc_auc_score(is_fake, np.concatenate([fakes, photographs])))

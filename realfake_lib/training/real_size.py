@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from realfake_lib import code_hash, parallel, progress, settings
 from realfake_lib.data import equalise
 from realfake_lib.errors import UserError
-from realfake_lib.evaluation import verdict
+from realfake_lib.evaluation import resampling, verdict
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
 
@@ -494,8 +494,5 @@ def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
     by_source = each.groupby(["family", "source"], as_index=False).agg(
         n=("n", "first"), auroc=("auroc", "mean")
     )
-    values = by_source["auroc"].to_numpy()
-    rng = np.random.default_rng(seed)
-    draws = values[rng.integers(0, len(values), (n_bootstrap, len(values)))].mean(axis=1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(values.mean()), (float(low), float(high)), by_source
+    value = float(by_source["auroc"].mean())
+    return value, resampling.mean_interval(by_source["auroc"], n_bootstrap, seed), by_source

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realfake_lib.evaluation import by_source, metrics
+from realfake_lib.evaluation import by_source, metrics, resampling
 
 LABELS = np.repeat([0, 0, 1, 1], 50)
 SOURCES = np.repeat(["flux", "gan", "phone", "film"], 50)
@@ -54,3 +54,19 @@ def test_two_sources_in_each_class_are_enough():
     assert by_source.enough(LABELS, SOURCES)
     assert not by_source.enough(LABELS, np.where(LABELS == 0, "all", SOURCES))
     assert not by_source.enough(LABELS[:100], SOURCES[:100])
+
+
+def test_fakes_of_each_source_are_ranked_against_the_same_photographs():
+    photographs = np.array([-3.0, 0.0, 5.0, 9.0])
+    found = by_source.against_photographs({"a": [7.0, 9.0], "b": [100.0]}, photographs)
+    assert found["source"].tolist() == ["a", "b"] and found["n"].tolist() == [2, 1]
+    np.testing.assert_allclose(found["auroc"], [(3 + 3.5) / 8, 1])
+    assert (found["auroc_low"] <= found["auroc"]).all()
+
+
+def test_the_interval_of_a_mean_over_sources_is_as_wide_as_they_differ():
+    assert resampling.mean_interval([0.7] * 9) == pytest.approx((0.7, 0.7))
+    values = np.random.default_rng(0).normal(0.7, 0.1, 400)
+    low, high = resampling.mean_interval(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
