@@ -1,7 +1,7 @@
 """Whether an image is in a state in which a detector's score means something.
 
 Both measures are those of the browser extension Sieve (Phineas1500/sieve-ai-image-detector,
-docs/degradation-gate); chapter 7 shows what they do on the panel.
+docs/degradation-gate).
 """
 
 import numpy as np
