@@ -11,7 +11,7 @@ from realfake_lib.training.adversarial import Attack
 
 @dataclass(frozen=True, kw_only=True)
 class RealOrFake:
-    """One logit for REAL, sigmoid cross-entropy; the objective of every detector.
+    """Sigmoid cross-entropy of one logit, that for REAL; the base of every objective.
 
     With an ``attack``, of attacked images. With ``trades`` above 0, of images as they are, and
     beside it so many times the divergence of an attacked image's probability from its own.
