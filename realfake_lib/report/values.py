@@ -42,7 +42,8 @@ class Number(float):
     ``sci``      0.0000012                             1.2e-06
     ============ ===================================== =========================
 
-    Any other code is Python's own. Arithmetic gives a Number without interval.
+    Without an interval ``pct_ci``, ``pp_ci`` and ``num_ci`` write the number alone. Any other code
+    is Python's own. Arithmetic gives a Number without interval.
 
     Parameters
     ----------
@@ -78,8 +79,9 @@ class Number(float):
         kind, interval, _ = ("pct", "ci", "") if code == "ci" else code.partition("_ci")
         if kind not in _UNITS:
             return format(float(self), spec)
-        if interval and not self.ci:
+        if code == "ci" and not self.ci:
             return leave_out.VALUE
+        interval = interval and self.ci
         factor, usual, unit = _UNITS[kind]
         write, digits = signed if kind == "pp" else fixed, int(digits or usual)
         value, low, high = (write(factor * x, digits) for x in (self, self.low, self.high))

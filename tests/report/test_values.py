@@ -48,8 +48,9 @@ def test_a_missing_number_leaves_a_mark(spec):
     assert format(1 - 2 * MISSING, spec) == leave_out.VALUE
 
 
-def test_an_interval_that_is_not_known_leaves_a_mark():
-    assert format(Number(0.5), "pct_ci") == leave_out.VALUE
+def test_a_number_without_an_interval_is_written_alone_and_an_interval_alone_leaves_a_mark():
+    assert format(Number(0.5), "pct_ci") == format(Number(0.5), "pct")
+    assert format(Number(0.5), "ci") == leave_out.VALUE
 
 
 def test_arithmetic_drops_the_interval():
