@@ -48,9 +48,11 @@ def test_every_form_of_every_detector_is_found():
     found = [path.name for path in bench_inference.model_files(MODELS)]
     assert found == [
         f"{name}{suffix}"
-        for name in sorted({path.stem for path in MODELS.glob("*.keras")})
+        for name in sorted({path.stem for path in MODELS.glob("*.onnx")})
         for suffix in (".onnx", ".keras")
+        if (MODELS / f"{name}{suffix}").is_file()
     ]
+    assert {"detector.keras", "detector.onnx", "real_size.onnx"} <= set(found)
 
 
 def test_a_folder_without_detectors_is_named(tmp_path):

@@ -263,7 +263,7 @@ def test_an_onnx_file_explains_nothing(onnx_file, pictures, tmp_path):
 
 def test_the_published_detector_says_what_it_was_trained_on():
     words = realfake_lib.load_detector().caveat()
-    assert "Trained on CIFAKE at 32×32" in words and "was not measured" in words
+    assert "Trained on CIFAKE at 32×32 pixels, and measured there alone" in words
     assert "unseen generators" in words and "DEMO" not in words
 
 

@@ -21,7 +21,8 @@ from .conftest import write_tar, write_zip
 
 @pytest.fixture(autouse=True)
 def no_panel_of_the_machine(monkeypatch):
-    monkeypatch.delenv("REALFAKE_PANEL", raising=False)
+    for variable in panel.VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture
