@@ -90,14 +90,17 @@ def price_of_robustness(table, epsilons):
     figure, axes, first = panels(len(epsilons), 2, 3.2, sharex=True, sharey=True)
     looks = {name: series(i) for i, name in enumerate(dict.fromkeys(table["method"]))}
     for ax, epsilon, starts in zip(axes, epsilons, first, strict=True):
-        for method, (colour, marker, dashes) in looks.items():
+        sides = ((-11, -10), (5, 4), (-4, -13))  # so that names of near points stay apart
+        for (method, (colour, marker, dashes)), side in zip(looks.items(), sides, strict=False):
             part = of_attack.loc[method].sort_index()
             clean, attacked = part["accuracy", 0], part["accuracy", epsilon]
             bounds = attacked - part["ci_low", epsilon], part["ci_high", epsilon] - attacked
             look = {"color": colour, "marker": marker, "ms": 4, "ls": dashes}
             ax.errorbar(clean, attacked, bounds, elinewidth=1, **look)
             for x, y, trained in zip(clean, attacked, part.index, strict=True):
-                place = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 8}
+                if not trained and method != next(iter(looks)):
+                    continue  # the control is the same for all
+                place = {"xytext": side, "textcoords": "offset points", "fontsize": 8}
                 ax.annotate(f"{trained:g}", (x, y), color=readable(colour), **place)
         percent_axis(ax.xaxis, "accuracy on clean images")
         percent_axis(ax.yaxis, "accuracy under PGD-10")
