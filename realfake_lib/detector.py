@@ -215,10 +215,10 @@ def _of_held_out(found: dict) -> str:
         f"Measured on {near['sources_of_fakes']} sources of fakes and "
         f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
         f"{near['auroc']:.2f}, and {far['auroc']:.2f} for images reduced to 512 pixels and "
-        f"compressed. It predicts FAKE for {near['recall']:.0%} of fakes and for "
+        f"compressed. By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs "
         f"(worst source {near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
-        f"fakes, and for {1 - near['coverage']:.0%} of images it can't tell."
+        f"fakes. It can't tell for {1 - near['coverage']:.0%} of images."
     )
 
 

@@ -250,6 +250,11 @@ def test_a_camera_is_named_with_its_exposure_and_a_warning(tmp_path):
     assert found.text == "Canon EOS R5, 1/250 s, f/2.8, ISO 400 (easily copied)"
 
 
+@pytest.mark.parametrize("half", [{"Make": "flux"}, {"Model": "flux"}])
+def test_a_make_or_a_model_alone_is_no_camera(half, tmp_path):
+    assert not said(tmp_path / "photo.jpg", file("JPEG", exif=exif(**half, ISO=400)))
+
+
 def test_what_says_most_comes_first_and_each_thing_is_said_once(tmp_path):
     found = said(tmp_path / "a.jpg", file("JPEG", exif=exif(**CAMERA), xmp=xmp(
         f"<{TYPE}>{TERMS}trainedAlgorithmicMedia</{TYPE}>")))  # fmt: skip

@@ -87,8 +87,10 @@ def _comment(data):
 
 
 def _camera_name(make, model):
-    """Make and model of a camera, the make once; "" where they are no text."""
-    same = make and model.lower().startswith(make.lower().split()[0])
+    """Make and model of a camera, the make once; "" where one is missing or they are no text."""
+    if not (make and model):  # some generators write their name as the make
+        return ""
+    same = model.lower().startswith(make.lower().split()[0])
     name = model if same else f"{make} {model}".strip()
     return short(name) if name.isprintable() and "\ufffd" not in name else ""
 
