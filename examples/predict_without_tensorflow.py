@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when ONNX Runtime is imported
 import onnxruntime  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from realfake_lib.data import load_image  # noqa: E402
 from realfake_lib.errors import UserError  # noqa: E402
@@ -16,6 +17,7 @@ model, *images = map(Path, sys.argv[1:])
 meta = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
 if meta.get("several_views"):
     sys.exit(f"{model} judges several squares of an image: realfake predict cuts them")
+smallest, largest = meta.get("sides") or (1, None)
 session = onnxruntime.InferenceSession(model)
 
 for path in images:
@@ -25,10 +27,12 @@ for path in images:
     except UserError as error:
         print(error, file=sys.stderr)
         continue
+    with Image.open(path) as image:
+        side = min(image.size)
     (logit,) = session.run(None, {"pixels": pixels[None]})
     p_fake = 1 / (1 + math.exp(logit.item() / meta["temperature"]))
     low, high = meta["uncertain_band"]
     verdict = "FAKE" if p_fake >= meta["threshold"] else "REAL"
-    if low < p_fake < high:
-        verdict = "can't tell"
+    if low < p_fake < high or not smallest <= side <= (largest or side):
+        verdict = "can't tell"  # uncertain, or of a size that it was not measured on
     print(f"{p_fake:.6f} {verdict} {path}")

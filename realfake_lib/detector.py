@@ -45,7 +45,8 @@ class Detector:
     threshold : float in [0, 1]
         FAKE from this ``p_fake`` on.
     uncertain_band : (low, high)
-        Between these there is no verdict.
+        REAL up to ``low``, FAKE from ``high`` on, no verdict between them; both are the threshold
+        where there is always a verdict.
     sides : (low, high)
         Shortest sides, in pixels, of the images that it was measured on; ``high`` may be None.
     several_views : bool
@@ -68,13 +69,14 @@ class Detector:
     @classmethod
     def of(cls, model: Any, path: Path | None, image_size: int, meta: dict) -> Detector:
         """A detector with the operating point that a model's metadata record."""
+        threshold = float(meta.get("threshold", 0.5))
         return cls(
             model=model,
             path=path,
             image_size=image_size,
             temperature=float(meta.get("temperature", 1.0)),
-            threshold=float(meta.get("threshold", 0.5)),
-            uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
+            threshold=threshold,
+            uncertain_band=tuple(meta.get("uncertain_band", (threshold, threshold))),
             sides=tuple(meta.get("sides", (1, None))),
             several_views=bool(meta.get("several_views")),
             meta=meta,
@@ -103,15 +105,19 @@ class Detector:
         from realfake_lib import image_state
 
         if not self.fits(width, height):
-            low, high = self.sides
-            sides = f"{low}×{low}" if low == high else f"at least {low}×{low}"
-            return (f"{self.name} was measured on images of {sides} pixels only",)
-        return image_state.reasons(image) if self.several_views else ()
+            return (f"{self.name} was measured on images of {self.sizes} pixels only",)
+        return image_state.reasons(image, at_own_resolution=self.several_views)
 
     def fits(self, width: int, height: int) -> bool:
         """Whether it was measured on images of this size in pixels."""
         low, high = self.sides
         return low <= min(width, height) and (high is None or min(width, height) <= high)
+
+    @property
+    def sizes(self) -> str:
+        """Words for the sizes of the images that it was measured on."""
+        low, high = self.sides
+        return f"{low}×{low}" if low == high else f"at least {low}×{low}"
 
     @property
     def has_gradients(self) -> bool:
@@ -172,6 +178,8 @@ class Detector:
         """
         if fpr is None:
             return self
+        if not 0 < fpr < 1:
+            raise UserError(f"--fpr is {fpr}, but a share of photographs lies between 0 and 1.")
         rates = self.meta.get("bands")
         if not rates:
             raise UserError(
@@ -210,7 +218,7 @@ class Detector:
 
 def _of_held_out(found: dict) -> str:
     """What was measured on sources that the detector never saw, at the default band."""
-    near, far = found["panel.equalised"], found["panel.web_hard"]
+    near, far = found["all.equalised"], found["all.web_hard"]
     return (
         f"Measured on {near['sources_of_fakes']} sources of fakes and "
         f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
@@ -218,7 +226,8 @@ def _of_held_out(found: dict) -> str:
         f"compressed. By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs "
         f"(worst source {near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
-        f"fakes. It can't tell for {1 - near['coverage']:.0%} of images."
+        f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
+        "like those photographs than like those fakes”. Not for drawings, paintings or renders."
     )
 
 

@@ -55,6 +55,19 @@ def test_an_image_of_one_colour_is_not_judged(grey):
     assert "one colour" in reason
 
 
+@pytest.mark.parametrize("side", [32, 128, 512])
+def test_noise_is_not_judged_even_by_a_detector_of_small_images(side):
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    for own in (True, False):
+        (reason,) = image_state.reasons(noise, at_own_resolution=own)
+        assert "noise" in reason
+
+
+def test_what_enlarging_did_is_not_looked_for_in_an_image_reduced_to_a_detectors_size(photograph):
+    ruined = enlarged(as_jpeg(photograph, 3), 4)
+    assert image_state.reasons(ruined) and not image_state.reasons(ruined, at_own_resolution=False)
+
+
 def test_steps_of_a_ramp_are_half_as_high_as_steps_over_two():
     ramp = np.tile(np.arange(64, dtype=np.float32), (64, 1))
     assert image_state.detail(ramp) == pytest.approx(0.5)

@@ -14,6 +14,7 @@ _NAMES = (
 )  # fmt: skip
 _VERSION = r"(?:[ /-]?v?\d[\w.+-]*)?"
 _FLUX = r"AI generated;[\w; .-]+"  # of Black Forest Labs' own program
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _GENERATOR = re.compile(rf"(?:{'|'.join(map(re.escape, _NAMES))}){_VERSION}|{_FLUX}", re.I)
 
 
@@ -45,20 +46,29 @@ def _is_web_ui(text):
 
 
 def _is_comfy_prompt(text):
+    # Civitai puts notes of its own beside the nodes.
     nodes = json_object(text).values()
-    return bool(nodes) and all(isinstance(one, dict) and "class_type" in one for one in nodes)
+    return any(isinstance(one, dict) and {"class_type", "inputs"} <= one.keys() for one in nodes)
 
 
 def _is_dream(text):
     return all(re.search(rf" -{option} ?\d", text) for option in "sSWH")
 
 
+def _is_midjourney(text):
+    return bool(re.search(rf"Job ID: {_UUID}\s*$", text))
+
+
+_COMFY = "ComfyUI, which edits photographs too,"
 _FORMS = (
     ("parameters", "Stable Diffusion web UI", _is_web_ui),
     ("parameters", "SwarmUI", _has("sui_image_params")),
     ("parameters", "Fooocus", _has("base_model", "sampler", "seed")),
-    ("prompt", "ComfyUI", _is_comfy_prompt),
-    ("workflow", "ComfyUI", _has("nodes", "links")),
+    ("parameters", "mflux or Pollinations", _has("prompt", "model", "seed")),
+    ("parameters", _COMFY, _is_comfy_prompt),
+    ("prompt", _COMFY, _is_comfy_prompt),
+    ("workflow", _COMFY, _has("nodes", "links")),
+    ("description", "Midjourney", _is_midjourney),
     ("invokeai_metadata", "InvokeAI", _has("app_version")),
     ("invokeai_metadata", "InvokeAI", _has("positive_prompt", "seed")),
     ("sd-metadata", "InvokeAI", _has("app_id", "image")),
