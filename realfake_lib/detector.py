@@ -189,7 +189,8 @@ class Detector:
         known = sorted(float(rate) for rate in rates)
         if not known[0] <= fpr <= known[-1]:
             raise UserError(
-                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}."
+                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}.",
+                "Give a share between these, or name another detector: --model.",
             )
         # The next lower rate that was measured: what is promised is kept.
         rate = max(one for one in known if one <= fpr)
