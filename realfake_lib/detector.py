@@ -48,7 +48,8 @@ class Detector:
         REAL up to ``low``, FAKE from ``high`` on, no verdict between them; both are the threshold
         where there is always a verdict.
     sides : (low, high)
-        Shortest sides, in pixels, of the images that it was measured on; ``high`` may be None.
+        Lengths of the sides, in pixels, of the images that it was measured on; ``high`` may be
+        None.
     several_views : bool
         Whether it judges several squares of an image (:func:`realfake_lib.views.squares`) in place
         of one, reduced to its size.
@@ -64,7 +65,7 @@ class Detector:
     uncertain_band: tuple[float, float] = (0.5, 0.5)
     sides: tuple[int, int | None] = (1, None)
     several_views: bool = False
-    meta: dict = field(default_factory=dict)
+    meta: dict = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: Any, path: Path | None, image_size: int, meta: dict) -> Detector:
@@ -111,7 +112,7 @@ class Detector:
     def fits(self, width: int, height: int) -> bool:
         """Whether it was measured on images of this size in pixels."""
         low, high = self.sides
-        return low <= min(width, height) and (high is None or min(width, height) <= high)
+        return low <= min(width, height) and (high is None or max(width, height) <= high)
 
     @property
     def sizes(self) -> str:
@@ -225,10 +226,11 @@ def _of_held_out(found: dict) -> str:
         f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
         f"{near['auroc']:.2f}, and {far['auroc']:.2f} for images reduced to 512 pixels and "
         f"compressed. By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
-        f"{near['false_positive_rate']:.0%} of photographs "
-        f"(worst source {near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
+        f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
+        f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
         f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
-        "like those photographs than like those fakes”. Not for drawings, paintings or renders."
+        "like those photographs than like those fakes”. Not for drawings, paintings, renders "
+        "or documents."
     )
 
 

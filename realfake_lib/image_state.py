@@ -20,6 +20,10 @@ MAX_DETAIL = 0.95
 """The same above which an image is hardly more than noise, for which it is 1. The highest of
 CIFAKE's images is 0.79, and one in 1,000 images of ordinary size has more."""
 
+MAX_FLAT = 0.6
+"""Share of an image within one grey level of its commonest one from which it is no photograph of a
+scene. So are one photograph in 40, most of these of documents, and one artwork in twelve."""
+
 MIN_CONTRAST = 3.0
 """Standard deviation of the luminance in grey levels below which there is nothing to judge."""
 
@@ -35,8 +39,8 @@ def reasons(image, at_own_resolution=True):
     image : (h, w, 3) uint8 array
         The central 1,024 pixels of each side are looked at.
     at_own_resolution : bool
-        Look also for what enlarging and compression did, which an image at its own resolution
-        tells; False for one that was reduced to a detector's size.
+        Look also for one shade and for what enlarging and compression did; False for an image that
+        was reduced to a detector's size.
 
     Returns
     -------
@@ -47,7 +51,9 @@ def reasons(image, at_own_resolution=True):
         return ("it shows next to nothing: one colour",)
     sharpness = detail(luma)
     if sharpness > MAX_DETAIL:
-        return ("it is hardly more than noise",)
+        return ("it is hardly more than noise or dithering",)
+    if at_own_resolution and flat(luma) > MAX_FLAT:
+        return ("most of it is of one shade, as in a document or a drawing",)
     found = []
     if at_own_resolution and sharpness < MIN_DETAIL:
         found.append("it was enlarged far beyond its resolution, or is out of focus")
@@ -63,6 +69,12 @@ def detail(luma):
         for n in (1, 2)
     )
     return float(one / max(two, 1e-6))
+
+
+def flat(luma):
+    """Share of a (h, w) luminance that lies within one grey level of the commonest one."""
+    counts = np.bincount(luma.round().astype(int).ravel(), minlength=256)
+    return float(np.convolve(counts, np.ones(3)).max() / luma.size)
 
 
 def blocks(luma):

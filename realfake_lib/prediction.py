@@ -269,14 +269,12 @@ def _score(detector, images):
     ends = np.cumsum([len(image.squares) for image in images])
     for image, views in zip(images, np.split(logits, ends[:-1]), strict=True):
         p_fake = float(probability.p_fake(views.mean(keepdims=True), detector.temperature)[0])
-        of_views = {
-            detector.verdict(one) for one in probability.p_fake(views, detector.temperature)
-        }
         verdict, reasons = detector.verdict(p_fake), image.record.reasons
-        if {"REAL", "FAKE"} <= of_views:
+        low, high = detector.uncertain_band
+        of_views = probability.p_fake(views, detector.temperature)
+        if low < high and of_views.min() <= low and high <= of_views.max():
             reasons += ("parts of it contradict each other",)
         if verdict == CANT_TELL:
-            low, high = detector.uncertain_band
             reasons += (f"p(fake) lies between {low:.3f} and {high:.3f}",)
         verdict = CANT_TELL if reasons else verdict
         image.record = replace(image.record, p_fake=p_fake, verdict=verdict, reasons=reasons)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from realfake_lib import image_state
 from realfake_lib.data import images
@@ -66,6 +66,19 @@ def test_noise_is_not_judged_even_by_a_detector_of_small_images(side):
 def test_what_enlarging_did_is_not_looked_for_in_an_image_reduced_to_a_detectors_size(photograph):
     ruined = enlarged(as_jpeg(photograph, 3), 4)
     assert image_state.reasons(ruined) and not image_state.reasons(ruined, at_own_resolution=False)
+
+
+@pytest.mark.parametrize("quality", [95, 60])
+def test_a_page_of_text_is_not_judged(quality):
+    page = Image.new("RGB", (600, 800), "white")
+    for top in range(20, 780, 16):
+        ImageDraw.Draw(page).text((20, top), "The quick brown fox jumps over the lazy dog. " * 2, 0)
+    (reason,) = image_state.reasons(as_jpeg(np.array(page), quality))
+    assert "document" in reason
+
+
+def test_the_share_of_one_shade_counts_its_neighbours():
+    assert image_state.flat(np.array([[10.0, 11, 12, 200]])) == 0.75
 
 
 def test_steps_of_a_ramp_are_half_as_high_as_steps_over_two():

@@ -6,11 +6,11 @@ import re
 from realfake_lib.provenance.statement import Statement, short
 
 _NAMES = (
-    "Adobe Firefly", "Bing Image Creator", "Black Forest Labs", "ComfyUI", "DALL-E", "DALL·E",
-    "DiffusionBee", "Draw Things", "Easy Diffusion", "Fooocus", "Google Gemini", "Ideogram",
-    "Ideogram AI", "InvokeAI", "Leonardo.Ai", "Midjourney", "Mochi Diffusion", "NovelAI",
-    "RuinedFooocus", "Stable Diffusion", "Stable Diffusion web UI", "stable-diffusion-webui",
-    "StableSwarmUI", "SwarmUI",
+    "Adobe Firefly", "Bing Image Creator", "Black Forest Labs", "ChatGPT", "ComfyUI", "DALL-E",
+    "DALL·E", "DiffusionBee", "Draw Things", "Easy Diffusion", "Fooocus", "Google Gemini",
+    "Ideogram", "Ideogram AI", "InvokeAI", "Leonardo.Ai", "Midjourney", "Mochi Diffusion",
+    "NovelAI", "OpenAI", "RuinedFooocus", "Stability AI", "Stable Diffusion",
+    "Stable Diffusion web UI", "stable-diffusion-webui", "StableSwarmUI", "SwarmUI",
 )  # fmt: skip
 _VERSION = r"(?:[ /-]?v?\d[\w.+-]*)?"
 _FLUX = r"AI generated;[\w; .-]+"  # of Black Forest Labs' own program
@@ -46,9 +46,24 @@ def _is_web_ui(text):
 
 
 def _is_comfy_prompt(text):
-    # Civitai puts notes of its own beside the nodes.
-    nodes = json_object(text).values()
-    return any(isinstance(one, dict) and {"class_type", "inputs"} <= one.keys() for one in nodes)
+    """Whether a graph of ComfyUI generates; some only scale or save a photograph.
+
+    Civitai puts notes of its own beside the nodes.
+    """
+    nodes = [one for one in json_object(text).values() if isinstance(one, dict)]
+    given = [one["inputs"] for one in nodes if "class_type" in one and _is_dict(one.get("inputs"))]
+    return any({"seed", "noise_seed", "prompt"} & inputs.keys() for inputs in given)
+
+
+def _is_comfy_workflow(text):
+    graph = json_object(text)
+    nodes = graph.get("nodes") if "links" in graph else None
+    types = [str(one.get("type")) for one in nodes or () if isinstance(one, dict)]
+    return any("sampler" in one.lower() for one in types)
+
+
+def _is_dict(value):
+    return isinstance(value, dict)
 
 
 def _is_dream(text):
@@ -59,15 +74,14 @@ def _is_midjourney(text):
     return bool(re.search(rf"Job ID: {_UUID}\s*$", text))
 
 
-_COMFY = "ComfyUI, which edits photographs too,"
 _FORMS = (
     ("parameters", "Stable Diffusion web UI", _is_web_ui),
     ("parameters", "SwarmUI", _has("sui_image_params")),
     ("parameters", "Fooocus", _has("base_model", "sampler", "seed")),
     ("parameters", "mflux or Pollinations", _has("prompt", "model", "seed")),
-    ("parameters", _COMFY, _is_comfy_prompt),
-    ("prompt", _COMFY, _is_comfy_prompt),
-    ("workflow", _COMFY, _has("nodes", "links")),
+    ("parameters", "ComfyUI", _is_comfy_prompt),
+    ("prompt", "ComfyUI", _is_comfy_prompt),
+    ("workflow", "ComfyUI", _is_comfy_workflow),
     ("description", "Midjourney", _is_midjourney),
     ("invokeai_metadata", "InvokeAI", _has("app_version")),
     ("invokeai_metadata", "InvokeAI", _has("positive_prompt", "seed")),
