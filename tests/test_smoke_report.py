@@ -18,18 +18,10 @@ import nbformat
 import pytest
 from project import environment, processor_seconds, realfake
 
+from realfake_lib.report import plan
+
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = [
-    "preprocessing",
-    "training",
-    "transfer_learning",
-    "comparative_analysis",
-    "adversarial_robustness",
-    "corruptions",
-    "grad_cam",
-    "audit_of_the_original",
-    "summary",
-]
+STAGES = list(plan.load(ROOT, "smoke").stages)
 
 pytestmark = pytest.mark.slow
 
