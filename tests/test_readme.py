@@ -82,9 +82,13 @@ def place(smoke, tmp_path_factory):
     shutil.copytree(smoke.project, project, symlinks=True)
     rng = np.random.default_rng(0)
     (project / "photos").mkdir()
-    for name in ("photo.jpg", "photos/a.png", "photos/b.jpg"):
-        pixels = rng.integers(0, 255, (40, 48, 3), "uint8")
-        Image.fromarray(pixels).save(project / name)
+    for name, sides in {
+        "photo.jpg": (240, 300),
+        "photos/a.png": (32, 32),
+        "photos/b.jpg": (40, 48),
+    }.items():
+        pixels = rng.normal(90, 30, (*sides, 3)) + np.linspace(0, 90, sides[0])[:, None, None]
+        Image.fromarray(pixels.clip(0, 255).astype("uint8")).save(project / name)
     for label, level in (("REAL", 60), ("FAKE", 180)):
         folder = project / "path" / "to" / "folder" / label
         folder.mkdir(parents=True)

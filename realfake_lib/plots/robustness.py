@@ -100,7 +100,7 @@ def price_of_robustness(table, epsilons):
             for x, y, trained in zip(clean, attacked, part.index, strict=True):
                 if not trained and method != next(iter(looks)):
                     continue  # the control is the same for all
-                place = {"xytext": side, "textcoords": "offset points", "fontsize": 8}
+                place = {"xytext": side, "textcoords": "offset points", "fontsize": 9}
                 ax.annotate(f"{trained:g}", (x, y), color=readable(colour), **place)
         percent_axis(ax.xaxis, "accuracy on clean images")
         percent_axis(ax.yaxis, "accuracy under PGD-10")
