@@ -32,3 +32,6 @@ for path in images:
     if low < p_fake < high:
         verdict = "can't tell"
     print(f"{p_fake:.6f} {verdict} {path}")
+
+print(f"{model.stem} reduces images to {meta['image_size']} pixels.", file=sys.stderr)
+print("realfake predict says of which images its verdict means nothing.", file=sys.stderr)

@@ -40,7 +40,8 @@ ImageSize = Annotated[
     int | None, typer.Option(help="Side in pixels, 16 to 1024; images are resized to it.")
 ]
 Threshold = Annotated[
-    float | None, typer.Option(help="FAKE from this p(fake) on, 0 to 1; by default the model's.")
+    float | None,
+    typer.Option(help="FAKE from this p(fake) on and REAL below, 0 to 1; by default the model's."),
 ]
 
 
@@ -355,7 +356,10 @@ def predict(
     threshold: Threshold = None,
     fpr: Annotated[
         float | None,
-        typer.Option(help="Share of photographs that may be predicted FAKE, by default 0.05."),
+        typer.Option(
+            help="Share of photographs that may be predicted FAKE, 0.02 to 0.2. By default 0.05, "
+            "and 0.01 for images of 32×32 pixels."
+        ),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Highest number of images in a batch.")
@@ -417,11 +421,10 @@ def predict(
         if judged and not unexplained:
             _say(f"explanations are in {explain}")
         if others:
-            _say(f"no explanations of {others:,} images: their detector has no gradients")
+            _say(f"not explained: {others:,}, since only detectors for 32×32 pixels have gradients")
     unread = sum(bool(one.error) for one in found)
     if unread:
-        where = f"{csv} says" if csv is not None else "--csv FILE writes down"
-        _say(f"{unread:,} of {len(found):,} images could not be read; {where} why")
+        _say(f"{unread:,} of {len(found):,} images could not be read")
     return 2 if left_out or unread or unexplained else 0
 
 

@@ -45,9 +45,11 @@ class Detector:
     threshold : float in [0, 1]
         FAKE from this ``p_fake`` on.
     uncertain_band : (low, high)
-        Between these there is no verdict.
+        REAL up to ``low``, FAKE from ``high`` on, no verdict between them; both are the threshold
+        where there is always a verdict.
     sides : (low, high)
-        Shortest sides, in pixels, of the images that it was measured on; ``high`` may be None.
+        Lengths of the sides, in pixels, of the images that it was measured on; ``high`` may be
+        None.
     several_views : bool
         Whether it judges several squares of an image (:func:`realfake_lib.views.squares`) in place
         of one, reduced to its size.
@@ -63,18 +65,19 @@ class Detector:
     uncertain_band: tuple[float, float] = (0.5, 0.5)
     sides: tuple[int, int | None] = (1, None)
     several_views: bool = False
-    meta: dict = field(default_factory=dict)
+    meta: dict = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: Any, path: Path | None, image_size: int, meta: dict) -> Detector:
         """A detector with the operating point that a model's metadata record."""
+        threshold = float(meta.get("threshold", 0.5))
         return cls(
             model=model,
             path=path,
             image_size=image_size,
             temperature=float(meta.get("temperature", 1.0)),
-            threshold=float(meta.get("threshold", 0.5)),
-            uncertain_band=tuple(meta.get("uncertain_band", (0.5, 0.5))),
+            threshold=threshold,
+            uncertain_band=tuple(meta.get("uncertain_band", (threshold, threshold))),
             sides=tuple(meta.get("sides", (1, None))),
             several_views=bool(meta.get("several_views")),
             meta=meta,
@@ -103,15 +106,19 @@ class Detector:
         from realfake_lib import image_state
 
         if not self.fits(width, height):
-            low, high = self.sides
-            sides = f"{low}×{low}" if low == high else f"at least {low}×{low}"
-            return (f"{self.name} was measured on images of {sides} pixels only",)
-        return image_state.reasons(image) if self.several_views else ()
+            return (f"{self.name} was measured on images of {self.sizes} pixels only",)
+        return image_state.reasons(image, at_own_resolution=self.several_views)
 
     def fits(self, width: int, height: int) -> bool:
         """Whether it was measured on images of this size in pixels."""
         low, high = self.sides
-        return low <= min(width, height) and (high is None or min(width, height) <= high)
+        return low <= min(width, height) and (high is None or max(width, height) <= high)
+
+    @property
+    def sizes(self) -> str:
+        """Words for the sizes of the images that it was measured on."""
+        low, high = self.sides
+        return f"{low}×{low}" if low == high else f"at least {low}×{low}"
 
     @property
     def has_gradients(self) -> bool:
@@ -172,6 +179,8 @@ class Detector:
         """
         if fpr is None:
             return self
+        if not 0 < fpr < 1:
+            raise UserError(f"--fpr is {fpr}, but a share of photographs lies between 0 and 1.")
         rates = self.meta.get("bands")
         if not rates:
             raise UserError(
@@ -181,7 +190,8 @@ class Detector:
         known = sorted(float(rate) for rate in rates)
         if not known[0] <= fpr <= known[-1]:
             raise UserError(
-                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}."
+                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}.",
+                "Give a share between these, or name another detector: --model.",
             )
         # The next lower rate that was measured: what is promised is kept.
         rate = max(one for one in known if one <= fpr)
@@ -210,15 +220,17 @@ class Detector:
 
 def _of_held_out(found: dict) -> str:
     """What was measured on sources that the detector never saw, at the default band."""
-    near, far = found["panel.equalised"], found["panel.web_hard"]
+    near, far = found["all.equalised"], found["all.web_hard"]
     return (
         f"Measured on {near['sources_of_fakes']} sources of fakes and "
         f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
         f"{near['auroc']:.2f}, and {far['auroc']:.2f} for images reduced to 512 pixels and "
         f"compressed. By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
-        f"{near['false_positive_rate']:.0%} of photographs "
-        f"(worst source {near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
-        f"fakes. It can't tell for {1 - near['coverage']:.0%} of images."
+        f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
+        f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
+        f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
+        "like those photographs than like those fakes”. Not for drawings, paintings, renders "
+        "or documents."
     )
 
 

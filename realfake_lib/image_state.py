@@ -1,7 +1,7 @@
 """Whether an image is in a state in which a detector's score means something.
 
-Both measures are those of the browser extension Sieve (Phineas1500/sieve-ai-image-detector,
-docs/degradation-gate); chapter 7 shows what they do on the panel.
+Detail and blocks are measures of the browser extension Sieve (Phineas1500/sieve-ai-image-detector,
+docs/degradation-gate).
 """
 
 import numpy as np
@@ -16,6 +16,14 @@ MIN_DETAIL = 0.528
 """Steps over one pixel by steps over two, below which an image was enlarged far beyond its
 resolution: 0.5 for an infinitely smooth one."""
 
+MAX_DETAIL = 0.95
+"""The same above which an image is hardly more than noise, for which it is 1. The highest of
+CIFAKE's images is 0.79, and one in 1,000 images of ordinary size has more."""
+
+MAX_FLAT = 0.6
+"""Share of an image within one grey level of its commonest one from which it is no photograph of a
+scene. So are one photograph in 40, most of these of documents, and one artwork in twelve."""
+
 MIN_CONTRAST = 3.0
 """Standard deviation of the luminance in grey levels below which there is nothing to judge."""
 
@@ -23,13 +31,16 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG
 _SIDE = 1024
 
 
-def reasons(image):
+def reasons(image, at_own_resolution=True):
     """Why a score on this image would be worthless; an empty tuple where nothing speaks against it.
 
     Parameters
     ----------
     image : (h, w, 3) uint8 array
-        At its own resolution. The central 1,024 pixels of each side are looked at.
+        The central 1,024 pixels of each side are looked at.
+    at_own_resolution : bool
+        Look also for one shade and for what enlarging and compression did; False for an image that
+        was reduced to a detector's size.
 
     Returns
     -------
@@ -38,10 +49,15 @@ def reasons(image):
     luma = _centre(image) @ _LUMA
     if luma.std() < MIN_CONTRAST:
         return ("it shows next to nothing: one colour",)
+    sharpness = detail(luma)
+    if sharpness > MAX_DETAIL:
+        return ("it is hardly more than noise or dithering",)
+    if at_own_resolution and flat(luma) > MAX_FLAT:
+        return ("most of it is of one shade, as in a document or a drawing",)
     found = []
-    if detail(luma) < MIN_DETAIL:
+    if at_own_resolution and sharpness < MIN_DETAIL:
         found.append("it was enlarged far beyond its resolution, or is out of focus")
-    if blocks(luma) >= MAX_BLOCKS:
+    if at_own_resolution and blocks(luma) >= MAX_BLOCKS:
         found.append("compression has replaced its detail by blocks")
     return tuple(found)
 
@@ -53,6 +69,12 @@ def detail(luma):
         for n in (1, 2)
     )
     return float(one / max(two, 1e-6))
+
+
+def flat(luma):
+    """Share of a (h, w) luminance that lies within one grey level of the commonest one."""
+    counts = np.bincount(luma.round().astype(int).ravel(), minlength=256)
+    return float(np.convolve(counts, np.ones(3)).max() / luma.size)
 
 
 def blocks(luma):

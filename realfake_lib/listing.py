@@ -51,7 +51,6 @@ def as_json(detectors, predictions, left_out):
         "detectors": {
             one.name: {
                 "model": str(one.path),
-                "threshold": one.threshold,
                 "uncertain_band": list(one.uncertain_band),
                 "caveat": one.caveat(),
             }
@@ -84,9 +83,9 @@ def as_table(detectors, predictions):
 
 
 def _used(detectors, predictions):
-    """The detectors that judged some image; all where none could be read."""
+    """The detectors that judged some image."""
     names = {one.detector for one in predictions}
-    return [one for one in detectors if one.name in names] or list(detectors)
+    return [one for one in detectors if one.name in names]
 
 
 def _how(detector):
@@ -117,7 +116,8 @@ def _line(one):
     if one.error:
         size, p_fake, verdict, path = "–", "–", "not read", f"{path}: {one.error}"
     else:
-        size, p_fake, verdict = f"{one.width}×{one.height}", f"{one.p_fake:.3f}", one.verdict
+        size, verdict = f"{one.width}×{one.height}", one.verdict
+        p_fake = "–" if one.p_fake is None else f"{one.p_fake:.3f}"
     return f"{size:>11} {p_fake:>8}  {verdict:<16}  {console.printable(path, keep='')}"
 
 

@@ -60,13 +60,14 @@ class Prediction:
     path : str
         The file; ``""`` for an image that came from memory.
     p_fake : float in [0, 1] or None
-        Calibrated probability of FAKE; None where the image could not be read.
+        Calibrated probability of FAKE; None where the image could not be read, and where no
+        detector was measured on images of its size.
     verdict : str
         ``"FAKE"``, ``"REAL"`` or ``"can't tell"``; ``""`` where the image could not be read.
     reasons : tuple of str
         Why there is no verdict; empty where there is one.
     detector : str
-        Name of the detector that judged it; ``""`` where it could not be read.
+        Name of the detector that judged it; ``""`` where ``p_fake`` is None.
     width, height : int
         Size of the original in pixels; 0 where it could not be read.
     error : str
@@ -105,9 +106,10 @@ def predict(
         A folder stands for the images in it and in its folders. An array is uint8, (h, w, 3).
     detector : Detector, str or path-like, or several Detectors, optional
         A name or a file is one that :func:`realfake_lib.load_detector` knows. Of several, each
-        image gets the first that was measured on images of its size; by default
-        :func:`realfake_lib.detector.load_published`. Where none was, the first gives ``p_fake``,
-        and there is no verdict.
+        image gets the first that was measured on images of its size, by default of those that
+        :func:`realfake_lib.detector.load_published` gives; where none was, it gets no ``p_fake``.
+        One alone scores every image. :meth:`Detector.with_false_positive_rate` and
+        :meth:`Detector.with_threshold` change when it says FAKE.
     batch_size : int
         Images that a core takes at a time, at most.
     explain : path-like, optional
@@ -249,17 +251,16 @@ def _read(source, detectors, trust_anchors):
         # The path has a place of its own.
         error = found.message.removeprefix(f"{source} ")
         return _Image(source, replace(record, error=error, statements=()))
+    record = replace(record, width=width, height=height)
     fitting = (one for one in detectors if one.fits(width, height))
-    detector = next(fitting, None) or detectors[0]
-    squares = detector.squares(pixels)
-    record = replace(
-        record,
-        width=width,
-        height=height,
-        detector=detector.name,
-        reasons=detector.against(pixels, width, height),
-    )
-    return _Image(source, record, detector, squares)
+    detector = next(fitting, detectors[0] if len(detectors) == 1 else None)
+    if detector is None:
+        sizes = ", ".join(f"{one.name} for {one.sizes}" for one in detectors)
+        reasons = (f"no detector was measured on images of this size: {sizes}",)
+        return _Image(source, replace(record, verdict=CANT_TELL, reasons=reasons))
+    reasons = detector.against(pixels, width, height)
+    record = replace(record, detector=detector.name, reasons=reasons)
+    return _Image(source, record, detector, detector.squares(pixels))
 
 
 def _score(detector, images):
@@ -268,14 +269,12 @@ def _score(detector, images):
     ends = np.cumsum([len(image.squares) for image in images])
     for image, views in zip(images, np.split(logits, ends[:-1]), strict=True):
         p_fake = float(probability.p_fake(views.mean(keepdims=True), detector.temperature)[0])
-        of_views = {
-            detector.verdict(one) for one in probability.p_fake(views, detector.temperature)
-        }
         verdict, reasons = detector.verdict(p_fake), image.record.reasons
-        if {"REAL", "FAKE"} <= of_views:
+        low, high = detector.uncertain_band
+        of_views = probability.p_fake(views, detector.temperature)
+        if low < high and of_views.min() <= low and high <= of_views.max():
             reasons += ("parts of it contradict each other",)
         if verdict == CANT_TELL:
-            low, high = detector.uncertain_band
             reasons += (f"p(fake) lies between {low:.3f} and {high:.3f}",)
         verdict = CANT_TELL if reasons else verdict
         image.record = replace(image.record, p_fake=p_fake, verdict=verdict, reasons=reasons)
@@ -358,6 +357,8 @@ def find_images(
 def _as_path(given):
     if not os.fspath(given):  # to Path it is the current folder
         raise UserError("A path is empty.", "Name an image or a folder.")
+    if re.match(r"https?://", str(given)):
+        raise UserError(f"{given} is a web address.", "Download the image, and name its file.")
     return Path(given)
 
 

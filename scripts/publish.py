@@ -39,7 +39,7 @@ def refusal(metrics):
 
 def publish(build, reports, detectors):
     """Copy the parts of ``build`` that a visitor opens into ``reports``, and what judges images
-    into ``detectors``, in place of what is there.
+    into ``detectors``, in place of the report there and of detectors of these names.
 
     Raises
     ------
@@ -54,8 +54,10 @@ def publish(build, reports, detectors):
         reason = "a stage of it failed"
     if reason:
         raise SystemExit(f"{build} cannot become the reference report: {reason}.")
-    for folder in (reports, detectors):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(reports, ignore_errors=True)
+    for name in DETECTORS:  # others, such as real_size, come from no stage
+        for file in detectors.glob(f"{name}.*"):
+            file.unlink()
     for stage in metrics["provenance"]["stages"]:
         figures = build / "stages" / stage / "figures"
         for figure in sorted(figures.glob("*.png")):

@@ -34,23 +34,14 @@ def main(repeats=2, seed=0):
         }
 
     p_fake = calibrated(outcome.scores)
-    point = real_size.operating_point(table, list(p_fake.values()))
-    of_panel = int((table["collection"] == "panel").sum())  # its rows come first
     found = real_size.deliveries(collections["panel"], seed)
     delivered = calibrated(real_size.delivered_scores(statistics, outcome, found))
-    everywhere = {name: each[:, :of_panel] for name, each in p_fake.items()} | delivered
-    held_out = {}
-    for part, count, of_part in (("panel", of_panel, everywhere), ("all", len(table), p_fake)):
-        some = table[:count]
-        for name, each in of_part.items():
-            value, ci, _ = real_size.mean_auroc(some, outcome.fold[:, :count], -each)
-            told = real_size.selective(some, each, point.uncertain_band)
-            counts = some.groupby("label")["source"].nunique().to_list()
-            held_out[f"{part}.{name}"] = {
-                "auroc": value, "ci": list(ci), "n": len(some),
-                "sources_of_fakes": counts[0], "sources_of_photographs": counts[1], **told,
-            }  # fmt: skip
-            print(part, name, held_out[f"{part}.{name}"], flush=True)
+    sizes = [each.table[["original_width", "original_height"]] for each in collections.values()]
+    held = pd.concat([table, pd.concat(sizes, ignore_index=True)], axis=1)
+    kept = ROOT / "experiments" / "real_size.npz"
+    real_size.write_held_out(kept, held, outcome.fold, p_fake | delivered)
+    _, fold, p_fake = real_size.read_held_out(kept)
+    point = real_size.operating_point(table, [p_fake[name] for name in real_size.CONDITIONS])
     votes = [choice for chosen in outcome.chosen for choice in chosen]
     stages, alpha = max(set(votes), key=votes.count)
     model = real_size.fit(statistics.train[..., texture.columns(stages)], table, alpha)
@@ -84,19 +75,14 @@ def main(repeats=2, seed=0):
             "seed": seed,
             "commit": provenance.git_state(ROOT)["commit"],
         },
-        "held_out": held_out,
+        "held_out": real_size.held_out_figures(table, fold, p_fake),
         "sources": sources,
     }
     target = ROOT / "realfake_lib" / "detectors" / "real_size.onnx"
     written = export.to_onnx(network, target, meta)
     card = model_card.render(written, target.stem)
     target.with_suffix(".md").write_text(card, encoding="utf-8")
-    print(written["onnx"], votes)
-    sizes = [each.table[["original_width", "original_height"]] for each in collections.values()]
-    held = pd.concat([table, pd.concat(sizes, ignore_index=True)], axis=1)
-    real_size.write_held_out(
-        ROOT / "experiments" / "real_size.npz", held, outcome.fold, p_fake | delivered
-    )
+    print(written["onnx"], votes, written["held_out"])
 
 
 if __name__ == "__main__":

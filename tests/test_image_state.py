@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from realfake_lib import image_state
 from realfake_lib.data import images
@@ -53,6 +53,32 @@ def test_an_image_of_blocks_is_not_judged_wherever_their_grid_begins(photograph,
 def test_an_image_of_one_colour_is_not_judged(grey):
     (reason,) = image_state.reasons(np.full((200, 300, 3), grey, np.uint8))
     assert "one colour" in reason
+
+
+@pytest.mark.parametrize("side", [32, 128, 512])
+def test_noise_is_not_judged_even_by_a_detector_of_small_images(side):
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    for own in (True, False):
+        (reason,) = image_state.reasons(noise, at_own_resolution=own)
+        assert "noise" in reason
+
+
+def test_what_enlarging_did_is_not_looked_for_in_an_image_reduced_to_a_detectors_size(photograph):
+    ruined = enlarged(as_jpeg(photograph, 3), 4)
+    assert image_state.reasons(ruined) and not image_state.reasons(ruined, at_own_resolution=False)
+
+
+@pytest.mark.parametrize("quality", [95, 60])
+def test_a_page_of_text_is_not_judged(quality):
+    page = Image.new("RGB", (600, 800), "white")
+    for top in range(20, 780, 16):
+        ImageDraw.Draw(page).text((20, top), "The quick brown fox jumps over the lazy dog. " * 2, 0)
+    (reason,) = image_state.reasons(as_jpeg(np.array(page), quality))
+    assert "document" in reason
+
+
+def test_the_share_of_one_shade_counts_its_neighbours():
+    assert image_state.flat(np.array([[10.0, 11, 12, 200]])) == 0.75
 
 
 def test_steps_of_a_ramp_are_half_as_high_as_steps_over_two():

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 from project import copy_project, environment
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("0*.ipynb"))
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 pytestmark = pytest.mark.slow
 

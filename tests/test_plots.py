@@ -132,6 +132,16 @@ SOURCES = interval(
     "auroc", "auroc_low", "auroc_high",
 )  # fmt: skip
 
+TRAINED = pd.DataFrame(
+    [
+        (method, trained, epsilon, at, at - 0.02, at + 0.02)
+        for method, gain in (("FGSM", 0.0), ("TRADES", 0.02))
+        for trained, clean, attacked in ((0, 0.94, 0.4), (2, 0.92, 0.7), (8, 0.88, 0.8))
+        for epsilon, at in ((0, clean - gain), (2, attacked + gain))
+    ],
+    columns=["method", "trained", "epsilon", "accuracy", "ci_low", "ci_high"],
+)
+
 FIGURES = {
     "by_source": lambda: plots.by_source(SOURCES),
     "by_source, share": lambda: plots.by_source(
@@ -180,6 +190,7 @@ FIGURES = {
         PUBLISHED[["name", "accuracy", "ours"]]
     ),
     "by_condition": lambda: plots.by_condition(CONDITIONS),
+    "price_of_robustness": lambda: plots.price_of_robustness(TRAINED, (2,)),
     "robustness_curves": lambda: plots.robustness_curves(ATTACKED),
     "robustness_curves, one": lambda: plots.robustness_curves(
         ATTACKED.query("detector == 'baseline_cnn'")

@@ -80,12 +80,18 @@ def onnx_file(detector_file, tmp_path_factory):
     return path
 
 
+def shaded(width, height, low, high):
+    """A picture that grows brighter from top to bottom, (height, width, 3) uint8."""
+    rows = np.linspace(low, high, height).astype("uint8")
+    return np.broadcast_to(rows[:, None, None], (height, width, 3)).copy()
+
+
 @pytest.fixture
 def pictures(tmp_path):
     folder = tmp_path / "pictures"
     (folder / "deeper").mkdir(parents=True)
-    Image.new("RGB", (40, 30), "white").save(folder / "bright.png")
-    Image.new("RGB", (16, 16), "black").save(folder / "deeper" / "dark.jpg")
+    Image.fromarray(shaded(40, 30, 215, 255)).save(folder / "bright.png")
+    Image.fromarray(shaded(16, 16, 0, 40)).save(folder / "deeper" / "dark.jpg")
     return folder
 
 
@@ -102,8 +108,9 @@ def test_verdicts_follow_the_model_and_keep_the_order_of_the_files(detector_file
 
 def test_images_come_as_files_folders_arrays_or_from_pillow(detector_file, pictures):
     loaded = realfake_lib.load_detector(detector_file)
-    white = np.full((40, 40, 3), 255, "uint8")
-    clear = Image.new("RGBA", (20, 30), (0, 0, 0, 0))  # white shows through
+    white = shaded(40, 40, 215, 255)
+    clear = Image.fromarray(np.dstack([shaded(20, 30, 0, 0), shaded(20, 30, 0, 40)[..., :1]]))
+    # White shows through.
     images = [str(pictures / "bright.png"), white, clear, pictures / "deeper", white[:, :20]]
     found = realfake_lib.predict(images, loaded)
     assert [one.verdict for one in found] == ["REAL", "REAL", "REAL", "FAKE", "REAL"]
@@ -270,8 +277,13 @@ def test_the_published_detector_says_what_it_was_trained_on():
 # --- what a score is worth ----------------------------------------------------------------------
 
 
-def noise(width, height, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), "uint8")
+def textured(width, height, least=0):
+    """A picture of soft noise, as no detector refuses to judge, (height, width, 3) uint8."""
+    noise = np.random.default_rng(0).normal(128, 120, (height, width, 3))
+    soft = (
+        noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
+    ) / 4
+    return (least + np.clip(soft, 0, 255) / 255 * (255 - least)).astype("uint8")
 
 
 @pytest.fixture
@@ -283,32 +295,49 @@ def by_size(onnx_file):
 
 
 @pytest.mark.parametrize(
-    ("size", "name", "reasons"),
-    [
-        ((16, 16), "small", 0),
-        ((200, 32), "small", 0),
-        ((33, 63), "small", 1),
-        ((64, 80), "large", 0),
-    ],
+    ("size", "name"),
+    [((16, 16), "small"), ((20, 32), "small"), ((64, 80), "large")],
 )
-def test_each_image_gets_the_detector_that_was_measured_on_its_size(by_size, size, name, reasons):
-    (found,) = realfake_lib.predict(np.maximum(noise(*size), 180), by_size)
-    assert found.detector == name and len(found.reasons) == reasons
-    assert found.verdict == ("can't tell" if reasons else "REAL") and found.p_fake < 0.4
+def test_each_image_gets_the_detector_that_was_measured_on_its_size(by_size, size, name):
+    (found,) = realfake_lib.predict(textured(*size, least=180), by_size)
+    assert found.detector == name and not found.reasons
+    assert found.verdict == "REAL" and found.p_fake < 0.4
+
+
+def test_an_image_of_a_size_that_none_was_measured_on_gets_no_score(by_size, tmp_path, monkeypatch):
+    Image.fromarray(textured(33, 63)).save(tmp_path / "odd.png")
+    (strip,) = realfake_lib.predict(textured(200, 32), by_size)
+    assert strip.verdict == "can't tell" and strip.p_fake is None
+    (found,) = realfake_lib.predict(tmp_path, by_size)
+    assert found.verdict == "can't tell" and found.p_fake is None and not found.detector
+    words = "images of this size: small for at least 16×16, large for at least 64×64"
+    assert words in found.reasons[0] and (found.width, found.height) == (33, 63)
+    monkeypatch.setattr(detector, "load_published", lambda gradients: by_size)
+    told = as_json(tmp_path)
+    assert told["detectors"] == {} and told["results"][0]["p_fake"] is None
+    table = realfake_predict(tmp_path).stdout
+    assert "33×63" in table and "can't tell" in table and "Trained on" not in table
+
+
+@pytest.mark.parametrize("url", ["https://example.org/a.jpg", "http://example.org"])
+def test_a_web_address_is_told_to_be_downloaded(url):
+    assert "Download the image" in refusal(url)
 
 
 def test_a_detector_that_is_named_says_that_it_was_not_made_for_the_size(by_size):
-    (found,) = realfake_lib.predict(noise(64, 80), by_size[0])
+    (found,) = realfake_lib.predict(textured(64, 80), by_size[0])
     assert found.verdict == "can't tell"
     assert found.reasons[0] == "small was measured on images of at least 16×16 pixels only"
 
 
 def test_parts_that_contradict_each_other_give_no_verdict(by_size):
-    image = noise(640, 64) // 8 + np.linspace(0, 220, 640, dtype="uint8")[:, None]
-    flat = replace(by_size[1], uncertain_band=(0.5, 0.5))
-    (found,) = realfake_lib.predict(image, flat)
+    image = textured(640, 64) // 8 + np.linspace(0, 220, 640, dtype="uint8")[:, None]
+    narrow = replace(by_size[1], uncertain_band=(0.3, 0.301))
+    (found,) = realfake_lib.predict(image, narrow)
     assert found.verdict == "can't tell"
     assert found.reasons == ("parts of it contradict each other",)
+    (found,) = realfake_lib.predict(image, narrow.with_threshold(0.3))  # somebody's own
+    assert found.verdict in ("FAKE", "REAL") and not found.reasons
 
 
 def test_the_reason_is_said_in_the_table_and_in_the_json(by_size, onnx_file, tmp_path, monkeypatch):
@@ -324,7 +353,7 @@ def test_the_reason_is_said_in_the_table_and_in_the_json(by_size, onnx_file, tmp
 
 
 def test_only_detectors_that_judged_something_are_told_of(by_size, tmp_path, monkeypatch):
-    Image.fromarray(noise(80, 80)).save(tmp_path / "noise.png")
+    Image.fromarray(textured(80, 80)).save(tmp_path / "noise.png")
     monkeypatch.setattr(detector, "load_published", lambda gradients: by_size)
     assert list(as_json(tmp_path)["detectors"]) == ["large"]
 
@@ -336,6 +365,9 @@ def test_a_false_positive_rate_sets_both_ends_of_the_band(by_size):
     for fpr, band in ((0.01, (0.2, 0.9)), (0.05, (0.4, 0.7)), (0.1, (0.4, 0.7)), (0.2, (0.5, 0.5))):
         made = known.with_false_positive_rate(fpr)
         assert made.uncertain_band == band and made.threshold == band[1]
+    for fpr in (0, 1, -0.1, float("nan")):
+        with pytest.raises(UserError, match="between 0 and 1"):
+            known.with_false_positive_rate(fpr)
     for fpr in (0.001, 0.3):
         with pytest.raises(UserError, match="was measured for 0.01 to 0.2"):
             known.with_false_positive_rate(fpr)
@@ -347,12 +379,12 @@ def test_images_whose_detector_has_no_gradients_are_judged_and_not_explained(
     by_size, detector_file, tmp_path, monkeypatch
 ):
     for side in (16, 80):
-        Image.fromarray(noise(side, side)).save(tmp_path / f"of{side}.png")
+        Image.fromarray(textured(side, side)).save(tmp_path / f"of{side}.png")
     keras = replace(realfake_lib.load_detector(detector_file), sides=(16, 32))
     monkeypatch.setattr(detector, "load_published", lambda gradients: (keras, by_size[1]))
     done = realfake_predict(tmp_path, explain=tmp_path / "why", json=True)
     found = {Path(row["path"]).name: row for row in json.loads(done.stdout)["results"]}
-    assert done.exit_code == 0 and "no explanations of 1 images" in done.stderr
+    assert done.exit_code == 0 and "not explained: 1" in done.stderr
     assert found["of16.png"]["explanation"] and not found["of80.png"]["explanation"]
     assert found["of80.png"]["p_fake"] is not None
 
@@ -361,10 +393,10 @@ def test_a_detector_of_views_is_evaluated_on_images_at_their_own_size(by_size, t
     for name, low, high in (("REAL/phone", 180, 255), ("FAKE/gan", 0, 80)):
         (tmp_path / "own" / name).mkdir(parents=True)
         for at in range(4):
-            pixels = np.clip(noise(90 + at, 70, at), low, high)
+            pixels = np.clip(textured(90 + at, 70), low, high)
             Image.fromarray(pixels).save(tmp_path / "own" / name / f"{at}.png")
     (tmp_path / "own" / "FAKE" / "gan" / "broken.png").write_bytes(b"no image")
-    Image.fromarray(noise(80, 80)).save(tmp_path / "own" / "neither.png")
+    Image.fromarray(textured(80, 80)).save(tmp_path / "own" / "neither.png")
     found = realfake_lib.evaluate(by_size[1], tmp_path / "own")
     assert (found.data, found.part, found.n) == ("own", "all", 8)
     assert found.measures["auroc"].value == 1 and "2 files are not scored" in caplog.text
@@ -386,7 +418,7 @@ def test_what_a_detector_of_views_cannot_be_evaluated_on(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own" / "REAL").mkdir(parents=True)
-    Image.fromarray(noise(80, 80)).save(tmp_path / "own" / "neither.png")
+    Image.fromarray(textured(80, 80)).save(tmp_path / "own" / "neither.png")
     with pytest.raises(UserError, match=message):
         realfake_lib.evaluate(by_size[1], data, part=part)
 
@@ -465,11 +497,11 @@ def test_an_unreadable_image_gets_a_row_and_exit_code_2(detector_file, pictures)
     assert sum(row["error"] == "" for row in rows) == 2
 
 
-def test_json_carries_threshold_and_caveat(detector_file, pictures):
+def test_json_carries_band_and_caveat(detector_file, pictures):
     result = realfake_predict(pictures, model=detector_file, json=True)
     record = json.loads(result.stdout)
     told = record["detectors"]["bright"]
-    assert result.exit_code == 0 and told["threshold"] == 0.6
+    assert result.exit_code == 0 and told["uncertain_band"] == [0.4, 0.8]
     assert "2% to 5%" in told["caveat"] and "CIFAKE" in told["caveat"]
 
 

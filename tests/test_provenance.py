@@ -95,6 +95,10 @@ Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 12, Size: 512x512, Model hash: 
 UNICODE = b"UNICODE\0" + WEB_UI.encode("utf-16-be")
 GRAPH = json.dumps({"3": {"class_type": "KSampler", "inputs": {"seed": 5}}})
 WORKFLOW = json.dumps({"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4})
+SCALED = json.dumps({"1": {"class_type": "ImageScale", "inputs": {"width": 512}}})
+CIVITAI = b"UNICODE\0" + json.dumps(json.loads(GRAPH) | {"extra": {}}).encode("utf-16-le")
+PROMPTED = json.dumps({"prompt": "a cat", "model": "flux", "seed": 42}).encode()
+JOB = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 SWARM = json.dumps({"sui_image_params": {"prompt": "a cat", "steps": 20}})
 INVOKE = json.dumps({"app_version": "5.4.0", "positive_prompt": "a cat", "seed": 1})
 NOVEL = json.dumps({"steps": 28, "sampler": "k_euler", "seed": 1, "uc": "bad"})
@@ -162,6 +166,10 @@ MARKED = {
     "novel.png": (png(Software="NovelAI", Comment=NOVEL), "ai"),
     "novel_comment.png": (png(Comment=NOVEL), "ai"),
     "fooocus.jpg": (file("JPEG", exif=exif(Software="Fooocus v2.5.5", UserComment=FOOOCUS)), "ai"),
+    "mflux.jpg": (file("JPEG", exif=exif(UserComment=b"ASCII\0\0\0" + PROMPTED)), "ai"),
+    "civitai.jpg": (file("JPEG", exif=exif(UserComment=CIVITAI)), "ai"),
+    "midjourney.png": (png(Description=f"a cat --ar 3:2 --v 6.1 Job ID: {JOB}"), "ai"),
+    "openai.jpg": (file("JPEG", exif=exif(Make="OpenAI", Model="GPT-4o")), "ai"),
     "easy.png": (png(use_stable_diffusion_model="sd-v1-4", seed="1"), "ai"),
     "firefly.jpg": (file("JPEG", exif=exif(Software="Adobe Firefly 3.0")), "ai"),
     "flux.jpg": (file("JPEG", exif=exif(Software="AI generated;txt2img;flux", Make="X")), "ai"),
@@ -231,6 +239,8 @@ def test_a_name_in_a_caption_or_a_file_name_counts_for_nothing(brand, place, tmp
         png_xmp(xmp(f"<dc:relation><rdf:Bag><rdf:li><{TYPE}>{TERMS}trainedAlgorithmicMedia"
                     f"</{TYPE}></rdf:li></rdf:Bag></dc:relation>")),
         file("JPEG", exif=exif(ImageDescription=WEB_UI, Software="Lightroom")),
+        png(prompt=SCALED, workflow='{"nodes": [{"type": "ImageScale"}], "links": []}'),
+        png(Description=f"Job ID: {JOB}, of the printer", parameters='{"prompt": "?", "model": 1}'),
         file("JPEG", exif=exif(ImageDescription="use_stable_diffusion_model: never")),
         png_xmp(xmp(f"<dc:relation rdf:parseType='Resource'><{TYPE} rdf:resource="
                     f"'{TERMS}trainedAlgorithmicMedia'/></dc:relation>")),
@@ -304,6 +314,19 @@ def test_a_manifest_that_was_changed_or_belongs_to_other_pixels_is_no_evidence(s
     ):
         (found,) = said(tmp_path / f"{number}.jpg", bad)
         assert (found.kind, found.validation) == ("unusable", "invalid") and why in found.text
+
+
+def test_a_manifest_that_fails_by_its_certificate_alone_says_so(tmp_path, monkeypatch):
+    codes = [{"code": "signingCredential.untrusted"}]
+    store = {
+        "validation_state": "Invalid",
+        "validation_status": codes,
+        "active_manifest": "it",
+        "manifests": {"it": {}},
+    }
+    monkeypatch.setattr(credentials, "_manifests", lambda stream, anchors: store)
+    found = credentials.from_manifest(None, "")
+    assert found.kind == "unusable" and found.text.endswith("signingCredential.untrusted")
 
 
 def test_an_ingredient_that_its_editor_found_invalid_says_nothing(signer, tmp_path):

@@ -52,16 +52,17 @@ def write(build, name="CIFAKE", clean=True, stage_clean=True):
 def test_report_metrics_figures_and_detector_are_published(build, tmp_path):
     write(build)
     reports, detectors = tmp_path / "reports", tmp_path / "detectors"
-    for stale in (reports / "figures" / "stale.png", detectors / "stale.keras"):
-        stale.parent.mkdir(parents=True)
-        stale.touch()
+    of_others = detectors / "real_size.onnx"  # no stage makes it
+    for old in (reports / "figures" / "stale.png", detectors / "robust.keras", of_others):
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.touch()
     TOOL["publish"](build, reports, detectors)
     found = {path.relative_to(reports).as_posix() for path in reports.rglob("*") if path.is_file()}
     chapter = "chapters/02_training.md"
     assert found == {"report.html", "metrics.json", "figures/training/a.png", chapter}
     assert {path.name for path in detectors.iterdir()} == {
         f"{name}.{kind}" for name in ("fast", "detector") for kind in FORMS
-    }
+    } | {of_others.name}
     assert "min 15" in (detectors / "fast.md").read_text()
     for name in ("fast", "detector"):
         (_, ours), (_, theirs) = (
@@ -128,6 +129,22 @@ def test_what_a_committed_card_says_is_what_the_committed_report_says(name):
     accuracy = metrics["metrics"][f"{TOOL['DETECTORS'][name]}.{name}.test.accuracy"]
     assert meta["test"]["accuracy"] == accuracy["value"]
     assert meta == model_card.with_report(meta, name, metrics)
+
+
+def test_what_real_size_says_of_itself_is_what_the_committed_report_says():
+    metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))["metrics"]
+    held_out = json.loads((DETECTORS / "real_size.json").read_text(encoding="utf-8"))["held_out"]
+    for condition, auroc, part in (("equalised", "lofo", ""), ("web_hard", "lofo_hard", "hard.")):
+        told = held_out[f"all.{condition}"]
+        reported = {
+            "auroc": f"{auroc}.mean_auroc",
+            "coverage": f"{part}coverage",
+            "false_positive_rate": f"{part}false_positive_rate",
+            "balanced_accuracy": f"{part}selective_balanced_accuracy",
+        }
+        for name, metric in reported.items():
+            value = metrics[f"beyond_cifake.real_size.{metric}"]["value"]
+            assert told[name] == pytest.approx(value, abs=1e-6), metric
 
 
 @pytest.mark.parametrize("name", COMMITTED)

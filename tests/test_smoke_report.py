@@ -18,18 +18,10 @@ import nbformat
 import pytest
 from project import environment, processor_seconds, realfake
 
+from realfake_lib.report import plan
+
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = [
-    "preprocessing",
-    "training",
-    "transfer_learning",
-    "comparative_analysis",
-    "adversarial_robustness",
-    "corruptions",
-    "grad_cam",
-    "audit_of_the_original",
-    "summary",
-]
+STAGES = list(plan.load(ROOT, "smoke").stages)
 
 pytestmark = pytest.mark.slow
 
@@ -159,7 +151,7 @@ def test_a_run_without_weights_and_generators_leaves_no_red_on_its_page(smoke):
 
 def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_path):
     project = edited_copy(smoke, tmp_path)
-    path = project / "notebooks" / "07_grad_cam.ipynb"
+    path = project / "notebooks" / "08_grad_cam.ipynb"
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.read(path, as_version=4)
     number, cell = next(
@@ -187,7 +179,7 @@ def test_a_failed_stage_is_red_on_a_page_that_has_all_other_chapters(smoke, tmp_
 
 def test_editing_prose_renders_only(smoke, tmp_path):
     project = edited_copy(smoke, tmp_path)
-    path = project / "notebooks" / "09_summary.ipynb"
+    path = project / "notebooks" / "10_summary.ipynb"
     notebook = nbformat.read(path, as_version=4)
     cell = next(c for c in notebook.cells[2:] if c.cell_type == "markdown")
     cell.source += "\n\nA sentence that was not there before."

@@ -34,6 +34,7 @@ from realfake_lib.plots.performance import (
 )
 from realfake_lib.plots.robustness import (
     corruption_heat_map,
+    price_of_robustness,
     robustness_curves,
     transfer_matrix,
 )

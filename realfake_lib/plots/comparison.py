@@ -6,7 +6,6 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocat
 
 from realfake_lib.evaluation.comparison import pareto
 from realfake_lib.formats import fixed, pct
-from realfake_lib.names import in_words
 from realfake_lib.plots.style import (
     FAINT,
     GUIDE,
@@ -289,7 +288,7 @@ def by_source(table, value="auroc"):
         axes[-1].set_xlabel("AUROC (0 to 1; dashed: chance level)")
         axes[-1].set_xlim(-0.02, 1.02)
     else:
-        percent_axis(axes[-1].xaxis, in_words(value))
+        percent_axis(axes[-1].xaxis, value.replace("_", " ").replace("fake", "FAKE"))
     if len(names) > 1:
         legend(figure, entries)
     return figure

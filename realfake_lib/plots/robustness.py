@@ -10,9 +10,11 @@ from realfake_lib.plots.style import (
     WIDTH,
     heat_map,
     label_ends,
+    legend,
     new_figure,
     panels,
     percent_axis,
+    readable,
     series,
     styled,
 )
@@ -65,6 +67,46 @@ def robustness_curves(table, panel="detector", line="attack"):
         percent_axis(ax.yaxis, "accuracy")
         ax.yaxis.label.set_visible(starts)
         label_ends(ax, ends)
+    return figure
+
+
+@styled
+def price_of_robustness(table, epsilons):
+    """Accuracy under attack over that on clean images, a panel an attack, a line a training method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns method, trained (largest epsilon in training), epsilon (of the attack, 0 for the
+        clean images; grey levels, /255), accuracy, ci_low and ci_high.
+    epsilons : sequence of float
+        Attacks to show, in the table's ``epsilon``.
+
+    Returns
+    -------
+    Figure
+    """
+    of_attack = table.pivot(index=["method", "trained"], columns="epsilon")
+    figure, axes, first = panels(len(epsilons), 2, 3.2, sharex=True, sharey=True)
+    looks = {name: series(i) for i, name in enumerate(dict.fromkeys(table["method"]))}
+    for ax, epsilon, starts in zip(axes, epsilons, first, strict=True):
+        sides = ((-11, -10), (5, 4), (-4, -13))  # so that names of near points stay apart
+        for (method, (colour, marker, dashes)), side in zip(looks.items(), sides, strict=False):
+            part = of_attack.loc[method].sort_index()
+            clean, attacked = part["accuracy", 0], part["accuracy", epsilon]
+            bounds = attacked - part["ci_low", epsilon], part["ci_high", epsilon] - attacked
+            look = {"color": colour, "marker": marker, "ms": 4, "ls": dashes}
+            ax.errorbar(clean, attacked, bounds, elinewidth=1, **look)
+            for x, y, trained in zip(clean, attacked, part.index, strict=True):
+                if not trained and method != next(iter(looks)):
+                    continue  # the control is the same for all
+                place = {"xytext": side, "textcoords": "offset points", "fontsize": 9}
+                ax.annotate(f"{trained:g}", (x, y), color=readable(colour), **place)
+        percent_axis(ax.xaxis, "accuracy on clean images")
+        percent_axis(ax.yaxis, "accuracy under PGD-10")
+        ax.yaxis.label.set_visible(starts)
+        ax.set_title(f"attack of ε = {epsilon:g}/255")
+    legend(figure, {name: (look[0], look[2]) for name, look in looks.items()})
     return figure
 
 

@@ -43,7 +43,7 @@ def from_manifest(stream, anchors):
     try:
         return _statement(_manifests(stream, anchors))
     except ImportError:
-        words = f"a manifest is there but was not read; to read it: {INSTALL}"
+        words = f"a manifest that only the C2PA library can read: {INSTALL}"
         return Statement("C2PA", "unusable", words, "not checked")
     except Exception as error:  # the library is told of a file's damage in many ways
         words = f"the manifest is damaged: {short(error)}"
@@ -70,9 +70,11 @@ def _statement(store):
     state = store["validation_state"].lower()
     manifest = store["manifests"][store["active_manifest"]]
     if state not in ("valid", "trusted"):
-        codes = _failures(store) - {_UNTRUSTED}
-        words = f"the manifest is no evidence: {', '.join(sorted(codes)) or 'it does not verify'}"
-        return Statement("C2PA", "unusable", short(words), "invalid")
+        codes = _failures(store)
+        why = ", ".join(sorted(codes - {_UNTRUSTED} or codes)) or "it does not verify"
+        return Statement(
+            "C2PA", "unusable", short(f"the manifest is no evidence: {why}"), "invalid"
+        )
     terms, untrusted = _source_types(store, store["active_manifest"], {})
     state = "valid" if untrusted else state
     kinds = {kind for _, kind in terms}

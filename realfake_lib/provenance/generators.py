@@ -6,14 +6,15 @@ import re
 from realfake_lib.provenance.statement import Statement, short
 
 _NAMES = (
-    "Adobe Firefly", "Bing Image Creator", "Black Forest Labs", "ComfyUI", "DALL-E", "DALL·E",
-    "DiffusionBee", "Draw Things", "Easy Diffusion", "Fooocus", "Google Gemini", "Ideogram",
-    "Ideogram AI", "InvokeAI", "Leonardo.Ai", "Midjourney", "Mochi Diffusion", "NovelAI",
-    "RuinedFooocus", "Stable Diffusion", "Stable Diffusion web UI", "stable-diffusion-webui",
-    "StableSwarmUI", "SwarmUI",
+    "Adobe Firefly", "Bing Image Creator", "Black Forest Labs", "ChatGPT", "ComfyUI", "DALL-E",
+    "DALL·E", "DiffusionBee", "Draw Things", "Easy Diffusion", "Fooocus", "Google Gemini",
+    "Ideogram", "Ideogram AI", "InvokeAI", "Leonardo.Ai", "Midjourney", "Mochi Diffusion",
+    "NovelAI", "OpenAI", "RuinedFooocus", "Stability AI", "Stable Diffusion",
+    "Stable Diffusion web UI", "stable-diffusion-webui", "StableSwarmUI", "SwarmUI",
 )  # fmt: skip
 _VERSION = r"(?:[ /-]?v?\d[\w.+-]*)?"
 _FLUX = r"AI generated;[\w; .-]+"  # of Black Forest Labs' own program
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _GENERATOR = re.compile(rf"(?:{'|'.join(map(re.escape, _NAMES))}){_VERSION}|{_FLUX}", re.I)
 
 
@@ -45,20 +46,43 @@ def _is_web_ui(text):
 
 
 def _is_comfy_prompt(text):
-    nodes = json_object(text).values()
-    return bool(nodes) and all(isinstance(one, dict) and "class_type" in one for one in nodes)
+    """Whether a graph of ComfyUI generates; some only scale or save a photograph.
+
+    Civitai puts notes of its own beside the nodes.
+    """
+    nodes = [one for one in json_object(text).values() if isinstance(one, dict)]
+    given = [one["inputs"] for one in nodes if "class_type" in one and _is_dict(one.get("inputs"))]
+    return any({"seed", "noise_seed", "prompt"} & inputs.keys() for inputs in given)
+
+
+def _is_comfy_workflow(text):
+    graph = json_object(text)
+    nodes = graph.get("nodes") if "links" in graph else None
+    types = [str(one.get("type")) for one in nodes or () if isinstance(one, dict)]
+    return any("sampler" in one.lower() for one in types)
+
+
+def _is_dict(value):
+    return isinstance(value, dict)
 
 
 def _is_dream(text):
     return all(re.search(rf" -{option} ?\d", text) for option in "sSWH")
 
 
+def _is_midjourney(text):
+    return bool(re.search(rf"Job ID: {_UUID}\s*$", text))
+
+
 _FORMS = (
     ("parameters", "Stable Diffusion web UI", _is_web_ui),
     ("parameters", "SwarmUI", _has("sui_image_params")),
     ("parameters", "Fooocus", _has("base_model", "sampler", "seed")),
+    ("parameters", "mflux or Pollinations", _has("prompt", "model", "seed")),
+    ("parameters", "ComfyUI", _is_comfy_prompt),
     ("prompt", "ComfyUI", _is_comfy_prompt),
-    ("workflow", "ComfyUI", _has("nodes", "links")),
+    ("workflow", "ComfyUI", _is_comfy_workflow),
+    ("description", "Midjourney", _is_midjourney),
     ("invokeai_metadata", "InvokeAI", _has("app_version")),
     ("invokeai_metadata", "InvokeAI", _has("positive_prompt", "seed")),
     ("sd-metadata", "InvokeAI", _has("app_id", "image")),

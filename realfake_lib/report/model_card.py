@@ -73,7 +73,8 @@ def render(meta, title):
 def _of_real_size(meta, title):
     """The card of a detector that was measured on sources that it never saw."""
     columns = {}
-    for column, name in {"near": "panel.equalised", "far": "panel.web_hard"}.items():
+    of = {"near": "all.equalised", "far": "all.web_hard", "panel": "panel.equalised"}
+    for column, name in of.items():
         one = meta["held_out"][name]
         shown = {
             "fpr": "false_positive_rate",
@@ -83,7 +84,10 @@ def _of_real_size(meta, title):
             "coverage": "coverage",
             "balanced": "balanced_accuracy",
         }
-        columns[column] = {key: f"{values.Number(one[of]):pct}" for key, of in shown.items()}
+        columns[column] = {
+            key: f"{values.Number(one[name], one['intervals'].get(name)):pct_ci}"
+            for key, name in shown.items()
+        }
         columns[column]["auroc"] = f"{values.Number(one['auroc'], one['ci']):num_ci(2)}"
     about = columns | {"meta": meta, "title": title, "held_out": meta["held_out"]}
     return _rendered("real_size_card.md.j2", {"folds": meta["trained_on"].get("folds")}, about)

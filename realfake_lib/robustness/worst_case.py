@@ -148,7 +148,9 @@ class Result:
 
 
 def measure(model, images, labels, epsilons, effort, label, *, seed=0, folder=None, fallback=None):
-    """The result that ``folder`` keeps of exactly this measurement, or else one made now.
+    """The result that ``folder`` keeps of this measurement, or else one made now.
+
+    One that is kept of the first images alone is taken as it is.
 
     Parameters
     ----------
@@ -167,10 +169,17 @@ def measure(model, images, labels, epsilons, effort, label, *, seed=0, folder=No
     Result
     """
     images, labels = images[: effort.n], np.asarray(labels[: effort.n])
-    key = identity(model, images, labels, epsilons, effort, seed)
-    found = None if folder is None else find(folder / f"{label}.npz", lambda _: key)
+
+    def key_of(n):
+        of_first = images[:n], labels[:n], epsilons, dataclasses.replace(effort, n=n)
+        return identity(model, *of_first, seed)
+
+    found = None if folder is None else find(folder / f"{label}.npz", key_of)
     kept = found is not None
-    if not kept:
+    if kept:
+        effort = dataclasses.replace(effort, n=found.shape[-1])
+        images, labels = images[: effort.n], labels[: effort.n]
+    else:
         effort = fallback or effort
         images, labels = images[: effort.n], labels[: effort.n]
         found = standing(model, images, labels, epsilons, effort, seed=seed)
@@ -198,7 +207,12 @@ def notices(results, effort, stage):
             f"experiments/attacks. To run them (hours): SET={stage}.use_pretrained=false"
         )
     for name, result in results.items():
-        if result.effort != effort:
+        if result.kept and result.effort != effort:
+            yield (
+                f"{name}: experiments/attacks has the worst case of {result.effort.n:,} of "
+                f"{effort.n:,} images (`make attacks` measures the others)."
+            )
+        elif result.effort != effort:
             yield (
                 f"{name}: experiments/attacks has no worst case of this network and these images, "
                 f"so it was measured here with less effort: {result.effort.n} images, "

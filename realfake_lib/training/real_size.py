@@ -402,24 +402,70 @@ def operating_point(table, p_fake):
     Returns
     -------
     OperatingPoint
-        With temperature 1, and the band for :data:`FALSE_POSITIVES` as its uncertain band.
+        With temperature 1, and the band for :data:`FALSE_POSITIVES` as its uncertain band. Rates
+        that so few sources of photographs cannot promise of another one are left out.
     """
-    lows = [_quantiles(table, each, FAKE) for each in p_fake]
-    highs = [_quantiles(table, each, REAL) for each in p_fake]
-    bands = {}
-    for rate in verdict.RATES:
-        # Just beyond the score that the share ends at.
-        low = np.nextafter(min(quantile(rate) for quantile in lows), 0)
-        high = np.nextafter(max(quantile(1 - rate) for quantile in highs), 1)
-        bands[str(rate)] = float(min(low, high)), float(high)
+    sources = table["source"][table["label"] == REAL].nunique()
+    rates = [one for one in verdict.RATES if _for_new(one, sources) or one == FALSE_POSITIVES]
+    bands = {str(rate): band for rate, band in _bands(table, p_fake, rates).items()}
     together, grid = np.concatenate(p_fake), np.linspace(0, 1, 1001)
-    gain = [_share(table, together, FAKE, at) - _share(table, together, REAL, at) for at in grid]
+    gain = _shares(table, together, FAKE, grid) - _shares(table, together, REAL, grid)
     threshold = float(grid[int(np.argmax(gain))])
     return verdict.OperatingPoint(1.0, threshold, bands[str(FALSE_POSITIVES)], bands)
 
 
 FALSE_POSITIVES = 0.05
 """Share of photographs of sources never seen that may be predicted FAKE by default."""
+
+
+def _bands(table, p_fake, rates):
+    """For each rate the band that holds in all conditions."""
+    lows = [_quantiles(table, each, FAKE) for each in p_fake]
+    highs = [_quantiles(table, each, REAL) for each in p_fake]
+    sources = table["source"][table["label"] == REAL].nunique()
+    bands = {}
+    for rate in rates:
+        # Just beyond the score that the share ends at.
+        low = np.nextafter(min(quantile(rate) for quantile in lows), 0)
+        share = 1 - _for_new(rate, sources)
+        high = np.nextafter(max(quantile(share) for quantile in highs), 1)
+        bands[rate] = float(min(low, high)), float(high)
+    return bands
+
+
+def _for_new(rate, sources):
+    """Share of the sources known to which a rate is held, so that it holds for one yet unknown.
+
+    The unknown one is counted as wholly wrong: conformal prediction with sources as its units
+    (Dunn, Wasserman and Ramdas, 2023, "Distribution-free prediction sets for two-layer hierarchical
+    models"). 0 where so few sources promise nothing.
+    """
+    return max(0.0, ((sources + 1) * rate - 1) / sources)
+
+
+def held_out_bands(table, fold, p_fake):
+    """For every score a band chosen without its fold, as :func:`operating_point` chooses its own.
+
+    Parameters
+    ----------
+    table : DataFrame
+    fold : (repeats, n) int array
+    p_fake : sequence of (repeats, n) float arrays
+        By condition.
+
+    Returns
+    -------
+    (low, high)
+        Two (repeats, n) float arrays.
+    """
+    ends = np.empty((2, *fold.shape))
+    for repeat, folds_of in enumerate(fold):
+        for held in set(folds_of):
+            seen = folds_of != held
+            scores = [each[repeat : repeat + 1, seen] for each in p_fake]
+            band = _bands(table[seen], scores, [FALSE_POSITIVES])[FALSE_POSITIVES]
+            ends[:, repeat, ~seen] = np.array(band)[:, None]
+    return ends[0], ends[1]
 
 
 def _by_source(table, p_fake, label):
@@ -429,23 +475,38 @@ def _by_source(table, p_fake, label):
     return [p_fake[:, chosen & (source == name)].ravel() for name in set(source[chosen])]
 
 
-def _share(table, p_fake, label, threshold):
-    """Mean over the sources of a class of the share predicted FAKE."""
-    return float(np.mean([(each >= threshold).mean() for each in _by_source(table, p_fake, label)]))
-
-
-def _quantiles(table, p_fake, label):
-    """The function from a share to the score below which that share of a class lies."""
+def _ranked(table, p_fake, label):
+    """Scores of a class in order, and the share up to each one; each source counts alike."""
     each = _by_source(table, p_fake, label)
     values = np.concatenate(each)
     weight = np.concatenate([np.full(len(one), 1 / len(one)) for one in each])
     order = np.argsort(values)
-    below = np.cumsum(weight[order]) / weight.sum()
-    return lambda share: values[order][min(np.searchsorted(below, share), len(values) - 1)]
+    below = np.cumsum(weight[order])
+    return values[order], below / below[-1]
 
 
-def selective(table, p_fake, band):
+def _shares(table, p_fake, label, thresholds):
+    """Mean over the sources of a class of the share predicted FAKE, at each threshold."""
+    values, below = _ranked(table, p_fake, label)
+    return 1 - np.append(0.0, below)[np.searchsorted(values, thresholds)]
+
+
+def _quantiles(table, p_fake, label):
+    """The function from a share to the score below which that share of a class lies."""
+    values, below = _ranked(table, p_fake, label)
+    return lambda share: values[min(np.searchsorted(below, share), len(values) - 1)]
+
+
+def selective(table, p_fake, band, n_bootstrap=1000, seed=0):
     """What verdicts outside a band are worth: measures in which each source counts alike.
+
+    Parameters
+    ----------
+    table : DataFrame
+    p_fake : (repeats, n) float array
+    band : (low, high)
+        Of all scores, or of each score its own, as of :func:`held_out_bands`.
+    n_bootstrap, seed : int
 
     Returns
     -------
@@ -453,23 +514,73 @@ def selective(table, p_fake, band):
         ``coverage``: share of images that get a verdict; ``false_positive_rate`` and
         ``worst_false_positive_rate``: share of photographs predicted FAKE, the latter of the worst
         source; ``recall``: share of fakes predicted FAKE; ``missed``: share predicted REAL;
-        ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts.
+        ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts;
+        ``intervals``: of all but the worst source, 95 % intervals of a bootstrap over sources.
     """
     low, high = band
+    verdicts = p_fake >= high, p_fake <= low
     told = {}
     for label in (FAKE, REAL):
-        each = _by_source(table, p_fake, label)
-        told[label] = np.array([((one >= high).mean(), (one <= low).mean()) for one in each])
-    fake, real = told[FAKE].mean(axis=0), told[REAL].mean(axis=0)
-    right = fake[0] / max(fake.sum(), 1e-9), real[1] / max(real.sum(), 1e-9)
-    return {
-        "coverage": float((fake.sum() + real.sum()) / 2),
-        "balanced_accuracy": float(np.mean(right)),
-        "false_positive_rate": float(real[0]),
+        each = zip(*(_by_source(table, one, label) for one in verdicts), strict=True)
+        told[label] = np.array([(fake.mean(), real.mean()) for fake, real in each])
+    rng = np.random.default_rng(seed)
+    draws = [
+        each[rng.integers(0, len(each), (n_bootstrap, len(each)))].mean(axis=1)
+        for each in told.values()
+    ]
+    drawn = _of_verdicts(*draws)
+    found = _of_verdicts(*(each.mean(axis=0) for each in told.values()))
+    return {name: float(value) for name, value in found.items()} | {
         "worst_false_positive_rate": float(told[REAL][:, 0].max()),
-        "recall": float(fake[0]),
-        "missed": float(fake[1]),
+        "intervals": {
+            name: np.quantile(values, (0.025, 0.975)).tolist() for name, values in drawn.items()
+        },
     }
+
+
+def _of_verdicts(fakes, reals):
+    """Measures from the shares predicted FAKE and REAL of each class, (..., 2)."""
+    right = fakes[..., 0] / np.maximum(fakes.sum(axis=-1), 1e-9)
+    right_reals = reals[..., 1] / np.maximum(reals.sum(axis=-1), 1e-9)
+    return {
+        "coverage": (fakes.sum(axis=-1) + reals.sum(axis=-1)) / 2,
+        "balanced_accuracy": (right + right_reals) / 2,
+        "false_positive_rate": reals[..., 0],
+        "recall": fakes[..., 0],
+        "missed": fakes[..., 1],
+    }
+
+
+def held_out_figures(table, fold, p_fake):
+    """What is told of a detector, from what :func:`read_held_out` reads.
+
+    Returns
+    -------
+    dict of str to dict
+        By part and condition (``"panel.web"``; ``"all.equalised"`` of panel and pool): ``auroc``
+        with its interval ``ci``, ``n``, the numbers of sources, and :func:`selective` with bands
+        that were chosen without the sources that they are measured on.
+    """
+    bands = held_out_bands(table, fold, [p_fake[name] for name in CONDITIONS])
+    panel = int((table["collection"] == "panel").sum())  # its rows come first
+    told = {}
+    for part, count in (("panel", panel), ("all", len(table))):
+        some = table[:count]
+        counts = some.groupby("label")["source"].nunique()
+        for name, scores in p_fake.items():
+            if scores.shape[1] < count:
+                continue
+            scores = scores[:, :count]
+            auroc, ci, _ = mean_auroc(some, fold[:, :count], -scores)
+            told[f"{part}.{name}"] = {
+                "auroc": auroc,
+                "ci": list(ci),
+                "n": count,
+                "sources_of_fakes": int(counts[FAKE]),
+                "sources_of_photographs": int(counts[REAL]),
+                **selective(some, scores, tuple(end[:, :count] for end in bands)),
+            }
+    return told
 
 
 def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):

@@ -9,6 +9,7 @@ import yaml
 
 from realfake_lib import models, settings, training
 from realfake_lib.errors import UserError
+from realfake_lib.evaluation.metrics import wilson
 from realfake_lib.models import cost
 from realfake_lib.training import costs, loop, pretrained
 
@@ -140,3 +141,41 @@ def table(trials, results):
     )
     results = ["val_accuracy", "val_accuracy_tta", "gain", "cost", "parameters", "training_pflop"]
     return table[["question", "network", "images", *results, "seconds"]]
+
+
+def accuracy_under_attack(trials, results):
+    """Accuracy of the attacked trials' networks over epsilon, by method of adversarial training.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``method``; ``trained`` (largest epsilon in training, grey levels; 0 for the
+        control, which stands beside each method); ``epsilon`` of PGD-10 (0: no attack);
+        ``accuracy``, ``ci_low`` and ``ci_high`` (95 % Wilson interval) on ``n`` validation images.
+        No rows where no outcome is known.
+    """
+    known = json.loads(results.read_text(encoding="utf-8"))
+    done = [trial for trial in trials if trial.attacked and trial.name in known]
+    methods = {method: None for trial in done if (method := _method(trial.recipe))}
+    rows = []
+    for method in methods:
+        for trial in done:
+            if _method(trial.recipe) not in (None, method):
+                continue
+            n = min(ATTACKED, known[trial.name]["n"])
+            for epsilon, accuracy in known[trial.name]["attacked"].items():
+                low, high = wilson(round(accuracy * n), n)
+                row = {"method": method, "trained": trial.recipe.adversarial_epsilon}
+                found = {"accuracy": accuracy, "ci_low": low, "ci_high": high, "n": n}
+                rows.append(row | {"epsilon": float(epsilon)} | found)
+    columns = ["method", "trained", "epsilon", "accuracy", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _method(recipe):
+    """The words for a recipe's adversarial training, None where there is none."""
+    if not recipe.adversarial_epsilon:
+        return None
+    if recipe.trades:
+        return "TRADES"
+    return "FGSM" if recipe.adversarial_steps == 1 else f"PGD-{recipe.adversarial_steps}"

@@ -71,5 +71,5 @@ def test_a_result_for_the_first_images_is_extended(script, tmp_path, monkeypatch
 
 def test_the_effort_is_that_of_the_standard_report():
     module = load_script("attack")
-    assert module.EFFORT == worst_case.Effort(n=1000, steps=40, restarts=5, queries=200)
+    assert module.EFFORT == worst_case.Effort(n=2000, steps=40, restarts=5, queries=200)
     assert module.EPSILONS["detector"] == [0.25, 0.5, 1, 2, 4, 8]

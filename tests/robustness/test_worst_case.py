@@ -1,5 +1,6 @@
 """Several attacks in a row on each image, and results that are kept for one measurement alone."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -85,6 +86,12 @@ def test_a_result_is_used_for_the_very_measurement_alone(
         "The attacks of the worst case were not run here: their results are in "
         "experiments/attacks. To run them (hours): SET=stage.use_pretrained=false"
     ]
+
+    result = measured(effort=dataclasses.replace(EFFORT, n=60))
+    np.testing.assert_array_equal(result.standing[:, 1:], marked)
+    assert result.kept and len(result.labels) == 40
+    *_, notice = worst_case.notices({"net": result}, dataclasses.replace(EFFORT, n=60), "stage")
+    assert "the worst case of 40 of 60 images" in notice
 
     light = worst_case.Effort(n=8, steps=1, restarts=1, queries=1)
     others = [

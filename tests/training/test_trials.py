@@ -85,6 +85,36 @@ def test_a_list_with_a_mistake_is_refused(old, new, tmp_path):
         trials.read(path)
 
 
+def test_accuracy_under_attack_stands_by_method_each_with_the_control(task, tmp_path):
+    path, results = tmp_path / "trials.yml", tmp_path / "results.json"
+    entry = "  - {{name: {0}, question: '?', plan: 4P 8, attacked: true, recipe: {{{1}}}}}\n"
+    attack = "adversarial_epsilon: 2.0, adversarial_steps: "
+    recipes = {
+        "control": "",
+        "one step": attack + "1",
+        "three": attack + "3",
+        "beside": attack + "3, trades: 6.0",
+        "unknown": attack + "2",
+    }
+    path.write_text("trials:\n" + "".join(entry.format(*each) for each in recipes.items()))
+    listed = trials.read(path)
+    measured = {"0": 0.9, "4": 0.5}
+    outcome = {"n": 1000, "attacked": measured}
+    results.write_text(json.dumps(dict.fromkeys(list(recipes)[:4], outcome)))
+    table = trials.accuracy_under_attack(listed, results)
+    assert table["method"].unique().tolist() == ["FGSM", "PGD-3", "TRADES"]
+    rows = table[table["method"] == "TRADES"]
+    assert rows[["trained", "epsilon", "accuracy"]].values.tolist() == [
+        [0, 0, 0.9],
+        [0, 4, 0.5],
+        [2, 0, 0.9],
+        [2, 4, 0.5],
+    ]
+    assert (table["ci_low"] < table["accuracy"]).all() and (table["n"] == 1000).all()
+    results.write_text("{}")
+    assert trials.accuracy_under_attack(listed, results).empty
+
+
 def test_the_projects_own_list_can_be_read():
     for trial in trials.read(project_root() / "experiments" / "trials.yml"):
         assert trial.network(32).input_shape == (None, 32, 32, 3)
