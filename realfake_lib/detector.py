@@ -221,11 +221,13 @@ class Detector:
 def _of_held_out(found: dict) -> str:
     """What was measured on sources that the detector never saw, at the default band."""
     near, far = found["all.equalised"], found["all.web_hard"]
+    panel = found["panel.equalised"]
     return (
         f"Measured on {near['sources_of_fakes']} sources of fakes and "
         f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
-        f"{near['auroc']:.2f}, and {far['auroc']:.2f} for images reduced to 512 pixels and "
-        f"compressed. By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
+        f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "
+        f"panel), and {far['auroc']:.2f} for images reduced to 512 pixels and compressed. "
+        f"By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
         f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
         f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
