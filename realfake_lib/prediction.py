@@ -108,7 +108,7 @@ def predict(
         A name or a file is one that :func:`realfake_lib.load_detector` knows. Of several, each
         image gets the first that was measured on images of its size, by default of those that
         :func:`realfake_lib.detector.load_published` gives; where none was, it gets no ``p_fake``.
-        One alone scores every image. :meth:`Detector.with_false_positive_rate` and
+        A single detector scores every image. :meth:`Detector.with_false_positive_rate` and
         :meth:`Detector.with_threshold` change when it says FAKE.
     batch_size : int
         Images that a core takes at a time, at most.

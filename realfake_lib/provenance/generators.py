@@ -51,8 +51,9 @@ def _is_comfy_prompt(text):
     Civitai puts notes of its own beside the nodes.
     """
     nodes = [one for one in json_object(text).values() if isinstance(one, dict)]
-    given = [one["inputs"] for one in nodes if "class_type" in one and _is_dict(one.get("inputs"))]
-    return any({"seed", "noise_seed", "prompt"} & inputs.keys() for inputs in given)
+    given = [one.get("inputs") for one in nodes if "class_type" in one]
+    wanted = {"seed", "noise_seed", "prompt"}
+    return any(isinstance(inputs, dict) and wanted & inputs.keys() for inputs in given)
 
 
 def _is_comfy_workflow(text):
@@ -60,10 +61,6 @@ def _is_comfy_workflow(text):
     nodes = graph.get("nodes") if "links" in graph else None
     types = [str(one.get("type")) for one in nodes or () if isinstance(one, dict)]
     return any("sampler" in one.lower() for one in types)
-
-
-def _is_dict(value):
-    return isinstance(value, dict)
 
 
 def _is_dream(text):
