@@ -436,8 +436,8 @@ def _bands(table, p_fake, rates):
 def _for_new(rate, sources):
     """Share of the sources known to which a rate is held, so that it holds for one yet unknown.
 
-    The unknown one is counted as wholly wrong: conformal risk control (Angelopoulos et al., 2022,
-    eq. 4) with sources as its units. 0 where so few sources promise nothing.
+    The unknown one is counted as wholly wrong: conformal risk control (Angelopoulos et al.,
+    ICLR 2024) with sources as its units. 0 where so few sources promise nothing.
     """
     return max(0.0, ((sources + 1) * rate - 1) / sources)
 
