@@ -232,16 +232,17 @@ def network(model, slope, intercept, weights="imagenet"):
     keras.Model
     """
     scaler, kernel, ridge = (step for _, step in model.steps)
-    landmarks = kernel.components_
+    landmarks, width = kernel.components_, kernel.n_features_in_
     inner = texture.statistics(weights=weights)
     found = (inner.output - scaler.mean_.astype("float32")) / scaler.scale_.astype("float32")
     # As a convolution, so that an ONNX file holds a byte for each number.
     compare = layers.Conv2D(len(landmarks), 1, use_bias=False, dtype="float32")
     products = layers.Flatten()(compare(ops.expand_dims(found, (1, 2))))
-    lengths = ops.sum(ops.square(found), axis=-1, keepdims=True)
-    distances = lengths + np.square(landmarks).sum(axis=1).astype("float32") - 2 * products
+    lengths = ops.mean(ops.square(found), axis=-1, keepdims=True)
+    others = np.square(landmarks).mean(axis=1).astype("float32")
+    similar = ops.exp(-kernel.gamma * width * (lengths + others - 2 * products / width))
     output = layers.Dense(1, dtype="float32", name="logit")
-    made = keras.Model(inner.input, output(ops.exp(-kernel.gamma * distances)), name="real_size")
+    made = keras.Model(inner.input, output(similar), name="real_size")
     compare.set_weights([landmarks.T[None, None]])
     coefficients = slope * ridge.coef_ @ kernel.normalization_
     output.set_weights([coefficients[:, None], np.array([slope * ridge.intercept_ + intercept])])
