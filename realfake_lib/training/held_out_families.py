@@ -122,7 +122,8 @@ class Known:
     def head(self, without=(), examples=None):
         """A head that has seen all of this but the fakes of some generators.
 
-        ``examples`` are (k, d) statistics of fakes that it learns from in addition.
+        ``examples`` are (k, d) statistics of fakes that it learns from in addition: they count as
+        much as all other fakes.
 
         Returns
         -------
@@ -140,6 +141,12 @@ class Known:
         )
         seen = np.concatenate([values for *_, values in parts])
         weight = real_size.weights(table)
+        if examples is not None:
+            own = (table["source"] == "examples").to_numpy()
+            others = (table["label"] == FAKE).to_numpy() & ~own
+            total = weight[own | others].sum()
+            for rows in (own, others):
+                weight[rows] *= total / 2 / weight[rows].sum()
         model = make_pipeline(StandardScaler(), Ridge(ALPHA * len(seen))).fit(
             seen,
             np.where(table["label"] == REAL, 1.0, -1.0),
