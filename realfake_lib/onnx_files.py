@@ -16,7 +16,7 @@ from realfake_lib.errors import UserError
 INPUT, OUTPUT = "pixels", "logit"
 
 OPERATORS = frozenset(
-    """Add AveragePool BatchNormalization Cast Clip Concat Conv Div Flatten Gather Gemm
+    """Add AveragePool BatchNormalization Cast Clip Concat Conv Div Exp Flatten Gather Gemm
     GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity MatMul Max MaxPool Min Mul Neg
     Pad ReduceMax ReduceMean Relu Reshape Resize Shape Sigmoid Slice Sqrt Squeeze Sub Tanh Transpose
     Unsqueeze""".split()

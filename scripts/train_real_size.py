@@ -4,6 +4,7 @@ Needs the panel and the pool: `realfake data fetch panel`, `realfake data fetch 
 ``real_size.onnx`` and its description, and the scores of held-out sources for the report.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -23,32 +24,27 @@ def main(repeats=2, seed=0):
     """Measure, select, fit and write."""
     collections = {name: panel.load(name) for name in panel.VARIABLES}
     statistics = real_size.measure(collections, seed=seed)
+    delivered = real_size.deliveries(collections["panel"], seed)
+    statistics = dataclasses.replace(statistics, scored=statistics.scored | delivered)
     table = statistics.table
     outcome = real_size.nested(statistics, repeats, seed)
     scores = np.concatenate([outcome.scores[name] for name in real_size.CONDITIONS])
     slope, intercept = real_size.calibrate(table, scores)
 
-    def calibrated(scores):
-        return {
-            name: probability.p_fake(slope * each + intercept, 1.0) for name, each in scores.items()
-        }
-
-    p_fake = calibrated(outcome.scores)
-    found = real_size.deliveries(collections["panel"], seed)
-    delivered = calibrated(real_size.delivered_scores(statistics, outcome, found))
+    p_fake = {
+        name: probability.p_fake(slope * each + intercept, 1.0)
+        for name, each in outcome.scores.items()
+    }
     sizes = [each.table[["original_width", "original_height"]] for each in collections.values()]
     held = pd.concat([table, pd.concat(sizes, ignore_index=True)], axis=1)
     kept = ROOT / "experiments" / "real_size.npz"
-    real_size.write_held_out(kept, held, outcome.fold, p_fake | delivered)
+    real_size.write_held_out(kept, held, outcome.fold, p_fake)
     _, fold, p_fake = real_size.read_held_out(kept)
     point = real_size.operating_point(table, [p_fake[name] for name in real_size.CONDITIONS])
-    votes = [choice for chosen in outcome.chosen for choice in chosen]
-    stages, alpha = max(set(votes), key=votes.count)
-    model = real_size.fit(statistics.train[..., texture.columns(stages)], table, alpha)
-    scale, ridge = model[0], model[1]
-    coefficients = slope * ridge.coef_ / scale.scale_
-    offset = slope * (ridge.intercept_ - ridge.coef_ @ (scale.mean_ / scale.scale_)) + intercept
-    network = texture.detector(stages, coefficients, offset)
+    votes = [gamma for chosen in outcome.chosen for gamma in chosen]
+    gamma = max(set(votes), key=votes.count)
+    model = real_size.fit(statistics.train, table, gamma, seed)
+    network = real_size.network(model, slope, intercept)
     grouped = table.groupby(["label", "family", "source", "repository"], sort=True)
     commits = {
         one: each.table.groupby("repository")["commit"].first() for one, each in collections.items()
@@ -69,8 +65,10 @@ def main(repeats=2, seed=0):
         "trained_on": {
             "n": len(table),
             "photographs": int((table["label"] == REAL).sum()),
-            "stages": list(stages),
-            "alpha": alpha,
+            "stages": list(texture.STAGES),
+            "landmarks": len(model[1].components_),
+            "gamma": gamma,
+            "alpha": real_size.ALPHA,
             "folds": real_size.FOLDS,
             "seed": seed,
             "commit": provenance.git_state(ROOT)["commit"],

@@ -1,6 +1,6 @@
-"""A detector for images of ordinary size: a linear classifier on texture statistics.
+"""Statistics of an image's texture, for detectors that are trained without a large data set.
 
-The statistics are the mean and the standard deviation of each channel at several depths of a frozen
+They are the mean and the standard deviation of each channel at several depths of a frozen
 EfficientNet-Lite0 with ImageNet weights. They describe texture whatever its place (Gatys et al.,
 2015, use the channels' correlations in the same way).
 """
@@ -58,38 +58,15 @@ def round_kernels(network):
         if not depthwise and not isinstance(layer, layers.Conv2D):
             continue
         kernel, *others = layer.get_weights()
-        step = np.abs(kernel).max(axis=(0, 1) if depthwise else (0, 1, 2), keepdims=True) / 127
-        step = np.maximum(step, np.finfo(np.float32).tiny)
-        layer.set_weights([np.round(kernel / step) * step, *others])
+        axes = (0, 1) if depthwise else (0, 1, 2)
+        layer.set_weights([rounded(kernel, axes), *others])
 
 
-def columns(stages, of=STAGES):
-    """Positions of the statistics of some stages among those of ``of``: (d,) int array."""
-    found, start = [], 0
-    for stage in of:
-        width = 2 * CHANNELS[stage]
-        if stage in stages:
-            found.append(np.arange(start, start + width))
-        start += width
-    return np.concatenate(found)
-
-
-CHANNELS = dict(zip(STAGES, (24, 40, 80, 112, 192), strict=True))
-"""Number of channels of each stage."""
-
-
-def detector(stages, coefficients, intercept, weights="imagenet"):
-    """A network from pixels to one logit for REAL, linear in the statistics.
-
-    ``coefficients``, (d,), and ``intercept`` are those of the statistics as they are.
-    """
-    network = statistics(stages, weights)
-    logit = layers.Dense(1, dtype="float32", name="logit")(network.output)
-    model = keras.Model(network.input, logit, name="real_size")
-    model.get_layer("logit").set_weights(
-        [np.asarray(coefficients, np.float32)[:, None], np.array([intercept], np.float32)]
-    )
-    return model
+def rounded(values, axes):
+    """Round an array to 255 even levels, those of each part along ``axes`` its own."""
+    step = np.abs(values).max(axis=axes, keepdims=True) / 127
+    step = np.maximum(step, np.finfo(np.float32).tiny)
+    return np.round(values / step) * step
 
 
 class Extractor:

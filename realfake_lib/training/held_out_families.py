@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy import ndimage
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from realfake_lib.data import generators, images
 from realfake_lib.models import texture
@@ -21,7 +24,7 @@ SIDE = 96
 """Side in pixels to which images are enlarged: at 32 the deeper layers would see one position."""
 
 ALPHA = 0.1
-"""Strength of ridge regression for each row, as in :data:`real_size.CHOICES`."""
+"""Strength of ridge regression for each row."""
 
 
 def averaged(photographs, others, rng):
@@ -119,7 +122,8 @@ class Known:
     def head(self, without=(), examples=None):
         """A head that has seen all of this but the fakes of some generators.
 
-        ``examples`` are (k, d) statistics of fakes that it learns from in addition.
+        ``examples`` are (k, d) statistics of fakes that it learns from in addition: they count as
+        much as all other fakes.
 
         Returns
         -------
@@ -136,7 +140,19 @@ class Known:
             columns=["label", "source"],
         )
         seen = np.concatenate([values for *_, values in parts])
-        model = real_size.fit(seen[:, None], table, ALPHA)
+        weight = real_size.weights(table)
+        if examples is not None:
+            own = (table["source"] == "examples").to_numpy()
+            others = (table["label"] == FAKE).to_numpy() & ~own
+            total = weight[own | others].sum()
+            for rows in (own, others):
+                weight[rows] *= total / 2 / weight[rows].sum()
+        model = make_pipeline(StandardScaler(), Ridge(ALPHA * len(seen))).fit(
+            seen,
+            np.where(table["label"] == REAL, 1.0, -1.0),
+            standardscaler__sample_weight=weight,
+            ridge__sample_weight=weight,
+        )
         return lambda statistics: -model.predict(statistics)
 
     def without_family(self, family):

@@ -6,11 +6,15 @@ are held out together, and every choice is made without them.
 """
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 import pandas as pd
+from keras import layers, ops
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -31,13 +35,14 @@ DELIVERIES = ("as_found", "web", "screenshot", "webp")
 
 FOLDS = 5
 
-CHOICES = tuple(
-    (stages, alpha)
-    for stages in (texture.STAGES[:3], texture.STAGES[:4], texture.STAGES)
-    for alpha in (0.1, 1.0)
-)
-"""Stages of the network and strengths of ridge regression among which held-out sources choose. The
-strength is multiplied by the number of rows."""
+GAMMAS = (0.1, 0.3, 1.0)
+"""Widths of the kernel among which held-out sources choose; see :func:`fit`."""
+
+ALPHA = 1e-5
+"""Strength of the penalty for each row."""
+
+LANDMARKS = 1500
+"""Rows at most with which others are compared."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Statistics:
         ``repository``, ``collection`` ("panel", "pool").
     train : (n, draws, d) float16 array
         Of squares as some website might deliver them.
-    scored : dict of str to (n, d) float16 array
-        By condition.
+    scored : dict of str to (m, d) float16 array
+        By condition; of the first m rows where it has fewer.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -175,52 +180,92 @@ def weights(table):
     return weight / weight.mean()
 
 
-def fit(train, table, alpha):
-    """Fit ridge regression on +1 for REAL and −1 for FAKE.
+def fit(train, table, gamma, seed=0):
+    """Fit kernel ridge regression on +1 for REAL and −1 for FAKE.
+
+    Rows are compared with some of them by a Gaussian kernel, the Nyström method (Williams and
+    Seeger, NeurIPS 2000): its cost grows with the number of rows, not with its cube.
 
     Parameters
     ----------
     train : (n, draws, d) array
     table : DataFrame
         The rows' labels and sources.
-    alpha : float
-        Strength of the penalty for each row.
+    gamma : float
+        The kernel is exp(−gamma · the mean of the squared differences), of standardised statistics.
+    seed : int
+        Chooses the rows that others are compared with.
 
     Returns
     -------
     sklearn pipeline
         ``predict`` gives the score for REAL of (m, d) statistics.
     """
-    draws = train.shape[1]
-    signs = np.where(table["label"] == REAL, 1.0, -1.0)
-    model = make_pipeline(StandardScaler(), Ridge(alpha * train.shape[0] * draws))
+    draws, width = train.shape[1:]
     weight = np.repeat(weights(table), draws)
-    return model.fit(
-        train.reshape(-1, train.shape[-1]).astype(np.float32),
-        np.repeat(signs, draws),
-        standardscaler__sample_weight=weight,
-        ridge__sample_weight=weight,
-    )
+    signs = np.repeat(np.where(table["label"] == REAL, 1.0, -1.0), draws)
+    seen = train.reshape(-1, width).astype(np.float32)
+    scaler = StandardScaler().fit(seen, sample_weight=weight)
+    seen = scaler.transform(seen)
+    rng, count = np.random.default_rng(seed), min(LANDMARKS, len(seen))
+    rows = rng.choice(len(seen), count, replace=False, p=weight / weight.sum())
+    landmarks = texture.rounded(seen[rows].astype(float), 1)
+    kernel = Nystroem(gamma=gamma / width, n_components=count, random_state=seed).fit(landmarks)
+    ridge = Ridge(ALPHA * len(seen)).fit(kernel.transform(seen), signs, weight)
+    return make_pipeline(scaler, kernel, ridge)
 
 
-def held_out_scores(statistics, fold, stages, alpha, skip=None, only=None):
-    """Scores for REAL of each row by a model that saw no row of its fold.
+def network(model, slope, intercept, weights="imagenet"):
+    """A network from pixels to one logit for REAL.
 
-    ``skip`` is a fold that no model sees and that is not scored (NaN), ``only`` the one that is.
+    Parameters
+    ----------
+    model : sklearn pipeline
+        Fitted by :func:`fit`.
+    slope, intercept : float
+        ``slope · score + intercept`` is the logit for a score that the model predicts.
+    weights
+        As for :func:`realfake_lib.models.texture.statistics`.
 
     Returns
     -------
-    dict of str to (n,) float array
-        By condition.
+    keras.Model
     """
-    chosen = texture.columns(stages)
-    found = {name: np.full(len(fold), np.nan) for name in statistics.scored}
-    for held in [only] if only is not None else sorted(set(fold) - {skip}):
-        seen = (fold != held) & (fold != skip)
-        model = fit(statistics.train[seen][..., chosen], statistics.table[seen], alpha)
-        for name, values in statistics.scored.items():
-            rows = fold == held
-            found[name][rows] = model.predict(values[rows][:, chosen].astype(np.float32))
+    scaler, kernel, ridge = (step for _, step in model.steps)
+    landmarks, width = kernel.components_, kernel.n_features_in_
+    inner = texture.statistics(weights=weights)
+    found = (inner.output - scaler.mean_.astype("float32")) / scaler.scale_.astype("float32")
+    # As a convolution, so that an ONNX file holds a byte for each number.
+    compare = layers.Conv2D(len(landmarks), 1, use_bias=False, dtype="float32")
+    products = layers.Flatten()(compare(ops.expand_dims(found, (1, 2))))
+    lengths = ops.mean(ops.square(found), axis=-1, keepdims=True)
+    others = np.square(landmarks).mean(axis=1).astype("float32")
+    similar = ops.exp(-kernel.gamma * width * (lengths + others - 2 * products / width))
+    output = layers.Dense(1, dtype="float32", name="logit")
+    made = keras.Model(inner.input, output(similar), name="real_size")
+    compare.set_weights([landmarks.T[None, None]])
+    coefficients = slope * ridge.coef_ @ kernel.normalization_
+    output.set_weights([coefficients[:, None], np.array([slope * ridge.intercept_ + intercept])])
+    return made
+
+
+def held_out_scores(statistics, fold, gamma, held):
+    """Scores for REAL of the rows of some folds by a model that saw none of them.
+
+    ``held`` are the numbers of the folds.
+
+    Returns
+    -------
+    dict of str to (m,) float array
+        By condition; NaN for the rows of other folds.
+    """
+    seen, found = ~np.isin(fold, held), {}
+    model = fit(statistics.train[seen], statistics.table[seen], gamma)
+    for name, values in statistics.scored.items():
+        rows = np.flatnonzero(~seen[: len(values)])
+        found[name] = np.full(len(values), np.nan)
+        if len(rows):
+            found[name][rows] = model.predict(values[rows].astype(np.float32))
     return found
 
 
@@ -255,8 +300,8 @@ class Outcome:
     fold : (repeats, n) int array
     scores : dict of str to (repeats, n) float array
         By condition: for REAL, comparable within a fold only.
-    chosen : list of lists of (stages, alpha)
-        For each repeat and fold, by the other folds alone.
+    chosen : list of lists of float
+        For each repeat and fold the kernel's width, chosen by the other folds alone.
     """
 
     fold: np.ndarray = field(repr=False)
@@ -264,82 +309,55 @@ class Outcome:
     chosen: list
 
 
-def nested(statistics, repeats=2, seed=0, choices=CHOICES):
+def nested(statistics, repeats=2, seed=0, gammas=GAMMAS):
     """Held-out scores with nested selection.
 
-    For each fold the stages and the strength are those whose mean AUROC over the other folds is
-    best, by models that saw neither the fold scored nor the one held out.
+    For each fold the width is that whose mean AUROC over the other folds is best, by models that
+    saw neither the fold scored nor the one held out.
 
     Parameters
     ----------
     statistics : Statistics
+        Widths are chosen by :data:`CONDITIONS`.
     repeats : int
         Assignments of groups to folds.
     seed : int
-    choices : sequence of (stages, alpha)
+    gammas : sequence of float
 
     Returns
     -------
     Outcome
     """
-    table = statistics.table
     all_folds, scores, chosen = [], {name: [] for name in statistics.scored}, []
     for repeat in range(repeats):
-        fold = folds(table, seed + repeat)
-        found = {name: np.full(len(fold), np.nan) for name in scores}
-        best = []
-        for held in range(FOLDS):
-            values = [
-                _mean_auroc(table, fold, held_out_scores(statistics, fold, *choice, skip=held))
-                for choice in choices
-            ]
-            best.append(choices[int(np.argmax(values))])
-            rows = fold == held
-            model_of = held_out_scores(statistics, fold, *best[-1], only=held)
-            for name in found:
-                found[name][rows] = model_of[name][rows]
-            progress.report("Held-out sources", repeat * FOLDS + held + 1, repeats * FOLDS, "folds")
+        fold = folds(statistics.table, seed + repeat)
+        best = _chosen(statistics, fold, gammas, f"assignment {repeat + 1} of {repeats}")
+        parts = [
+            held_out_scores(statistics, fold, gamma, [held]) for held, gamma in enumerate(best)
+        ]
+        for name, kept in scores.items():
+            kept.append(np.nansum([part[name] for part in parts], axis=0))
         all_folds.append(fold)
         chosen.append(best)
-        for name in scores:
-            scores[name].append(found[name])
     return Outcome(
         np.stack(all_folds), {name: np.stack(each) for name, each in scores.items()}, chosen
     )
 
 
-def delivered_scores(statistics, outcome, found):
-    """Scores of the first rows of the table under more deliveries, by the models of an outcome.
-
-    Parameters
-    ----------
-    statistics : Statistics
-    outcome : Outcome
-    found : dict of str to (m, d) array
-        Statistics of the table's first m rows.
-
-    Returns
-    -------
-    dict of str to (repeats, m) float array
-    """
-    count = len(next(iter(found.values())))
-    scores = {name: np.full((len(outcome.fold), count), np.nan) for name in found}
-    for repeat, fold in enumerate(outcome.fold):
-        for held, (stages, alpha) in enumerate(outcome.chosen[repeat]):
-            rows = np.flatnonzero(fold[:count] == held)
-            if not len(rows):
-                continue
-            seen, chosen = fold != held, texture.columns(stages)
-            model = fit(statistics.train[seen][..., chosen], statistics.table[seen], alpha)
-            for name, values in found.items():
-                some = values[rows][:, chosen].astype(np.float32)
-                scores[name][repeat, rows] = model.predict(some)
-    return scores
-
-
-def _mean_auroc(table, fold, scores):
-    """Mean over sources of fakes and over conditions."""
-    return np.mean([auroc_by_source(table, fold, each)["auroc"].mean() for each in scores.values()])
+def _chosen(statistics, fold, gammas, told):
+    """For each fold the best width by the others."""
+    found = [[[] for _ in gammas] for _ in range(FOLDS)]
+    pairs = list(itertools.combinations(range(FOLDS), 2))
+    for done, pair in enumerate(pairs, 1):
+        for at, gamma in enumerate(gammas):
+            scores = held_out_scores(statistics, fold, gamma, pair)
+            for name in CONDITIONS:
+                each = auroc_by_source(statistics.table, fold, scores[name])
+                for held, scored in (pair, pair[::-1]):
+                    found[held][at].append(each.loc[each["fold"] == scored, "auroc"])
+        progress.report(f"Held-out sources ({told})", done, len(pairs), "pairs of folds")
+    means = [[np.concatenate(values).mean() for values in of] for of in found]
+    return [gammas[int(np.argmax(values))] for values in means]
 
 
 def write_held_out(path, table, fold, p_fake):

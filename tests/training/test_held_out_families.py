@@ -5,7 +5,6 @@ import pytest
 
 from realfake_lib.data import generators
 from realfake_lib.evaluation import by_source
-from realfake_lib.models import texture
 from realfake_lib.training import held_out_families as study
 
 WIDTH = 40
@@ -97,6 +96,25 @@ def test_examples_of_a_generator_teach_it_and_are_not_scored(known):
     assert [len(one) for one in left] == [50] * 3 and len(set(map(frozenset, left))) == 3
 
 
+def test_examples_count_as_much_as_all_other_fakes(known, monkeypatch):
+    seen = []
+
+    class Ridge(study.Ridge):
+        def fit(self, x, y, sample_weight):
+            seen.append((y, sample_weight))
+            return super().fit(x, y, sample_weight)
+
+    monkeypatch.setattr(study, "Ridge", Ridge)
+    known.head(["ddpm"], known.tiles["ddpm"][:10])
+    ((signs, weight),) = seen
+    others = sum(len(x) for x in known.pseudo.values())
+    others += sum(len(x) for name, x in known.tiles.items() if name != "ddpm")
+    assert (signs[-10:] == -1).all()  # the examples come last
+    fakes = weight[signs == -1]
+    assert fakes[others:].sum() == pytest.approx(fakes[:others].sum())
+    assert fakes.sum() == pytest.approx(weight[signs == 1].sum())
+
+
 def test_what_the_detector_takes_for_fake_ranks_above_the_rest():
     scores = study.with_detector([0.3, -2.0, 0.9], [False, True, False])
     assert scores.argmax() == 1 and scores[2] > scores[0]
@@ -105,5 +123,5 @@ def test_what_the_detector_takes_for_fake_ranks_above_the_rest():
 def test_small_images_are_enlarged_before_their_statistics_are_taken(photographs):
     extract = study.Extractor(weights=None)
     found = extract(generators.compress(photographs[:3]))
-    assert found.shape == (3, sum(2 * n for n in texture.CHANNELS.values()))
+    assert found.shape == (3, 896)
     assert np.isfinite(found).all() and found.std() > 0

@@ -1,14 +1,18 @@
 """A detector for images of ordinary size is scored on sources that no part of it saw."""
 
+import dataclasses
+
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
+from onnx import numpy_helper
 
-from realfake_lib.models import texture
+from realfake_lib.models import export, texture
 from realfake_lib.settings import FAKE, REAL
 from realfake_lib.training import real_size
 
-WIDTH = sum(2 * channels for channels in texture.CHANNELS.values())
+WIDTH = 896
 
 
 def table_of(*sources):
@@ -20,6 +24,14 @@ def table_of(*sources):
     ]
     columns = ["file", "label", "family", "source", "repository", "collection"]
     return pd.DataFrame(rows, columns=columns).astype({"label": np.int8})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_landmarks():
+    """Fits of a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(real_size, "LANDMARKS", 150)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -81,36 +93,39 @@ def test_no_model_scores_a_row_of_a_group_that_it_saw(statistics):
         statistics.train * noise,
         {name: values * noise for name, values in statistics.scored.items()},
     )
-    aurocs = {
-        name: real_size.auroc_by_source(
-            each.table, fold, real_size.held_out_scores(each, fold, texture.STAGES, 0.1)["web_hard"]
-        )["auroc"]
-        for name, each in {"blind": blind, "sighted": statistics}.items()
-    }
+    aurocs = {}
+    for name, each in {"blind": blind, "sighted": statistics}.items():
+        parts = [real_size.held_out_scores(each, fold, 0.3, [held]) for held in set(fold)]
+        scores = np.nansum([part["web_hard"] for part in parts], axis=0)
+        aurocs[name] = real_size.auroc_by_source(each.table, fold, scores)["auroc"]
     assert len(aurocs["blind"]) == 10 and aurocs["blind"].mean() < 0.75
     assert aurocs["sighted"].mean() > 0.95
 
 
-def test_a_fold_that_is_skipped_reaches_no_model(statistics):
-    fold = real_size.folds(statistics.table)
+def test_folds_that_are_held_out_reach_no_model(statistics):
+    fold, held = real_size.folds(statistics.table), [2, 4]
     spoilt = real_size.Statistics(
         statistics.table,
-        np.where((fold == 2)[:, None, None], np.float16(1000), statistics.train),
+        np.where(np.isin(fold, held)[:, None, None], np.float16(1000), statistics.train),
         statistics.scored,
     )
-    one, other = (
-        real_size.held_out_scores(each, fold, texture.STAGES[:3], 0.1, skip=2)
-        for each in (statistics, spoilt)
-    )
+    one, other = (real_size.held_out_scores(each, fold, 0.3, held) for each in (statistics, spoilt))
     for name, scores in one.items():
-        assert np.isnan(scores[fold == 2]).all() and not np.isnan(scores[fold != 2]).any()
+        np.testing.assert_array_equal(np.isnan(scores), ~np.isin(fold, held))
         np.testing.assert_array_equal(scores, other[name])
 
 
 def test_choices_are_made_without_the_fold_that_they_are_scored_on(statistics):
-    choices = ((texture.STAGES[:3], 0.1), (texture.STAGES, 1.0))
-    outcome = real_size.nested(statistics, repeats=1, choices=choices)
-    assert len(outcome.chosen[0]) == real_size.FOLDS and set(outcome.chosen[0]) <= set(choices)
+    outcome = real_size.nested(statistics, repeats=1, gammas=(0.3, 3))
+    assert len(outcome.chosen[0]) == real_size.FOLDS and set(outcome.chosen[0]) <= {0.3, 3}
+    for held in (0, 3):
+        own = outcome.fold[0] == held
+        spoilt = {name: np.where(own[:, None], 9, x) for name, x in statistics.scored.items()}
+        train = np.where(own[:, None, None], np.float16(9), statistics.train)
+        other = real_size.nested(
+            real_size.Statistics(statistics.table, train, spoilt), 1, gammas=(0.3, 3)
+        )
+        assert other.chosen[0][held] == outcome.chosen[0][held]
     value, (low, high), by_source = real_size.mean_auroc(
         statistics.table, outcome.fold, outcome.scores["equalised"]
     )
@@ -168,12 +183,38 @@ def test_a_promise_holds_for_sources_that_no_band_saw():
     assert np.mean(rates) <= real_size.FALSE_POSITIVES
 
 
-def test_more_deliveries_are_scored_by_the_same_models(statistics):
-    outcome = real_size.nested(statistics, 1, choices=real_size.CHOICES[:2])
-    found = real_size.delivered_scores(
-        statistics, outcome, {"again": statistics.scored["equalised"][:60]}
-    )
-    np.testing.assert_allclose(found["again"], outcome.scores["equalised"][:, :60], atol=1e-6)
+def test_the_panel_alone_is_scored_under_more_deliveries(statistics):
+    again = {"again": statistics.scored["equalised"][:60]}
+    more = dataclasses.replace(statistics, scored=statistics.scored | again)
+    outcome = real_size.nested(more, 1, gammas=[0.3])
+    assert outcome.scores["again"].shape == (1, 60)
+    first = outcome.scores["equalised"][:, :60]
+    np.testing.assert_allclose(outcome.scores["again"], first, atol=1e-4)
+
+
+def test_the_network_gives_the_logits_of_the_model():
+    rng = np.random.default_rng(0)
+    light = rng.integers(20, 235, (40, 1, 1, 3))
+    pixels = light + rng.integers(-20, 21, (40, texture.SIDE, texture.SIDE, 3))
+    pixels = pixels.astype(np.uint8)
+    inner = texture.statistics(weights=None)
+    found = texture.Extractor(inner)(pixels)
+    table = table_of((FAKE, "f", "f", "x/f", 20), (REAL, "real", "r", "y/r", 20))
+    model = real_size.fit(found[:, None], table, 0.3)
+    made = real_size.network(model, 2.0, 0.5, weights=None)
+    for mine in inner.layers:
+        if mine.weights:
+            made.get_layer(mine.name).set_weights(mine.get_weights())
+    expected = 2 * model.predict(found) + 0.5
+    assert np.ptp(expected) > 1
+    logits = np.asarray(made(pixels.astype("float32")))[:, 0]
+    np.testing.assert_allclose(logits, expected, atol=2e-2)
+    stored = [
+        numpy_helper.to_array(one)
+        for one in onnx.load_from_string(export.to_bytes(made)).graph.initializer
+    ]
+    # Landmarks take a byte for each number.
+    assert any(one.shape[:2] == model[1].components_.shape for one in stored if one.dtype == "int8")
 
 
 def test_measures_of_verdicts_by_hand():
