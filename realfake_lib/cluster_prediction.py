@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import os
+import time
 import uuid
 import warnings
 from collections import deque
@@ -26,7 +27,8 @@ TASK = 64
 """Images in a task: some seconds of work for photographs, far more than a task costs for small."""
 
 PATIENCE = 60.0
-"""Seconds without any worker after which the work is given up."""
+"""Seconds without any worker after which the work is given up, and without any work on its way
+after which it is sent again."""
 
 _PER_THREAD = 4  # tasks on their way for each thread of a worker, so that none has to wait
 _AGAIN = "Nothing was written. Look at the logs of the workers, and run it again."
@@ -92,10 +94,7 @@ def _judged(client, detectors, files, batch_size):
     from distributed import KilledWorker
     from distributed import TimeoutError as TooLong
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its size
-        # A task, not scattered data: these are gone for good with the worker that has them.
-        detectors = client.submit(_same, detectors, key=f"realfake-{uuid.uuid4().hex}")
+    sent, moved = _sent(client, detectors), time.monotonic()
     tasks = deque(files[at : at + TASK] for at in range(0, len(files), TASK))
     alone, running, found, total = deque(), {}, {}, len(set(files))
     while tasks or alone or running:
@@ -105,8 +104,19 @@ def _judged(client, detectors, files, batch_size):
         while tasks and len(running) < room:
             task = tasks.popleft()
             paths = list(map(os.path.abspath, task))
-            running[client.submit(_judge, detectors, paths, batch_size, pure=False)] = task
-        for future in _ended(client, running):
+            running[client.submit(_judge, sent, paths, batch_size, pure=False)] = task
+        ended = _ended(client, running)
+        if ended:
+            moved = time.monotonic()
+        elif time.monotonic() - moved > PATIENCE:
+            if not any(client.run(_busy, on_error="return").values()):
+                # Dask can lose a message to a worker that has just begun, and waits on for ever.
+                client.cancel([*running, sent])
+                tasks.extendleft(running.values())
+                running.clear()
+                sent = _sent(client, detectors)
+            moved = time.monotonic()
+        for future in ended:
             try:
                 records = future.result(timeout=_LOOK)
             except TooLong:  # lost with its worker before it came here: it is done again
@@ -120,6 +130,19 @@ def _judged(client, detectors, files, batch_size):
             found |= zip(running.pop(future), records, strict=True)
             progress.report("Predicting", len(found), total, "images")
     return found
+
+
+def _sent(client, detectors):
+    """A future of the detectors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its size
+        # A task, not scattered data: these are gone for good with the worker that has them.
+        return client.submit(_same, detectors, key=f"realfake-{uuid.uuid4().hex}")
+
+
+def _busy(dask_worker):
+    """Whether a worker is at work."""
+    return bool(dask_worker.state.executing)
 
 
 def _ended(client, running):

@@ -122,6 +122,26 @@ def test_a_file_that_kills_each_worker_gets_a_record_and_all_others_a_verdict(
     assert there[3].p_fake is None and "its workers were lost while they read it" in there[3].error
 
 
+def test_work_that_never_reached_a_worker_is_sent_again(folder, here, monkeypatch):
+    """As Dask loses it now and then, where a worker has died and another has just begun."""
+    monkeypatch.setattr(cluster_prediction, "PATIENCE", 2)
+    lost = []
+
+    def losing(send):
+        def instead(*messages):
+            gone = [one for one in messages if one.get("op") == "compute-task" and not lost]
+            lost.extend(gone)
+            send(*(one for one in messages if one not in gone))
+
+        return instead
+
+    with started() as two:
+        for comm in two.scheduler.stream_comms.values():
+            monkeypatch.setattr(comm, "send", losing(comm.send))
+        assert realfake_lib.predict(folder, "fast", cluster=two.scheduler_address) == here
+    assert len(lost) == 1
+
+
 def test_workers_import_no_tensorflow(folder, workers):
     address = workers.scheduler_address
     realfake_lib.predict(folder, "fast", cluster=address)
