@@ -4,6 +4,7 @@ They run on twenty images of each class, as somebody has them who tries the repo
 their own.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 import small_data
 from nbclient import NotebookClient
 from project import copy_project, environment
+
+from realfake_lib.report import plan
+from realfake_lib.report.run import unkept
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -59,8 +63,15 @@ def test_notebook_runs_with_its_defaults(name, place, tmp_path, monkeypatch):
     _execute(notebook, tmp_path)  # results go to the checkout, wherever the kernel stands
     errors = [o for c in notebook.cells for o in c.get("outputs", []) if o.output_type == "error"]
     assert not errors
-    assert any((project / "build" / "interactive" / "stages").iterdir())
+    (stage,) = [
+        one for one in plan.load(project, "smoke").stages.values() if one.notebook.name == name
+    ]
+    folder = project / "build" / "interactive" / "stages" / stage.name
+    assert unkept(stage, folder) == []
     assert not list(tmp_path.iterdir())
+    if stage.name == "training":
+        measured = json.loads((folder / "metrics.json").read_text())
+        assert measured["detector.test.accuracy"]["n"] == 8
     shown = [o.get("data", {}) for c in notebook.cells for o in c.get("outputs", [])]
     said = [data.get(kind, "") for data in shown for kind in ("text/markdown", "text/html")]
     said = " ".join(" ".join(said).split())

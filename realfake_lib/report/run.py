@@ -183,7 +183,7 @@ def _state(plan, stage, identity):
         changed = [name for name, digest in record["files"].items() if now.get(name) != digest]
         reasons = (
             keys.reasons(record["parts"], parts)
-            or _unkept(stage, stage.folder)
+            or unkept(stage, stage.folder)
             or [f"the result {name} is gone or was changed" for name in changed]
         )
     since = record and record["made"]["finished"][:16].replace("T", " ")
@@ -191,7 +191,7 @@ def _state(plan, stage, identity):
     return State(stage, parts, record, reasons, estimate, since)
 
 
-def _unkept(stage, folder):
+def unkept(stage, folder):
     """Promises of a stage that its results do not keep, in words."""
     metrics = read_json(folder / "metrics.json") or {}
     return [
@@ -330,7 +330,7 @@ class _Job:
         if failure or not self.result.is_file():
             failure = failure or {"error": f"its process ended with code {self.process.returncode}"}
             self._fail(**failure)
-        if missing := _unkept(self.stage, self.folder):
+        if missing := unkept(self.stage, self.folder):
             self._fail("; ".join(missing))
         data = dict(vars(self.identity))
         try:

@@ -298,8 +298,8 @@ class Outcome:
     Attributes
     ----------
     fold : (repeats, n) int array
-    scores : dict of str to (repeats, n) float array
-        By condition: for REAL, comparable within a fold only.
+    scores : dict of str to (repeats, m) float array
+        By condition, as :attr:`Statistics.scored`: for REAL, comparable within a fold only.
     chosen : list of lists of float
         For each repeat and fold the kernel's width, chosen by the other folds alone.
     """
