@@ -7,7 +7,7 @@ import re
 import shutil
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image
@@ -48,11 +48,17 @@ def render(stages, *, metrics, out):
     loader = jinja2.FileSystemLoader(chapters.TEMPLATES)
     tidy = {"trim_blocks": True, "lstrip_blocks": True}
     environment = jinja2.Environment(loader=loader, autoescape=True, **tidy)
+    environment.filters["with_code"] = _with_code
     page = environment.get_template("report.html.j2").render(content)
     _write_markdown(shown, out.parent / "chapters")
     with settings.atomic_file(out) as temporary:
         temporary.write_text(chapters.joined(page), encoding="utf-8")
     return [(chapter.stage.name, *error) for chapter in shown for error in chapter.errors]
+
+
+def _with_code(text):
+    """Plain text whose `code` is set as such."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _parts(chapter, targets):

@@ -218,8 +218,11 @@ def test_the_front_page_says_how_little_a_small_run_shows(
 def test_notes_are_on_the_front_page_and_in_their_chapter(build, stages):
     made = notebooks.training(build)
     made.code("run.note(…)", say=lambda run: run.note("Demo data."))
+    made.code("run.note(…)", say=lambda run: run.note("`make <this>` gets it."))
     made.write()
-    page = Page(rendered(build, stages))
+    html = rendered(build, stages)
+    assert "<li><code>make &lt;this&gt;</code> gets it. " in html
+    page = Page(html)
     front = page.text[: page.text.index("Contents")]
     assert "CIFAKE was not found, so the demo set is used." in front
     assert "Demo data. (Chapter 1)" in front
