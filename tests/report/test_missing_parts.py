@@ -48,7 +48,7 @@ PARTS = {
     "ImageNet weights": (r"^transfer_learning\.", r"EfficientNet-Lite0"),
     "several seeds": (r"\.seeds\.", r"mean of its|The mean over|Accuracy, mean"),
     "the fast detector": (r"\.fast\.", r"\bfast\b"),
-    "attacks": (r"^adversarial_robustness\.", r"lowers|attacked by PGD"),
+    "attacks": (r"^adversarial_robustness\.", r"\bPGD\b"),
     "corruptions": (r"^corruptions\.", r"A blur|Over all corruptions|accuracy falls to"),
     "maps": (r"^grad_cam\.", r"Grad-CAM's maps"),
     "the comparison": (r"^comparative_analysis\.", r"trainings"),
