@@ -16,12 +16,23 @@ os.environ.pop("TF_USE_LEGACY_KERAS", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take minutes: no process waits at the end for one of them."""
-    slow, tests = Counter(), Counter()
+    """Begin with the files that take minutes: no process waits at the end for one of them.
+
+    Of those that need the smoke report, one comes early and makes it; the others follow when all
+    that take minutes have begun, so that no process waits for the report either.
+    """
+    slow, tests, need_report = Counter(), Counter(), {}
     for item in items:
         tests[item.path] += 1
         slow[item.path] += item.get_closest_marker("slow") is not None
-    items.sort(key=lambda item: -slow[item.path] / tests[item.path])
+        if "smoke" in item.fixturenames:
+            need_report.setdefault(item.path, len(need_report))
+
+    def rank(item):
+        share = slow[item.path] / tests[item.path]
+        return share == 0, need_report.get(item.path, 0) > 0, -share
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
