@@ -180,17 +180,18 @@ class Detector:
         if fpr is None:
             return self
         if not 0 < fpr < 1:
-            raise UserError(f"--fpr is {fpr}, but a share of photographs lies between 0 and 1.")
+            raise UserError(f"A false-positive rate lies between 0 and 1, not at {fpr}.")
         rates = self.meta.get("bands")
         if not rates:
             raise UserError(
                 f"{self.name} has no record of false positives at other thresholds.",
-                "Choose a threshold on p(fake) instead: --threshold.",
+                "Choose a threshold on p(fake) instead.",
             )
         known = sorted(float(rate) for rate in rates)
         if not known[0] <= fpr <= known[-1]:
             raise UserError(
-                f"--fpr is {fpr}, and {self.name} was measured for {known[0]} to {known[-1]}.",
+                f"{self.name} was measured at false-positive rates of {known[0]} to {known[-1]}, "
+                f"not at {fpr}.",
                 "Give a share between these, or name another detector: --model.",
             )
         # The next lower rate that was measured: what is promised is kept.

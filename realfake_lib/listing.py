@@ -22,7 +22,7 @@ _SAYS = {
     "partly_ai": "says it was made by AI in part",
     "camera": "says it is from a camera",
     "other": "says how it was made",
-    "unusable": "holds what is no evidence",
+    "unusable": "no evidence",
 }
 """Words before the statements of a kind that a file makes."""
 

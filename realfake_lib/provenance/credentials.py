@@ -43,10 +43,10 @@ def from_manifest(stream, anchors):
     try:
         return _statement(_manifests(stream, anchors))
     except ImportError:
-        words = f"a manifest that only the C2PA library can read: {INSTALL}"
+        words = f"manifest that only the C2PA library can read: {INSTALL}"
         return Statement("C2PA", "unusable", words, "not checked")
     except Exception as error:  # the library is told of a file's damage in many ways
-        words = f"the manifest is damaged: {short(error)}"
+        words = f"manifest that is damaged: {short(error)}"
         return Statement("C2PA", "unusable", words, "invalid")
 
 
@@ -72,9 +72,7 @@ def _statement(store):
     if state not in ("valid", "trusted"):
         codes = _failures(store)
         why = ", ".join(sorted(codes - {_UNTRUSTED} or codes)) or "it does not verify"
-        return Statement(
-            "C2PA", "unusable", short(f"the manifest is no evidence: {why}"), "invalid"
-        )
+        return Statement("C2PA", "unusable", short(f"manifest that fails: {why}"), "invalid")
     terms, untrusted = _source_types(store, store["active_manifest"], {})
     state = "valid" if untrusted else state
     kinds = {kind for _, kind in terms}
