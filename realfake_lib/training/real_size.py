@@ -16,14 +16,13 @@ import pandas as pd
 from keras import layers, ops
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from realfake_lib import code_hash, parallel, progress, settings
 from realfake_lib.data import equalise
 from realfake_lib.errors import UserError
-from realfake_lib.evaluation import resampling, verdict
+from realfake_lib.evaluation import by_source, resampling, verdict
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
 
@@ -275,20 +274,22 @@ def auroc_by_source(table, fold, scores):
     Returns
     -------
     DataFrame
-        ``source``, ``family``, ``fold``, ``n``, ``auroc``.
+        ``source``, ``n``, ``auroc``, ``auroc_low``, ``auroc_high`` (95 %, DeLong), ``family``,
+        ``fold``.
     """
-    rows = []
+    frames = []
     label, source = table["label"].to_numpy(), table["source"].to_numpy()
     for at in sorted(set(fold)):
         here = (fold == at) & ~np.isnan(scores)
-        reals = scores[here & (label == REAL)]
-        for name in sorted(set(source[here & (label == FAKE)])):
-            fakes = scores[here & (label == FAKE) & (source == name)]
-            truth = np.r_[np.zeros(len(fakes)), np.ones(len(reals))]
-            auroc = roc_auc_score(truth, np.r_[fakes, reals])
-            family = table["family"][source == name].iloc[0]
-            rows.append((name, family, at, len(fakes), auroc))
-    return pd.DataFrame(rows, columns=["source", "family", "fold", "n", "auroc"])
+        of_fakes = here & (label == FAKE)
+        fakes = {
+            name: -scores[of_fakes & (source == name)] for name in sorted(set(source[of_fakes]))
+        }
+        found = by_source.against_photographs(fakes, -scores[here & (label == REAL)])
+        frames.append(found.assign(fold=at))
+    families = table.drop_duplicates("source").set_index("source")["family"]
+    found = pd.concat(frames, ignore_index=True)
+    return found.assign(family=found["source"].map(families))
 
 
 @dataclass(frozen=True)
@@ -613,14 +614,14 @@ def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
     -------
     (value, (low, high), by_source)
         The interval is the bootstrap over sources of fakes, since images of one source are no
-        independent draws; ``by_source`` is a DataFrame.
+        independent draws; ``by_source`` is a DataFrame with an interval over images for each,
+        the mean over the repeats.
     """
     each = pd.concat(
         [auroc_by_source(table, *one) for one in zip(fold, scores, strict=True)],
         ignore_index=True,
     )
-    by_source = each.groupby(["family", "source"], as_index=False).agg(
-        n=("n", "first"), auroc=("auroc", "mean")
-    )
-    value = float(by_source["auroc"].mean())
-    return value, resampling.mean_interval(by_source["auroc"], n_bootstrap, seed), by_source
+    measures = dict.fromkeys(["auroc", "auroc_low", "auroc_high"], "mean")
+    each = each.groupby(["family", "source"], as_index=False).agg({"n": "first"} | measures)
+    value = float(each["auroc"].mean())
+    return value, resampling.mean_interval(each["auroc"], n_bootstrap, seed), each
