@@ -357,8 +357,8 @@ def predict(
     fpr: Annotated[
         float | None,
         typer.Option(
-            help="Share of photographs that may be predicted FAKE, 0.02 to 0.2. By default 0.05, "
-            "and 0.01 for images of 32×32 pixels."
+            help="Share of photographs that may be predicted FAKE, 0.02 to 0.2 (--model detector: "
+            "0.001 to 0.2). By default 0.05, and 0.01 for images of 32×32 pixels."
         ),
     ] = None,
     batch_size: Annotated[
@@ -393,6 +393,8 @@ def predict(
     images, left_out = prediction.find_images(paths)
     if left_out:
         _say(listing.left_out(left_out))
+    if csv is not None and os.path.realpath(csv) in map(os.path.realpath, images):
+        raise UserError(f"--csv {csv} is one of the images.", "Give the table another name.")
     if file is None:
         loaded = detector.load_published(gradients=gradients)
     else:

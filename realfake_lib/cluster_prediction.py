@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 import time
 import uuid
 import warnings
@@ -103,7 +102,8 @@ def _judged(client, detectors, files, batch_size):
         room = _PER_THREAD * max(1, sum(client.nthreads().values()))
         while tasks and len(running) < room:
             task = tasks.popleft()
-            paths = list(map(os.path.abspath, task))
+            # Not abspath: what lies above a link is not what stands before it.
+            paths = [str(Path(one).absolute()) for one in task]
             running[client.submit(_judge, sent, paths, batch_size, pure=False)] = task
         ended = _ended(client, running)
         if ended:

@@ -202,7 +202,8 @@ class Detector:
     def caveat(self) -> str:
         """What anyone who reads a verdict must know, in one paragraph, from the model's record."""
         if held_out := self.meta.get("held_out"):
-            return f"Trained on {self.meta['data']}. {_of_held_out(held_out)}"
+            data = self.meta.get("data", "an unnamed data set")
+            return f"Trained on {data}. {_of_held_out(held_out)}"
         size = f"{self.image_size}×{self.image_size}"
         facts = self.meta | (self.meta.get("trained_on") or {})
         data = facts.get("data", "an unnamed data set")
@@ -220,20 +221,21 @@ class Detector:
 
 
 def _of_held_out(found: dict) -> str:
-    """What was measured on sources that the detector never saw, at the default band."""
+    """What was measured of models that never saw the sources, at the default band."""
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
     return (
-        f"Measured on {near['sources_of_fakes']} sources of fakes and "
-        f"{near['sources_of_photographs']} of photographs that it never saw: AUROC "
+        "It scores these better than any others: what follows is of models trained in the same "
+        f"way without the source that they were measured on ({near['sources_of_fakes']} of fakes, "
+        f"{near['sources_of_photographs']} of photographs). AUROC "
         f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "
         f"panel), and {far['auroc']:.2f} for images reduced to 512 pixels and compressed. "
-        f"By default it predicts FAKE for {near['recall']:.0%} of fakes and for "
+        f"By default they predict FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
         f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
         f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
         "like those photographs than like those fakes”. Not for drawings, paintings, renders "
-        "or documents."
+        "or documents; on close-ups of faces it can be wrong more often than right."
     )
 
 

@@ -94,7 +94,7 @@ def _how(detector):
         rule = f"FAKE from p(fake) = {high:.3f} on, REAL up to {low:.3f}."
     else:
         rule = f"FAKE from p(fake) = {detector.threshold:.3f} on."
-    return f"{detector.name}: {rule} {detector.caveat()}"
+    return console.printable(f"{detector.name}: {rule} {detector.caveat()}", keep="")
 
 
 def said(prediction):
@@ -137,6 +137,7 @@ def evaluation_as_json(found):
         "data": found.data,
         "n": found.n,
         "threshold": found.threshold,
+        "verdicts": found.verdicts,
         "measures": {
             name: {"value": value, "ci": [low, high]}
             for name, (value, low, high) in found.measures.items()
@@ -151,6 +152,7 @@ def evaluation_as_json(found):
 
 def evaluation(found):
     """An Evaluation as a table for people."""
+    told, right = found.verdicts["n"], found.verdicts["right"]
     if found.only is None:
         remark = "precision, recall and F1 are for FAKE"
     else:
@@ -158,6 +160,7 @@ def evaluation(found):
     lines = [
         f"{found.detector.path} on {found.n:,} images of {found.data} ({found.part})",
         f"FAKE from p(fake) = {found.threshold:.3f} on; {remark}",
+        f"predict says “can't tell” of {found.n - told:,}, and is right on {right:,} of the others",
         "",
         f"{'measure':<20} {'value':>7}   95 % interval",
     ]

@@ -81,8 +81,27 @@ def _is_sides(value):
 
 def _is_rates(value):
     return isinstance(value, dict) and all(
-        isinstance(band, list) and len(band) == 2 and all(map(_is_share, band))
-        for band in value.values()
+        _is_rate(rate) and isinstance(band, list) and len(band) == 2 and all(map(_is_share, band))
+        for rate, band in value.items()
+    )
+
+
+def _is_rate(text):
+    try:
+        return text == str(float(text)) and 0 < float(text) < 1
+    except ValueError:
+        return False
+
+
+def _is_held_out(value):
+    counts, shares = ("sources_of_fakes", "sources_of_photographs"), ("auroc", "recall", "missed")
+    shares += ("false_positive_rate", "worst_false_positive_rate", "coverage")
+    parts = ("all.equalised", "all.web_hard", "panel.equalised")
+    return isinstance(value, dict) and all(
+        isinstance(part := value.get(name), dict)
+        and all(type(part.get(count)) is int for count in counts)
+        and all(_is_share(part.get(share)) for share in shares)
+        for name in parts
     )
 
 
@@ -95,6 +114,8 @@ _SOUND = {
     "bands": _is_rates,
     "trained_on": lambda value: value is None or isinstance(value, dict),
     "unseen": lambda value: value is None or _is_recalls(value),
+    "data": lambda value: isinstance(value, str),
+    "held_out": lambda value: value is None or _is_held_out(value),
 }
 """What verdicts and their caveat are made from, and what each may be."""
 

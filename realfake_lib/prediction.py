@@ -320,7 +320,7 @@ class _Explanations:
 
 def explanation_name(file):
     """Name of a file's explanation: its own and a hash of its path as given, fit for any disk."""
-    mark = hashlib.sha256(os.fsencode(os.path.normpath(file))).hexdigest()[:12]
+    mark = hashlib.sha256(os.fsencode(file)).hexdigest()[:12]
     return re.sub(r"[^\w.-]+", "_", file.stem, flags=re.ASCII)[:70] + f"-{mark}{EXPLANATION}"
 
 

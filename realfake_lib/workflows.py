@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from realfake_lib import console, extras, outputs, progress, settings
-from realfake_lib.detector import Detector, check_threshold, find_model, load_detector
+from realfake_lib.detector import CANT_TELL, Detector, check_threshold, find_model, load_detector
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ class Evaluation:
         ``n``, ``predicted_fake`` and ``auroc`` (against all images of the other class) with
         intervals. With two sources and more in each class the intervals of ``measures`` are those
         of a bootstrap of whole sources.
+    verdicts : dict of str to int
+        ``n``: images of which :func:`realfake_lib.predict` says FAKE or REAL, and not "can't tell";
+        ``right``: of these, those of which it says their class.
     """
 
     detector: Detector
@@ -163,6 +166,7 @@ class Evaluation:
     measures: dict[str, Measure]
     only: str | None = None
     sources: list[dict] = field(default_factory=list)
+    verdicts: dict[str, int] = field(default_factory=dict)
 
 
 @extras.needed_for("evaluate")
@@ -205,11 +209,12 @@ def evaluate(
     _check_data(data)
     if not isinstance(detector, Detector):
         detector = load_detector(detector)
+    detector = detector.with_threshold(threshold)
     from realfake_lib.evaluation import by_source, metrics
 
     score = _score_views if detector.several_views else _score_dataset
-    name, part, labels, p_fake, keys = score(detector, data, part)
-    threshold = detector.threshold if threshold is None else threshold
+    name, part, labels, p_fake, keys, said = score(detector, data, part)
+    threshold = detector.threshold
     sources = by_source.sources_of(keys)
     classes = set(labels.tolist())
     only = settings.CLASS_NAMES[classes.pop()] if len(classes) == 1 else None
@@ -222,11 +227,15 @@ def evaluate(
     measures = {name: Measure(value, *interval) for name, value, interval in found}
     table = by_source.by_source(labels, p_fake, sources, threshold) if any(sources) else None
     of_each = [] if table is None else table.to_dict("records")
-    return Evaluation(detector, name, part, len(labels), threshold, measures, only, of_each)
+    right = sum(one == settings.CLASS_NAMES[label] for one, label in zip(said, labels, strict=True))
+    verdicts = {"n": len(said) - said.count(CANT_TELL), "right": right}
+    return Evaluation(
+        detector, name, part, len(labels), threshold, measures, only, of_each, verdicts
+    )
 
 
 def _score_dataset(detector, data, part):
-    """Name of the data, part scored, labels, p_fake and keys of its images."""
+    """Name of the data, part scored, labels, p_fake, keys and verdicts of its images."""
     import numpy as np
 
     from realfake_lib import data as library
@@ -249,7 +258,8 @@ def _score_dataset(detector, data, part):
     parts = [rows[start : start + 1024] for start in range(0, len(rows), 1024)]
     scored = progress.track(parts, "Scoring", unit="batches")
     p_fake = np.concatenate([detector.p_fake(dataset.images, part) for part in scored])
-    return dataset.name, part, dataset.labels[rows], p_fake, dataset.index["key"].iloc[rows]
+    said = [detector.verdict(one) for one in p_fake]
+    return dataset.name, part, dataset.labels[rows], p_fake, dataset.index["key"].iloc[rows], said
 
 
 def _score_views(detector, data, part):
@@ -279,7 +289,7 @@ def _score_views(detector, data, part):
     labels = np.array([places[chosen[at]].label for at in good])
     p_fake = np.array([found[at].p_fake for at in good])
     keys = [places[chosen[at]].key() for at in good]
-    return Path(data).name, "all", labels, p_fake, keys
+    return Path(data).name, "all", labels, p_fake, keys, [found[at].verdict for at in good]
 
 
 def _check_data(data):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from realfake_lib import cli, console, data, models, settings, training, workflows
+from realfake_lib.detector import Detector
 from realfake_lib.errors import UserError
 from realfake_lib.report import pdf, run
 from realfake_lib.report import plan as planning
@@ -360,14 +362,12 @@ def test_train_names_every_bad_file_at_once(untrained, tmp_path):
 @pytest.fixture
 def detector(monkeypatch):
     """A detector that calls dark images FAKE."""
-    found = SimpleNamespace(
-        path=Path("some.keras"),
-        image_size=16,
-        threshold=0.5,
-        several_views=False,
-        p_fake=lambda images, rows: 1 - images[rows].mean((1, 2, 3)) / 255,
-        meta={},
-    )
+
+    class ByBrightness(Detector):
+        def p_fake(self, images, rows):
+            return 1 - images[rows].mean((1, 2, 3)) / 255
+
+    found = ByBrightness(None, Path("some.keras"), 16, meta={})
     monkeypatch.setattr(workflows, "find_model", Path)
     monkeypatch.setattr(workflows, "load_detector", lambda path: found)
     return found
@@ -380,6 +380,17 @@ def test_evaluate_scores_the_test_part_or_everything(tiny, detector):
     content = json.loads(result.stdout)
     assert content["n"] == 40 and content["measures"]["accuracy"]["value"] == 1.0
     assert len(content["measures"]["auroc"]["ci"]) == 2
+    assert content["verdicts"] == {"n": 40, "right": 40}
+
+
+def test_evaluate_says_of_how_many_images_predict_can_tell(tiny, detector, monkeypatch):
+    doubtful = replace(detector, uncertain_band=(0.3, 1.0))
+    monkeypatch.setattr(workflows, "load_detector", lambda path: doubtful)
+    asked = ("evaluate", "--model", "some.keras", "--part", "all")
+    assert json.loads(realfake(*asked, "--json").stdout)["verdicts"] == {"n": 20, "right": 20}
+    assert "“can't tell” of 20, and is right on 20 of the others" in realfake(*asked).stdout
+    printed = realfake(*asked, "--threshold", "0.5").stdout
+    assert "“can't tell” of 0, and is right on 40 of the others" in printed
 
 
 def test_evaluate_says_what_its_choice_of_images_means(tiny, detector):

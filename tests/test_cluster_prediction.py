@@ -98,6 +98,17 @@ def test_the_verdicts_are_those_of_this_machine(folder, here, workers):
     assert realfake_lib.predict(folder, "fast", cluster=workers.scheduler_address) == here
 
 
+def test_what_lies_above_a_link_is_not_what_stands_before_it(folder, here, workers, tmp_path):
+    for number, name in enumerate(("there", "here")):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "x.jpg").symlink_to(folder / f"{number:02}.jpg")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there" / "inner")
+    path = tmp_path / "here" / "link" / ".." / "x.jpg"
+    (found,) = realfake_lib.predict([path], "fast", cluster=workers.scheduler_address)
+    (same,) = (one for one in here if one.path.endswith("00.jpg"))
+    assert found.p_fake == same.p_fake
+
+
 def test_a_worker_killed_on_the_way_changes_nothing(folder, here, after_the_first_batch):
     with started() as two:
         first, second = (worker.pid for worker in two.workers.values())

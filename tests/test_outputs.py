@@ -60,7 +60,16 @@ def test_a_write_protected_file_is_refused(tmp_path, monkeypatch):
 
 def test_every_path_has_a_name_of_its_own_that_any_disk_takes():
     raw = [os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png", b"A.png", b"a.png")]
-    files = ["a/x.jpg", "b/x.jpg", "B/X.jpg", "/p/x.jpg", "../q/x.jpg", "x" * 250 + ".jpg", *raw]
+    files = [
+        "a/x.jpg",
+        "b/x.jpg",
+        "link/../b/x.jpg",
+        "B/X.jpg",
+        "/p/x.jpg",
+        "../q/x.jpg",
+        "x" * 250 + ".jpg",
+        *raw,
+    ]
     names = [prediction.explanation_name(Path(file)) for file in files]
     assert names == [prediction.explanation_name(Path(file)) for file in files]
     assert len({name.lower() for name in names}) == len(files)

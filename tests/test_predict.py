@@ -358,6 +358,16 @@ def test_only_detectors_that_judged_something_are_told_of(by_size, tmp_path, mon
     assert list(as_json(tmp_path)["detectors"]) == ["large"]
 
 
+def test_a_table_does_not_take_the_place_of_an_image(pictures, onnx_file):
+    image = pictures / "bright.png"
+    image.rename(pictures / "bright")
+    link = pictures / "table.csv"
+    link.symlink_to(pictures / "bright")
+    for table in (pictures / "bright", link):
+        assert "is one of the images" in refusal(pictures / "bright", model=onnx_file, csv=table)
+    assert Image.open(pictures / "bright").size == (40, 30)
+
+
 def test_a_false_positive_rate_sets_both_ends_of_the_band(by_size):
     rates = {"0.01": [0.2, 0.9], "0.05": [0.4, 0.7], "0.2": [0.6, 0.5]}
     known = replace(by_size[1], meta={"bands": rates})

@@ -226,6 +226,17 @@ def test_a_name_in_a_caption_or_a_file_name_counts_for_nothing(brand, place, tmp
     assert bool(found) == (place in ("exif", "comment"))
 
 
+SAVED = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}
+LOADED = {"class_type": "LoadImage", "inputs": {"image": "photo.png"}}
+CAPTION = {"class_type": "Florence2Run", "inputs": {"image": ["1", 0], "prompt": "", "seed": 1}}
+CAPTIONED = json.dumps({"1": LOADED, "2": CAPTION, "3": SAVED})
+BYPASSED = json.dumps({"nodes": [{"type": "KSampler", "mode": 4}], "links": []})
+RESAMPLED = json.dumps({"nodes": [{"type": "ImageResampler"}], "links": []})
+GENERATED = xmp(f"<{TYPE}>{TERMS}trainedAlgorithmicMedia</{TYPE}>")
+OF_ANOTHER = GENERATED.replace(b'rdf:about=""', b'rdf:about="https://example.org/other.png"')
+NESTED = GENERATED.decode()[GENERATED.decode().index("<rdf:RDF") :].partition("</x:xmp")[0]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -240,6 +251,9 @@ def test_a_name_in_a_caption_or_a_file_name_counts_for_nothing(brand, place, tmp
                     f"</{TYPE}></rdf:li></rdf:Bag></dc:relation>")),
         file("JPEG", exif=exif(ImageDescription=WEB_UI, Software="Lightroom")),
         png(prompt=SCALED, workflow='{"nodes": [{"type": "ImageScale"}], "links": []}'),
+        png(prompt=CAPTIONED), png(workflow=BYPASSED), png(workflow=RESAMPLED),
+        png(use_stable_diffusion_model="None"),
+        png_xmp(OF_ANOTHER), png_xmp(xmp(f"<dc:source>{NESTED}</dc:source>")),
         png(Description=f"Job ID: {JOB}, of the printer", parameters='{"prompt": "?", "model": 1}'),
         file("JPEG", exif=exif(ImageDescription="use_stable_diffusion_model: never")),
         png_xmp(xmp(f"<dc:relation rdf:parseType='Resource'><{TYPE} rdf:resource="

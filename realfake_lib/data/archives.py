@@ -57,7 +57,9 @@ def read_files(path, wanted=None, bad=None):
     if path.is_dir():
         yield from _read_folder(path, wanted, bad)
         return
-    reader = _read_zip if zipfile.is_zipfile(path) else _read_tar
+    # A tar whose last file is a zip ends as a zip does.
+    is_zip = zipfile.is_zipfile(path) and not tarfile.is_tarfile(path)
+    reader = _read_zip if is_zip else _read_tar
     budget = _Budget(path)
     try:
         yield from reader(path, wanted, budget)

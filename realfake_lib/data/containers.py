@@ -86,8 +86,10 @@ def _tiff_pages(content):
             pages.append(_tiff_page(content, at))
             at = pages[-1].next
             below = pages[-1].get(_SUB_IFDS, ())
-            below = below if isinstance(below, tuple) else (below,)
-            inside += [_tiff_page(content, offset) for offset in below[:_MAX_PAGES]]
+            for offset in below if isinstance(below, tuple) else (below,):
+                if offset not in seen and len(inside) < _MAX_PAGES:
+                    seen.add(offset)
+                    inside.append(_tiff_page(content, offset))
     except Exception:  # whatever Pillow raises where the file ends before
         pass
     return pages, inside

@@ -136,6 +136,10 @@ def _decode(content, name, size):
     if kind in ("GIF", "PNG", "WEBP", "AVIF"):
         _check_one_image(name, not image.is_animated)
     width, height = image.size
+    if kind == "JPEG" and content.count(b"\xff\xda") > _MAX_SCANS:
+        raise UserError(
+            f"{name} comes in more than {_MAX_SCANS} scans, which takes minutes to decode"
+        )
     coefficients = _coefficients(image) if kind == "JPEG" else 0
     scale = _scale(name, kind, width, height, coefficients, size)
     cost = _cost(kind, width, height, coefficients, scale)
@@ -215,6 +219,10 @@ def _check_one_image(name, is_one):
 _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16}
 """What decoding takes, with what the decoder keeps; of other kinds an image and its next form, of 4
 bytes a pixel each. Measured with 24 million pixels: 16, 11 and 8."""
+
+
+_MAX_SCANS = 100
+"""Passes over the pixels of a progressive JPEG, which has about ten; each costs as much again."""
 
 
 def _coefficients(image):

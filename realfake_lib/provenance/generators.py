@@ -46,21 +46,34 @@ def _is_web_ui(text):
 
 
 def _is_comfy_prompt(text):
-    """Whether a graph of ComfyUI generates; some only scale or save a photograph.
+    """Whether a graph of ComfyUI generates what it saves; some only scale or describe a photograph.
 
     Civitai puts notes of its own beside the nodes.
     """
-    nodes = [one for one in json_object(text).values() if isinstance(one, dict)]
-    given = [one.get("inputs") for one in nodes if "class_type" in one]
-    wanted = {"seed", "noise_seed", "prompt"}
-    return any(isinstance(inputs, dict) and wanted & inputs.keys() for inputs in given)
+    nodes = {key: one for key, one in json_object(text).items() if isinstance(one, dict)}
+    given = {key: one.get("inputs") for key, one in nodes.items() if "class_type" in one}
+    given = {key: inputs for key, inputs in given.items() if isinstance(inputs, dict)}
+    reached = [key for key, inputs in given.items() if "filename_prefix" in inputs] or list(given)
+    for key in reached:  # which grows
+        links = (one[0] for one in given[key].values() if isinstance(one, list) and one)
+        reached += [
+            to for to in dict.fromkeys(map(str, links)) if to in given and to not in reached
+        ]
+    return any({"seed", "noise_seed", "prompt"} & given[key].keys() for key in reached)
+
+
+_SWITCHED_OFF = (2, 4)
+"""Modes of a node of ComfyUI that is muted or bypassed."""
 
 
 def _is_comfy_workflow(text):
     graph = json_object(text)
     nodes = graph.get("nodes") if "links" in graph else None
-    types = [str(one.get("type")) for one in nodes or () if isinstance(one, dict)]
-    return any("sampler" in one.lower() for one in types)
+    nodes = nodes if isinstance(nodes, list) else ()
+    active = [
+        one for one in nodes if isinstance(one, dict) and one.get("mode") not in _SWITCHED_OFF
+    ]
+    return any(re.search("(?<!re)sampler", str(one.get("type")).lower()) for one in active)
 
 
 def _is_dream(text):
@@ -85,7 +98,7 @@ _FORMS = (
     ("sd-metadata", "InvokeAI", _has("app_id", "image")),
     ("dream", "InvokeAI", _is_dream),
     ("comment", "NovelAI", _has("sampler", "seed", "steps", "uc")),
-    ("use_stable_diffusion_model", "Easy Diffusion", bool),
+    ("use_stable_diffusion_model", "Easy Diffusion", lambda text: text.strip() not in ("", "None")),
 )
 """Name of a text in lower case, the program that writes it, and whether a text has its form."""
 

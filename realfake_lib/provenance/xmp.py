@@ -33,27 +33,32 @@ def from_packet(data):
 
 
 def _properties(packet):
-    """Values of the packet's own simple properties, by namespace and name."""
+    """Values of the image's own simple properties, by namespace and name.
+
+    A description may be of another image by its address, or lie within another's property.
+    """
     parser = expat.ParserCreate(namespace_separator=" ")
     wanted = {_SOURCE_TYPE, _LABEL, *_PROGRAMS}
-    path, found = [], {}
+    path, found, of_image = [], {}, False
 
     def take(name, text):
         if name in wanted and len(found.get(name, "")) < _MAX_TEXT:
             found[name] = found.get(name, "") + text[:_MAX_TEXT]
 
     def start(name, attributes):
+        nonlocal of_image
         path.append(name)
         if len(path) > _MAX_DEPTH:
             raise ValueError("no XMP is nested so deeply")
-        if path[-2:] == _DESCRIPTION:
-            for attribute, text in attributes.items():
+        if _is_outer(path):
+            of_image = "://" not in attributes.get(f"{_RDF}about", "")
+            for attribute, text in attributes.items() if of_image else ():
                 take(attribute, text)
-        elif path[-3:-1] == _DESCRIPTION:
+        elif of_image and _is_outer(path[:-1]):
             take(name, attributes.get(f"{_RDF}resource", ""))
 
     def inside(text):
-        if path[-3:-1] == _DESCRIPTION:
+        if of_image and _is_outer(path[:-1]):
             take(path[-1], text)
 
     def refuse(*_):
@@ -64,3 +69,8 @@ def _properties(packet):
     parser.StartDoctypeDeclHandler = refuse
     parser.Parse(packet, True)
     return found
+
+
+def _is_outer(path):
+    """Whether elements lead to a description of the packet itself, at most in an xmpmeta."""
+    return path[-2:] == _DESCRIPTION and len(path) <= 3

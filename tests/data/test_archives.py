@@ -25,6 +25,12 @@ def test_every_tar_gives_back_its_files(tmp_path, name, mode):
     assert dict(archives.read_files(write_tar(tmp_path / name, FILES, mode))) == FILES
 
 
+def test_a_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
+    inner = write_zip(tmp_path / "a.zip", FILES).read_bytes()
+    files = FILES | {"zz.zip": inner}
+    assert dict(archives.read_files(write_tar(tmp_path / "a.tar", files, "w"))) == files
+
+
 def test_zip_and_folder_give_back_their_files(tmp_path):
     assert dict(archives.read_files(write_zip(tmp_path / "a.zip", FILES))) == FILES
     assert dict(archives.read_files(write_folder(tmp_path / "a", FILES))) == FILES

@@ -11,7 +11,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from realfake_lib.data import decoding
+from realfake_lib.data import containers, decoding
 from realfake_lib.data.images import decode, decode_all, encode_jpeg, load_image, resize
 from realfake_lib.errors import BadFiles, UserError
 
@@ -476,6 +476,29 @@ def test_a_jpeg_too_large_for_the_memory_is_decoded_smaller(monkeypatch):
         decode(content, "x", 500)  # half the size would no longer do
     with pytest.raises(UserError, match="x is too large"):
         decode(in_bytes(scene((1024, 768)), "PNG"), "x", 32)
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded():
+    progressive = in_bytes(scene((64, 64)), "JPEG", progressive=True)
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    assert decode(progressive[:-2] + 20 * last + progressive[-2:], "x").shape == (64, 64, 3)
+    with pytest.raises(UserError, match="x comes in more than 100 scans"):
+        decode(progressive[:-2] + 1000 * last + progressive[-2:], "x")
+
+
+def test_an_image_that_a_tiff_names_a_thousand_times_is_looked_at_once(monkeypatch):
+    class Page(dict):
+        next = 8
+
+    looked = []
+
+    def page(content, at=0):
+        looked.append(at)
+        return Page({330: (100, 200) * 500} if at == 8 else {})
+
+    monkeypatch.setattr(containers, "_tiff_page", page)
+    assert not containers.is_camera_raw(tiff_of())
+    assert looked == [0, 8, 100, 200]
 
 
 def test_a_progressive_jpegs_memory_is_counted(monkeypatch):
