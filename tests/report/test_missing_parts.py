@@ -30,7 +30,6 @@ SPECIAL = {
     "preprocessing.data_name": "CIFAKE",
     "training.detector.seeds.n": 3,
     "training.detail.fake_to_real": 2.0,
-    "adversarial_robustness.detector.clean.accuracy": 0.9,
     "grad_cam.detector.deletion_gain": -0.5,
 }
 
@@ -48,7 +47,7 @@ PARTS = {
     "ImageNet weights": (r"^transfer_learning\.", r"EfficientNet-Lite0"),
     "several seeds": (r"\.seeds\.", r"mean of its|The mean over|Accuracy, mean"),
     "the fast detector": (r"\.fast\.", r"\bfast\b"),
-    "attacks": (r"^adversarial_robustness\.", r"\bPGD\b"),
+    "attacks": (r"^adversarial_robustness\.", r"three attacks"),
     "corruptions": (r"^corruptions\.", r"A blur|Over all corruptions|accuracy falls to"),
     "maps": (r"^grad_cam\.", r"Grad-CAM's maps"),
     "the comparison": (r"^comparative_analysis\.", r"trainings"),
