@@ -107,7 +107,9 @@ class Detector:
 
         if not self.fits(width, height):
             return (f"{self.name} was measured on images of {self.sizes} pixels only",)
-        return image_state.reasons(image, at_own_resolution=self.several_views)
+        # Of one size alone, or cut into squares: nothing was reduced.
+        own = self.several_views or self.sides[0] == self.sides[1]
+        return image_state.reasons(image, at_own_resolution=own)
 
     def fits(self, width: int, height: int) -> bool:
         """Whether it was measured on images of this size in pixels."""

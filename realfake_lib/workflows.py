@@ -289,7 +289,14 @@ def _score_views(detector, data, part):
     labels = np.array([places[chosen[at]].label for at in good])
     p_fake = np.array([found[at].p_fake for at in good])
     keys = [places[chosen[at]].key() for at in good]
-    return Path(data).name, "all", labels, p_fake, keys, [found[at].verdict for at in good]
+    return (
+        Path(data).resolve().name,
+        "all",
+        labels,
+        p_fake,
+        keys,
+        [found[at].verdict for at in good],
+    )
 
 
 def _check_data(data):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from realfake_lib import image_state
+import realfake_lib
+from realfake_lib import data, image_state
 from realfake_lib.data import images
 
 PHOTOGRAPH = "flower.jpg"
@@ -41,6 +42,35 @@ def test_a_photograph_is_judged_at_every_usual_quality(photograph, quality):
 def test_an_enlarged_image_is_not_judged(photograph, factor, kernel):
     reasons = image_state.reasons(enlarged(photograph[100:300, 200:400], factor, kernel))
     assert any("enlarged" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("size", [(640, 300), (80, 1500)])
+def test_an_image_stretched_in_one_direction_is_not_judged(photograph, size):
+    crop = photograph[100:400, 200:280]
+    stretched = np.array(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
+    assert not any("enlarged" in reason for reason in image_state.reasons(crop))
+    assert any("enlarged" in reason for reason in image_state.reasons(stretched))
+
+
+MADE = {
+    "disc": lambda draw: draw.ellipse((8, 8, 24, 24), "red"),
+    "text": lambda draw: draw.text((2, 10), "Hello", "black"),
+    "ramp": lambda draw: [draw.line((x, 0, x, 31), (8 * x,) * 3) for x in range(32)],
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_image_of_32_pixels_that_is_no_photograph_is_not_judged(name):
+    image = Image.new("RGB", (32, 32), "white")
+    MADE[name](ImageDraw.Draw(image))
+    (found,) = realfake_lib.predict(np.array(image))
+    assert found.verdict == "can't tell" and found.detector == "detector"
+
+
+def test_of_cifakes_own_images_hardly_one_is_refused(cifake):
+    rows = data.make_splits(cifake).val[::10]
+    refused = [bool(image_state.reasons(image)) for image in cifake.images[rows]]
+    assert np.mean(refused) < 0.005
 
 
 @pytest.mark.parametrize("start", [0, 3])
@@ -82,7 +112,7 @@ def test_the_share_of_one_shade_counts_its_neighbours():
 
 
 def test_steps_of_a_ramp_are_half_as_high_as_steps_over_two():
-    ramp = np.tile(np.arange(64, dtype=np.float32), (64, 1))
+    ramp = np.add.outer(*[np.arange(64, dtype=np.float32)] * 2)
     assert image_state.detail(ramp) == pytest.approx(0.5)
 
 
