@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from dataclasses import dataclass, field
@@ -240,7 +241,10 @@ def _score_dataset(detector, data, part):
 
     from realfake_lib import data as library
 
-    dataset = _load(data, image_size=detector.image_size, one_class=True)
+    dataset = _unreduced(detector, data)
+    fits = dataset is not None
+    if not fits:
+        dataset = _load(data, image_size=detector.image_size, one_class=True)
     chosen = part
     if part is None:
         part = "test" if len(set(dataset.labels)) > 1 else "all"
@@ -258,8 +262,23 @@ def _score_dataset(detector, data, part):
     parts = [rows[start : start + 1024] for start in range(0, len(rows), 1024)]
     scored = progress.track(parts, "Scoring", unit="batches")
     p_fake = np.concatenate([detector.p_fake(dataset.images, part) for part in scored])
-    said = [detector.verdict(one) for one in p_fake]
+    said = [detector.verdict(one) if fits else CANT_TELL for one in p_fake]
     return dataset.name, part, dataset.labels[rows], p_fake, dataset.index["key"].iloc[rows], said
+
+
+def _unreduced(detector, data):
+    """The data set, unless its images have to be reduced to sizes that a detector does not fit."""
+    if detector.sides[0] != detector.sides[1]:
+        return _load(data, image_size=detector.image_size, one_class=True)
+    with contextlib.suppress(UserError):  # of several sizes
+        dataset = _load(data, one_class=True)
+        if detector.fits(dataset.image_size, dataset.image_size):
+            return dataset
+    _log.warning(
+        f"{detector.name} was measured on images of {detector.sizes} pixels only. These are "
+        "resized, and predict can't tell of any of them."
+    )
+    return None
 
 
 def _score_views(detector, data, part):

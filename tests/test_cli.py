@@ -393,6 +393,19 @@ def test_evaluate_says_of_how_many_images_predict_can_tell(tiny, detector, monke
     assert "“can't tell” of 0, and is right on 40 of the others" in printed
 
 
+def test_evaluate_says_that_predict_can_tell_nothing_of_resized_images(
+    untrained, detector, monkeypatch, tmp_path
+):
+    small = replace(detector, image_size=32, sides=(32, 32))
+    monkeypatch.setattr(workflows, "load_detector", lambda path: small)
+    for side, told in ((32, 40), (64, 0)):
+        folder = own_folder(tmp_path / str(side), {"REAL": 20, "FAKE": 20}, side)
+        asked = ("evaluate", "--model", "some.keras", "--data", folder, "--part", "all")
+        result = realfake(*asked, "--json")
+        assert json.loads(result.stdout)["verdicts"]["n"] == told
+        assert ("was measured on images of 32×32 pixels only" in result.stderr) == (told == 0)
+
+
 def test_evaluate_says_what_its_choice_of_images_means(tiny, detector):
     assert "--part all scores all" in realfake("evaluate", "--model", "some.keras").stderr
     detector.meta["fingerprint"] = tiny.fingerprint

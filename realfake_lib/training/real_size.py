@@ -287,7 +287,9 @@ def auroc_by_source(table, fold, scores):
         }
         found = by_source.against_photographs(fakes, -scores[here & (label == REAL)])
         frames.append(found.assign(fold=at))
-    families = table.drop_duplicates("source").set_index("source")["family"]
+    families = table.groupby("source")["family"].agg(
+        lambda of: of.iloc[0] if of.nunique() == 1 else f"{of.nunique()} families"
+    )
     found = pd.concat(frames, ignore_index=True)
     return found.assign(family=found["source"].map(families))
 
@@ -622,6 +624,7 @@ def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
         ignore_index=True,
     )
     measures = dict.fromkeys(["auroc", "auroc_low", "auroc_high"], "mean")
-    each = each.groupby(["family", "source"], as_index=False).agg({"n": "first"} | measures)
+    each = each.groupby(["family", "source"], as_index=False).agg({"n": "sum"} | measures)
+    each["n"] //= len(fold)  # of all folds that it lies in, once for each repeat
     value = float(each["auroc"].mean())
     return value, resampling.mean_interval(each["auroc"], n_bootstrap, seed), each
