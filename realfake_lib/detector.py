@@ -194,7 +194,7 @@ class Detector:
             raise UserError(
                 f"{self.name} was measured at false-positive rates of {known[0]} to {known[-1]}, "
                 f"not at {fpr}.",
-                "Give a share between these, or name another detector: --model.",
+                "Give a share between these, or name another detector.",
             )
         # The next lower rate that was measured: what is promised is kept.
         rate = max(one for one in known if one <= fpr)
@@ -227,9 +227,9 @@ def _of_held_out(found: dict) -> str:
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
     return (
-        "It scores these better than any others: what follows is of models trained in the same "
-        f"way without the source that they were measured on ({near['sources_of_fakes']} of fakes, "
-        f"{near['sources_of_photographs']} of photographs). AUROC "
+        "What follows was measured with models trained in the same way without the sources that "
+        f"they scored, {near['sources_of_fakes']} of fakes and {near['sources_of_photographs']} of "
+        "photographs; it does better on these itself. AUROC "
         f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "
         f"panel), and {far['auroc']:.2f} for images reduced to 512 pixels and compressed. "
         f"By default they predict FAKE for {near['recall']:.0%} of fakes and for "

@@ -12,8 +12,8 @@ BLOCK = 8
 MAX_BLOCKS = 2.0
 """Steps across the blocks' edges by other steps, from which compression has replaced the detail."""
 
-_FEWEST = 16
-"""Blocks a side from which their edges tell. Of four a side, a CIFAKE image in thirty has them."""
+_BLOCKS_A_SIDE = 16
+"""From so many on their edges tell. Of four a side, those of a CIFAKE image in thirty stand out."""
 
 MIN_DETAIL = 0.528
 """Steps over one pixel by steps over two, below which an image was enlarged far beyond its
@@ -60,7 +60,11 @@ def reasons(image, at_own_resolution=True):
     found = []
     if at_own_resolution and sharpness < MIN_DETAIL:
         found.append("it was enlarged far beyond its resolution, or is out of focus")
-    if at_own_resolution and min(luma.shape) >= _FEWEST * BLOCK and blocks(luma) >= MAX_BLOCKS:
+    if (
+        at_own_resolution
+        and min(luma.shape) >= _BLOCKS_A_SIDE * BLOCK
+        and blocks(luma) >= MAX_BLOCKS
+    ):
         found.append("compression has replaced its detail by blocks")
     return tuple(found)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from realfake_lib import models, onnx_files
+from realfake_lib.detector import load_detector
 from realfake_lib.models import export
 from realfake_lib.report import model_card
 
@@ -167,3 +168,14 @@ def test_the_reference_fits_a_browser_and_names_no_folder_of_its_maker():
     assert len(html.encode()) < 8_500_000
     for text in (html, (ROOT / "reports" / "metrics.json").read_text(encoding="utf-8")):
         assert not re.search(r"[\"'\s>(]/(work|tmp|root|home)/\w", text)
+
+
+def test_what_real_size_is_said_to_do_on_faces_is_what_the_committed_report_measured():
+    metrics = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    faces = metrics["metrics"]["beyond_cifake.real_size.pairs.tharun.auroc"]
+    assert faces["ci"][1] < 0.5
+    said = "on close-ups of faces it can be wrong more often than right"
+    card = (DETECTORS / "real_size.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "your-own-images.md").read_text(encoding="utf-8")
+    for text in (load_detector("real_size").caveat(), card, page):
+        assert said in " ".join(text.split())
