@@ -135,7 +135,7 @@ def load(name="panel", allow_download=False):
         ``"panel"`` or ``"pool"``.
     allow_download : bool
         Whether it may be fetched into the cache where it is not there: about 3,100 originals, or
-        5,000.
+        11,000.
 
     Returns
     -------
