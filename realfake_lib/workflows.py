@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from realfake_lib import console, extras, outputs, progress, settings
+from realfake_lib import console, extras, model_metadata, outputs, progress, settings
 from realfake_lib.detector import CANT_TELL, Detector, check_threshold, find_model, load_detector
 from realfake_lib.errors import UserError
 
@@ -286,7 +286,7 @@ def _score_views(detector, data, part):
     import numpy as np
 
     from realfake_lib import prediction
-    from realfake_lib.data import archives, layout
+    from realfake_lib.data import archives, layout, panel_fetch
 
     if not isinstance(data, str | os.PathLike) or str(data) in ("auto", "cifake", "demo"):
         raise UserError(f"{detector.name} needs images of ordinary size: --data DIR.")
@@ -305,6 +305,12 @@ def _score_views(detector, data, part):
         _log.warning(f"{missed:,} files are not scored: no class, or not to be read.")
     if not good:
         raise UserError(f"No image of {data} can be read.")
+    seen = panel_fetch.originals() if "sources" in detector.meta else set()
+    known = sum(model_metadata.sha256(files[chosen[at]]) in seen for at in good)
+    if known:
+        _log.warning(
+            f"{detector.name} was trained on {known:,} of these files: the figures are too good."
+        )
     labels = np.array([places[chosen[at]].label for at in good])
     p_fake = np.array([found[at].p_fake for at in good])
     keys = [places[chosen[at]].key() for at in good]

@@ -16,7 +16,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import realfake_lib
-from realfake_lib import cli, console, detector, models, prediction, progress
+from realfake_lib import cli, console, detector, model_metadata, models, prediction, progress
+from realfake_lib.data import panel_fetch
 from realfake_lib.errors import UserError
 
 
@@ -413,6 +414,24 @@ def test_a_detector_of_views_is_evaluated_on_images_at_their_own_size(by_size, t
     assert [(one["class"], one["source"], one["n"]) for one in found.sources] == [
         ("FAKE", "gan", 4), ("REAL", "phone", 4),
     ]  # fmt: skip
+
+
+def test_a_detector_says_of_how_many_files_it_was_trained_on(
+    by_size, tmp_path, caplog, monkeypatch
+):
+    folder = tmp_path / "own" / "REAL"
+    folder.mkdir(parents=True)
+    for at in range(3):
+        Image.fromarray(textured(90 + at, 70)).save(folder / f"{at}.png")
+    seen = {model_metadata.sha256(folder / f"{at}.png") for at in (0, 2)}
+    assert len(panel_fetch.originals()) > 10_000 and not seen & panel_fetch.originals()
+    monkeypatch.setattr(panel_fetch, "originals", lambda: seen)
+    published = replace(by_size[1], meta=by_size[1].meta | {"sources": []})
+    realfake_lib.evaluate(published, tmp_path / "own")
+    assert f"{published.name} was trained on 2 of these files" in caplog.text
+    caplog.clear()
+    realfake_lib.evaluate(by_size[1], tmp_path / "own")
+    assert "was trained on" not in caplog.text
 
 
 @pytest.mark.parametrize(

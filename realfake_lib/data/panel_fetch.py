@@ -17,6 +17,14 @@ HOST = "https://raw.githubusercontent.com"
 MANIFESTS = {name: Path(__file__).with_name(f"{name}_manifest.csv.gz") for name in panel.VARIABLES}
 """Manifests of both collections, which travel with the library; the images do not."""
 
+
+def originals():
+    """SHA-256 of the files that ``real_size`` was trained on, a set of str."""
+    return {
+        sha for path in MANIFESTS.values() for sha in panel.read_manifest(path)["original_sha256"]
+    }
+
+
 THREADS = 8  # downloads at once: enough for a line, few enough for a server
 
 
