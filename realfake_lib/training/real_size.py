@@ -159,16 +159,25 @@ def groups(table):
 
 
 def folds(table, seed=0, count=FOLDS):
-    """A fold for each row, (n,) int: whole groups, each class spread evenly over the folds."""
+    """A fold for each row, (n,) int: whole groups, spread evenly over the folds.
+
+    So are the classes, and the panel's part of each, which is scored alone, too.
+    """
     rng = np.random.default_rng(seed)
     group, found = groups(table), np.empty(len(table), int)
+    panel = (table["collection"] == "panel").to_numpy()
     for label in (FAKE, REAL):
-        names, counts = np.unique(group[table["label"] == label], return_counts=True)
-        filled = np.zeros(count)
-        for at in rng.permutation(len(names))[np.argsort(-counts, kind="stable").argsort()]:
-            fold = int(filled.argmin())
-            filled[fold] += counts[at]
-            found[(group == names[at]) & (table["label"] == label)] = fold
+        rows = (table["label"] == label).to_numpy()
+        sizes = pd.crosstab(group[rows], panel[rows]).reindex(columns=[True, False], fill_value=0)
+        sizes = sizes.iloc[rng.permutation(len(sizes))].to_dict("index")
+        first = sorted(sizes, key=lambda name: sizes[name][True] == 0)  # those with panel's rows
+        filled = np.zeros((count, 2))
+        for name in first:
+            size = sizes[name][True], sizes[name][False]
+            of_panel, all_of_it = filled[:, 0], filled.sum(axis=1)
+            fold = np.lexsort([all_of_it, of_panel] if size[0] else [all_of_it])[0]
+            filled[fold] += size
+            found[(group == name) & rows] = fold
     return found
 
 
