@@ -1,4 +1,4 @@
-"""Train and publish the detector for images of ordinary size (half an hour on two cores).
+"""Train and publish the detector for images of ordinary size (about an hour on two cores).
 
 Needs the panel and the pool: `realfake data fetch panel`, `realfake data fetch pool`. Writes
 ``real_size.onnx`` and its description, and the scores of held-out sources for the report.
@@ -36,10 +36,12 @@ def main(repeats=2, seed=0):
         for name, each in outcome.scores.items()
     }
     sizes = [each.table[["original_width", "original_height"]] for each in collections.values()]
-    held = pd.concat([table, pd.concat(sizes, ignore_index=True)], axis=1)
+    held = pd.concat(
+        [table, pd.concat(sizes, ignore_index=True), states(collections, seed)], axis=1
+    )
     kept = ROOT / "experiments" / "real_size.npz"
     real_size.write_held_out(kept, held, outcome.fold, p_fake)
-    _, fold, p_fake = real_size.read_held_out(kept)
+    held, fold, p_fake = real_size.read_held_out(kept)
     point = real_size.operating_point(table, [p_fake[name] for name in real_size.CONDITIONS])
     votes = [gamma for chosen in outcome.chosen for gamma in chosen]
     gamma = max(set(votes), key=votes.count)
@@ -69,11 +71,12 @@ def main(repeats=2, seed=0):
             "landmarks": len(model[1].components_),
             "gamma": gamma,
             "alpha": real_size.ALPHA,
+            "contents": real_size.CONTENTS,
             "folds": real_size.FOLDS,
             "seed": seed,
             "commit": provenance.git_state(ROOT)["commit"],
         },
-        "held_out": real_size.held_out_figures(table, fold, p_fake),
+        "held_out": real_size.held_out_figures(held, fold, p_fake),
         "sources": sources,
     }
     target = ROOT / "realfake_lib" / "detectors" / "real_size.onnx"
@@ -81,6 +84,17 @@ def main(repeats=2, seed=0):
     card = model_card.render(written, target.stem)
     target.with_suffix(".md").write_text(card, encoding="utf-8")
     print(written["onnx"], votes, written["held_out"])
+
+
+def states(collections, seed):
+    """Whether each crop is unfit, (n,) bool by condition; False where it is not delivered so."""
+    every = (*real_size.CONDITIONS, *real_size.DELIVERIES)
+    found = [
+        real_size.unfit(each, every if name == "panel" else real_size.CONDITIONS, seed)
+        for name, each in collections.items()
+    ]
+    together = pd.concat([pd.DataFrame(each) for each in found], ignore_index=True)
+    return together.eq(True).add_prefix("unfit_")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
+from sklearn.cluster import MiniBatchKMeans
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from realfake_lib import code_hash, parallel, progress, settings
+from realfake_lib import code_hash, image_state, parallel, progress, settings
 from realfake_lib.data import equalise
 from realfake_lib.errors import UserError
 from realfake_lib.evaluation import by_source, resampling, verdict
@@ -43,8 +44,17 @@ ALPHA = 1e-5
 LANDMARKS = 4000
 """Rows at most with which others are compared."""
 
-LANDMARKS_TO_CHOOSE = 1000
-"""The same for the models that only choose a width: a sixteenth of the work."""
+LANDMARKS_TO_CHOOSE = 500
+"""The same for the models that only choose a width: a tenth of the work."""
+
+CONTENTS = 30
+"""Groups of similar content, in each of which the classes count alike; see :func:`fit`."""
+
+DEEPEST = 384
+"""Statistics of the deepest layer, the last ones; they tell most of what is shown."""
+
+MAX_FACTOR = 4.0
+"""By which that changes a weight at most."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,24 @@ def deliveries(panel, seed=0):
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+def unfit(panel, conditions, seed=0):
+    """Crops of a panel of which ``predict`` can't tell, whatever their score.
+
+    Returns
+    -------
+    dict of str to (m,) bool array
+        By condition; see :func:`realfake_lib.image_state.reasons`.
+    """
+    found = {name: np.empty(len(panel), bool) for name in conditions}
+    for name, values in found.items():
+        for start in range(0, len(panel), 64):
+            rows = np.arange(start, min(start + 64, len(panel)))
+            crops = equalise.of_panel(panel, rows, name, seed=seed)
+            values[rows] = [len(each) > 0 for each in parallel.each(image_state.reasons, crops)]
+            progress.report(f"States ({panel.name}, {name})", rows[-1] + 1, len(panel), "crops")
+    return found
+
+
 def _key(panel, draws, seed):
     told = panel.table[["file", "original_sha256", "crop_x", "crop_y"]].to_csv(index=False)
     code = code_hash.code_hash(equalise, texture)
@@ -191,11 +219,40 @@ def weights(table):
     return weight / weight.mean()
 
 
+def balanced(weight, labels, content):
+    """Weights under which the classes count nearly alike in each group of similar content.
+
+    Else a model learns what is shown: if most faces in training are generated, it takes faces for
+    generated ones. Within a group, a class is multiplied by the root of the other's weight over its
+    own, within :data:`MAX_FACTOR`.
+
+    Parameters
+    ----------
+    weight : (n,) float array
+    labels : (n,) int array
+    content : (n,) int array
+        The group of each row.
+
+    Returns
+    -------
+    (n,) float array
+        With mean 1; both classes count alike.
+    """
+    frame = pd.DataFrame({"label": labels, "content": content, "weight": weight})
+    own = frame.groupby(["content", "label"])["weight"].transform("sum")
+    other = frame.groupby("content")["weight"].transform("sum") - own
+    found = weight * np.sqrt((other / own).to_numpy()).clip(1 / MAX_FACTOR, MAX_FACTOR)
+    for label in (FAKE, REAL):
+        found[labels == label] /= found[labels == label].sum()
+    return found / found.mean()
+
+
 def fit(train, table, gamma, seed=0, landmarks=None):
     """Fit kernel ridge regression on +1 for REAL and −1 for FAKE.
 
     Rows are compared with some of them by a Gaussian kernel, the Nyström method (Williams and
-    Seeger, NeurIPS 2000): its cost grows with the number of rows, not with its cube.
+    Seeger, NeurIPS 2000): its cost grows with the number of rows, not with its cube. Rows are
+    weighted by :func:`balanced`, in groups by k-means of the statistics of the deepest layer.
 
     Parameters
     ----------
@@ -215,7 +272,11 @@ def fit(train, table, gamma, seed=0, landmarks=None):
         ``predict`` gives the score for REAL of (m, d) statistics.
     """
     draws, width = train.shape[1:]
-    weight = np.repeat(weights(table), draws)
+    deepest = StandardScaler().fit_transform(train[:, 0, -DEEPEST:].astype(np.float32))
+    groups_of = MiniBatchKMeans(min(CONTENTS, len(table)), random_state=seed, n_init=3)
+    content = groups_of.fit_predict(deepest)
+    weight = balanced(weights(table), table["label"].to_numpy(), content)
+    weight = np.repeat(weight, draws)
     signs = np.repeat(np.where(table["label"] == REAL, 1.0, -1.0), draws)
     seen = train.reshape(-1, width).astype(np.float32)
     scaler = StandardScaler().fit(seen, sample_weight=weight)
@@ -393,9 +454,9 @@ def read_held_out(path):
     -------
     (table, fold, p_fake)
         A DataFrame of n crops: ``file``, ``label``, ``family``, ``source``, ``repository``,
-        ``collection``, ``original_width`` and ``original_height`` in pixels; a (repeats, n) int
-        array; and by condition a (repeats, n) float array, of the panel alone (its rows come first)
-        for :data:`DELIVERIES`.
+        ``collection``, ``original_width`` and ``original_height`` in pixels, and ``unfit_…`` by
+        condition, see :func:`unfit`; a (repeats, n) int array; and by condition a (repeats, n)
+        float array, of the panel alone (its rows come first) for :data:`DELIVERIES`.
     """
     with np.load(path) as kept:
         found = dict(kept)
@@ -531,7 +592,7 @@ def _quantiles(table, p_fake, label):
     return lambda share: values[min(np.searchsorted(below, share), len(values) - 1)]
 
 
-def selective(table, p_fake, band, n_bootstrap=1000, seed=0):
+def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
     """What verdicts outside a band are worth: measures in which each source counts alike.
 
     Parameters
@@ -540,6 +601,8 @@ def selective(table, p_fake, band, n_bootstrap=1000, seed=0):
     p_fake : (repeats, n) float array
     band : (low, high)
         Of all scores, or of each score its own, as of :func:`held_out_bands`.
+    unfit : (n,) bool array, optional
+        Images that get no verdict, whatever their score.
     n_bootstrap, seed : int
 
     Returns
@@ -552,7 +615,8 @@ def selective(table, p_fake, band, n_bootstrap=1000, seed=0):
         ``intervals``: of all but the worst source, 95 % intervals of a bootstrap over sources.
     """
     low, high = band
-    verdicts = p_fake >= high, p_fake <= low
+    judged = True if unfit is None else ~np.asarray(unfit)
+    verdicts = (p_fake >= high) & judged, (p_fake <= low) & judged
     told = {}
     for label in (FAKE, REAL):
         each = zip(*(_by_source(table, one, label) for one in verdicts), strict=True)
@@ -606,13 +670,14 @@ def held_out_figures(table, fold, p_fake):
                 continue
             scores = scores[:, :count]
             auroc, ci, _ = mean_auroc(some, fold[:, :count], -scores)
+            of_part = tuple(end[:, :count] for end in bands)
             told[f"{part}.{name}"] = {
                 "auroc": auroc,
                 "ci": list(ci),
                 "n": count,
                 "sources_of_fakes": int(counts[FAKE]),
                 "sources_of_photographs": int(counts[REAL]),
-                **selective(some, scores, tuple(end[:, :count] for end in bands)),
+                **selective(some, scores, of_part, some[f"unfit_{name}"]),
             }
     return told
 

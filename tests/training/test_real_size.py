@@ -7,7 +7,10 @@ import onnx
 import pandas as pd
 import pytest
 from onnx import numpy_helper
+from PIL import Image
 
+from realfake_lib import image_state
+from realfake_lib.data import panel
 from realfake_lib.models import export, texture
 from realfake_lib.settings import FAKE, REAL
 from realfake_lib.training import real_size
@@ -234,8 +237,47 @@ def test_measures_of_verdicts_by_hand():
     )  # fmt: skip
 
 
+def test_classes_count_alike_in_each_group_of_content():
+    labels = np.array([FAKE] * 8 + [REAL] * 8)
+    content = np.array([0] * 6 + [1] * 2 + [0] * 2 + [1] * 6)
+    found = real_size.balanced(np.ones(16), labels, content)
+    sums = pd.Series(found).groupby([content, labels]).sum()
+    np.testing.assert_allclose(sums, sums.iloc[0])
+    assert found.mean() == pytest.approx(1)
+    # A group of one class is not left out, and nothing is multiplied without bound.
+    alone = real_size.balanced(
+        np.ones(4), np.array([FAKE, FAKE, REAL, REAL]), np.array([0, 1, 1, 1])
+    )
+    assert (alone > 0).all() and alone[0] / alone[1] >= 1 / real_size.MAX_FACTOR**2
+
+
+def test_images_in_a_state_that_says_nothing_get_no_verdict():
+    table = table_of((FAKE, "a", "f", "x/a", 4), (REAL, "real", "r", "y/a", 4))
+    p_fake = np.array([[0.9, 0.9, 0.1, 0.5, 0.9, 0.1, 0.1, 0.5]])
+    unfit = np.array([True, False, False, True, True, False, False, False])
+    told = real_size.selective(table, p_fake, (0.2, 0.8), unfit)
+    assert told["coverage"] == 0.5 and told["false_positive_rate"] == 0
+    assert (told["recall"], told["missed"]) == (0.25, 0.25)
+
+
+def test_the_state_of_a_crop_is_that_of_the_crop_as_delivered(tmp_path):
+    rng = np.random.default_rng(0)
+    scene = np.array(
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).resize((256, 256))
+    )
+    for name, pixels in {"scene": scene // 2 + 60, "blank": np.full_like(scene, 200)}.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    table = pd.DataFrame(
+        {"file": ["blank.png", "scene.png"], "original_width": 256, "original_height": 256}
+    )
+    found = real_size.unfit(panel.Panel(table, tmp_path), ["as_found", "webp"])
+    assert {name: each[0] for name, each in found.items()} == {"as_found": True, "webp": True}
+    reasons = image_state.reasons(scene // 2 + 60)
+    assert found["as_found"][1] == (len(reasons) > 0)
+
+
 def test_scores_of_held_out_sources_are_read_as_they_were_written(statistics, tmp_path):
-    table = statistics.table.assign(original_width=640, original_height=480)
+    table = statistics.table.assign(original_width=640, original_height=480, unfit_web=True)
     fold, rng = np.stack([real_size.folds(table)]), np.random.default_rng(0)
     p_fake = {"equalised": rng.random((1, len(table))), "web": rng.random((1, 7))}
     path = tmp_path / "held_out.npz"
