@@ -357,7 +357,7 @@ def predict(
     fpr: Annotated[
         float | None,
         typer.Option(
-            help="Share of photographs that may be predicted FAKE, 0.02 to 0.2 (--model detector: "
+            help="Share of photographs that may be predicted FAKE, 0.01 to 0.2 (--model detector: "
             "0.001 to 0.2). By default 0.05, and 0.01 for images of 32×32 pixels."
         ),
     ] = None,

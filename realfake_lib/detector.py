@@ -223,12 +223,13 @@ class Detector:
 
 
 def _of_held_out(found: dict) -> str:
-    """What was measured of models that never saw the sources, at the default band."""
+    """What was measured of models that were trained without what they scored, by default."""
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
     return (
-        "What follows was measured with models trained in the same way without the sources that "
-        f"they scored, {near['sources_of_fakes']} of fakes and {near['sources_of_photographs']} of "
+        "What follows was measured with models trained in the same way without the family of "
+        "generators, or the repository of photographs, that they scored: "
+        f"{near['sources_of_fakes']} sources of fakes and {near['sources_of_photographs']} of "
         "photographs; it does better on these itself. AUROC "
         f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "
         f"panel), and {far['auroc']:.2f} for images reduced to 512 pixels and compressed. "

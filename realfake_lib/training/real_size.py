@@ -1,4 +1,4 @@
-"""Train a detector for images of ordinary size, and score it on sources that it never saw.
+"""Train a detector for images of ordinary size, and score it on sources that were held out.
 
 Images of one source share their subjects and their processing, so a split by image would measure
 how well sources are recognised. Here whole families of generators and whole sources of photographs
@@ -48,13 +48,13 @@ LANDMARKS_TO_CHOOSE = 500
 """The same for the models that only choose a width: a tenth of the work."""
 
 CONTENTS = 30
-"""Groups of similar content, in each of which the classes count alike; see :func:`fit`."""
+"""Groups of similar content, in each of which the classes count nearly alike; see :func:`fit`."""
 
 DEEPEST = 384
 """Statistics of the deepest layer, the last ones; they tell most of what is shown."""
 
 MAX_FACTOR = 4.0
-"""By which that changes a weight at most."""
+"""By which that changes a weight at most, before both classes are made to count alike again."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,9 @@ def _measured(panel, extract, draws, seed, name):
 def groups(table):
     """What is held out as one: the family of a fake, the repository of a photograph.
 
-    A fake whose model nobody named is held out with its repository.
+    A fake whose model nobody named is held out with the others of its repository. Classes are held
+    out apart: of a repository with fakes and photographs, or with several families, the other part
+    may be in training.
     """
     unnamed = (table["label"] == REAL) | (table["family"] == "unknown")
     return np.where(unnamed, table["repository"], table["family"])
@@ -567,7 +569,7 @@ def _by_source(table, p_fake, label):
     """Scores of each source of a class."""
     source = table["source"].to_numpy()
     chosen = (table["label"] == label).to_numpy()
-    return [p_fake[:, chosen & (source == name)].ravel() for name in set(source[chosen])]
+    return [p_fake[:, chosen & (source == name)].ravel() for name in sorted(set(source[chosen]))]
 
 
 def _ranked(table, p_fake, label):

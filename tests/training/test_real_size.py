@@ -251,6 +251,13 @@ def test_classes_count_alike_in_each_group_of_content():
     assert (alone > 0).all() and alone[0] / alone[1] >= 1 / real_size.MAX_FACTOR**2
 
 
+def test_sources_are_resampled_in_the_order_of_their_names_whatever_the_process():
+    names = [f"source{at}" for at in range(10)]
+    table = table_of(*[(REAL, "real", name, "x/y", at + 1) for at, name in enumerate(names)][::-1])
+    found = real_size._by_source(table, np.zeros((1, len(table))), REAL)
+    assert [len(each) for each in found] == list(range(1, 11))
+
+
 def test_images_in_a_state_that_says_nothing_get_no_verdict():
     table = table_of((FAKE, "a", "f", "x/a", 4), (REAL, "real", "r", "y/a", 4))
     p_fake = np.array([[0.9, 0.9, 0.1, 0.5, 0.9, 0.1, 0.1, 0.5]])
