@@ -226,6 +226,8 @@ def _of_held_out(found: dict) -> str:
     """What was measured of models that were trained without what they scored, by default."""
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
+    of_fakes = near["recall"] + near["missed"]
+    of_photographs = 2 * near["coverage"] - of_fakes  # coverage is the mean of both
     return (
         "What follows was measured with models trained in the same way without the family of "
         "generators, or the repository of photographs, that they scored: "
@@ -236,9 +238,9 @@ def _of_held_out(found: dict) -> str:
         f"By default they predict FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
         f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
-        f"fakes, and can't tell for {1 - near['coverage']:.0%} of images. REAL means only “more "
-        "like those photographs than like those fakes”. Not for drawings, paintings, renders "
-        "or documents; on close-ups of faces it can be wrong more often than right."
+        f"fakes, and can't tell for {1 - of_fakes:.0%} of fakes and {1 - of_photographs:.0%} of "
+        "photographs. REAL means only “more like those photographs than like those fakes”. Not for "
+        "drawings, paintings, renders or documents; on close-ups of faces it can be wrong more often than right."
     )
 
 
