@@ -240,7 +240,8 @@ def _of_held_out(found: dict) -> str:
         f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
         f"fakes, and can't tell for {1 - of_fakes:.0%} of fakes and {1 - of_photographs:.0%} of "
         "photographs. REAL means only “more like those photographs than like those fakes”. Not for "
-        "drawings, paintings, renders or documents; on close-ups of faces it can be wrong more often than right."
+        "drawings, paintings, renders or documents; on close-ups of faces it can be wrong more "
+        "often than right."
     )
 
 
