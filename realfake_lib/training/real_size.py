@@ -1,8 +1,8 @@
 """Train a detector for images of ordinary size, and score it on sources that were held out.
 
 Images of one source share their subjects and their processing, so a split by image would measure
-how well sources are recognised. Here whole families of generators and whole sources of photographs
-are held out together, and every choice is made without them.
+how well sources are recognised. Here whole families of generators and whole repositories are held
+out together, and every choice is made without them.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from keras import layers, ops
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -35,7 +36,7 @@ DELIVERIES = ("as_found", "web", "screenshot", "webp")
 
 FOLDS = 5
 
-GAMMAS = (0.1, 0.3, 1.0)
+GAMMAS = (0.3, 1.0)
 """Widths of the kernel among which held-out sources choose; see :func:`fit`."""
 
 ALPHA = 1e-5
@@ -43,9 +44,6 @@ ALPHA = 1e-5
 
 LANDMARKS = 4000
 """Rows at most with which others are compared."""
-
-LANDMARKS_TO_CHOOSE = 500
-"""The same for the models that only choose a width: a tenth of the work."""
 
 CONTENTS = 30
 """Groups of similar content, in each of which the classes count nearly alike; see :func:`fit`."""
@@ -178,37 +176,42 @@ def _measured(panel, extract, draws, seed, name):
 
 
 def groups(table):
-    """What is held out as one: the family of a fake, the repository of a photograph.
+    """What is held out as one: a family of generators, or a repository.
 
-    A fake whose model nobody named is held out with the others of its repository. Classes are held
-    out apart: of a repository with fakes and photographs, or with several families, the other part
-    may be in training.
+    A photograph goes with its repository, and so does a fake whose model nobody named. Where a
+    repository holds both classes, it goes with the families of its fakes: a model that knows the
+    processing of one of the two classes would take the other for it.
     """
-    unnamed = (table["label"] == REAL) | (table["family"] == "unknown")
-    return np.where(unnamed, table["repository"], table["family"])
+    named = (table["label"] == FAKE) & (table["family"] != "unknown")
+    repository = table["repository"].to_numpy()
+    group = np.where(named, table["family"], repository)
+    classes = table.groupby("repository")["label"].nunique()
+    for name in classes.index[classes == 2]:
+        joined = set(group[repository == name])
+        group[np.isin(group, list(joined))] = min(joined)
+    return group
 
 
-def folds(table, seed=0, count=FOLDS):
+def folds(table, seed=0):
     """A fold for each row, (n,) int: whole groups, spread evenly over the folds.
 
     So are the classes, and the panel's part of each, which is scored alone, too.
     """
-    rng = np.random.default_rng(seed)
-    group, found = groups(table), np.empty(len(table), int)
-    panel = (table["collection"] == "panel").to_numpy()
-    for label in (FAKE, REAL):
-        rows = (table["label"] == label).to_numpy()
-        sizes = pd.crosstab(group[rows], panel[rows]).reindex(columns=[True, False], fill_value=0)
-        sizes = sizes.iloc[rng.permutation(len(sizes))].to_dict("index")
-        first = sorted(sizes, key=lambda name: sizes[name][True] == 0)  # those with panel's rows
-        filled = np.zeros((count, 2))
-        for name in first:
-            size = sizes[name][True], sizes[name][False]
-            of_panel, all_of_it = filled[:, 0], filled.sum(axis=1)
-            fold = np.lexsort([all_of_it, of_panel] if size[0] else [all_of_it])[0]
-            filled[fold] += size
-            found[(group == name) & rows] = fold
+    strata = 2 * table["label"] + (table["collection"] == "panel")
+    found = np.empty(len(table), int)
+    split = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    for at, (_, held) in enumerate(split.split(table, strata, groups(table))):
+        found[held] = at
     return found
+
+
+def apart(table, fold, held):
+    """Rows, (n,) bool, that share neither their group nor their repository with some folds.
+
+    A repository with several families lies in several folds; ``held`` are the folds' numbers.
+    """
+    inside = np.isin(fold, held)
+    return ~inside & ~table["repository"].isin(table["repository"][inside]).to_numpy()
 
 
 def weights(table):
@@ -249,7 +252,7 @@ def balanced(weight, labels, content):
     return found / found.mean()
 
 
-def fit(train, table, gamma, seed=0, landmarks=None):
+def fit(train, table, gamma, seed=0):
     """Fit kernel ridge regression on +1 for REAL and −1 for FAKE.
 
     Rows are compared with some of them by a Gaussian kernel, the Nyström method (Williams and
@@ -265,8 +268,6 @@ def fit(train, table, gamma, seed=0, landmarks=None):
         The kernel is exp(−gamma · the mean of the squared differences), of standardised statistics.
     seed : int
         Chooses the rows that others are compared with.
-    landmarks : int, optional
-        Their number; by default :data:`LANDMARKS`.
 
     Returns
     -------
@@ -283,7 +284,7 @@ def fit(train, table, gamma, seed=0, landmarks=None):
     seen = train.reshape(-1, width).astype(np.float32)
     scaler = StandardScaler().fit(seen, sample_weight=weight)
     seen = scaler.transform(seen)
-    rng, count = np.random.default_rng(seed), min(landmarks or LANDMARKS, len(seen))
+    rng, count = np.random.default_rng(seed), min(LANDMARKS, len(seen))
     rows = rng.choice(len(seen), count, replace=False, p=weight / weight.sum())
     landmarks = texture.rounded(seen[rows].astype(float), 1)
     kernel = Nystroem(gamma=gamma / width, n_components=count, random_state=seed).fit(landmarks)
@@ -325,20 +326,20 @@ def network(model, slope, intercept, weights="imagenet"):
     return made
 
 
-def held_out_scores(statistics, fold, gamma, held, landmarks=None):
-    """Scores for REAL of the rows of some folds by a model that saw none of them.
+def held_out_scores(statistics, fold, gamma, held):
+    """Scores for REAL of the rows of some folds by a model that saw nothing related to them.
 
-    ``held`` are the numbers of the folds; ``landmarks`` as for :func:`fit`.
+    ``held`` are the numbers of the folds; what is related to them, :func:`apart` tells.
 
     Returns
     -------
     dict of str to (m,) float array
         By condition; NaN for the rows of other folds.
     """
-    seen, found = ~np.isin(fold, held), {}
-    model = fit(statistics.train[seen], statistics.table[seen], gamma, landmarks=landmarks)
+    seen, found = apart(statistics.table, fold, held), {}
+    model = fit(statistics.train[seen], statistics.table[seen], gamma)
     for name, values in statistics.scored.items():
-        rows = np.flatnonzero(~seen[: len(values)])
+        rows = np.flatnonzero(np.isin(fold[: len(values)], held))
         found[name] = np.full(len(values), np.nan)
         if len(rows):
             found[name][rows] = model.predict(values[rows].astype(np.float32))
@@ -393,7 +394,7 @@ def nested(statistics, repeats=2, seed=0, gammas=GAMMAS):
     """Held-out scores with nested selection.
 
     For each fold the width is that whose mean AUROC over the other folds is best, by models that
-    saw neither the fold scored nor the one held out, of :data:`LANDMARKS_TO_CHOOSE`.
+    saw neither the fold scored nor the one held out.
 
     Parameters
     ----------
@@ -430,7 +431,7 @@ def _chosen(statistics, fold, gammas, told):
     pairs = list(itertools.combinations(range(FOLDS), 2))
     for done, pair in enumerate(pairs, 1):
         for at, gamma in enumerate(gammas):
-            scores = held_out_scores(statistics, fold, gamma, pair, LANDMARKS_TO_CHOOSE)
+            scores = held_out_scores(statistics, fold, gamma, pair)
             for name in CONDITIONS:
                 each = auroc_by_source(statistics.table, fold, scores[name])
                 for held, scored in (pair, pair[::-1]):
@@ -541,7 +542,7 @@ def _for_new(rate, sources):
 
 
 def held_out_bands(table, fold, p_fake):
-    """For every score a band chosen without its fold, as :func:`operating_point` chooses its own.
+    """For every score a band chosen apart from its fold, as :func:`operating_point` chooses its own.
 
     Parameters
     ----------
@@ -558,10 +559,10 @@ def held_out_bands(table, fold, p_fake):
     ends = np.empty((2, *fold.shape))
     for repeat, folds_of in enumerate(fold):
         for held in set(folds_of):
-            seen = folds_of != held
+            seen = apart(table, folds_of, [held])
             scores = [each[repeat : repeat + 1, seen] for each in p_fake]
             band = _bands(table[seen], scores, [FALSE_POSITIVES])[FALSE_POSITIVES]
-            ends[:, repeat, ~seen] = np.array(band)[:, None]
+            ends[:, repeat, folds_of == held] = np.array(band)[:, None]
     return ends[0], ends[1]
 
 

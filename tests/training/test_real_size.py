@@ -55,14 +55,14 @@ def statistics():
     return real_size.Statistics(table, np.stack([seen(), seen()], axis=1), scored)
 
 
-def test_families_and_sources_are_held_out_whole():
+def test_families_and_repositories_are_held_out_whole():
     table = table_of(
         (FAKE, "sd1", "a", "x/a", 9),
         (FAKE, "sd1", "b", "x/b", 5),
         (FAKE, "unknown", "c", "x/quiz", 4),
         (FAKE, "unknown", "d", "x/quiz2", 4),
         (FAKE, "flux", "e", "x/e", 3),
-        *[(REAL, "real", f"r{i}", f"y/{i // 2}", 4 + i) for i in range(12)],
+        *[(REAL, "real", f"r{i}", f"y/{i // 2}", 4 + i % 2) for i in range(12)],
     )
     for seed in range(5):
         fold = pd.Series(real_size.folds(table, seed))
@@ -74,6 +74,41 @@ def test_families_and_sources_are_held_out_whole():
             assert fold[group].nunique() == 1
     drawn = [tuple(real_size.folds(table, seed)) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_repository_with_both_classes_is_held_out_with_the_families_of_its_fakes():
+    table = table_of(
+        (FAKE, "stylegan", "faces", "x/pair", 6),
+        (REAL, "real", "people", "x/pair", 6),
+        (FAKE, "stylegan", "cats", "x/cats", 4),
+        (FAKE, "unknown", "quiz", "x/quiz", 4),
+        (REAL, "real", "answers", "x/quiz", 4),
+        *[(FAKE, f"f{i}", f"fakes{i}", f"z/{i}", 5) for i in range(9)],
+        *[(REAL, "real", f"r{i}", f"y/{i}", 5) for i in range(9)],
+    )
+    for seed in range(5):
+        fold = pd.Series(real_size.folds(table, seed)).groupby(table["source"]).unique().str[0]
+        assert fold["faces"] == fold["people"] == fold["cats"]
+        assert fold["quiz"] == fold["answers"]
+
+
+def test_what_shares_a_repository_with_the_rows_scored_is_not_trained_on():
+    table = table_of(
+        (FAKE, "flux", "one", "x/many", 2),
+        (FAKE, "sd1", "two", "x/many", 2),
+        (FAKE, "sd1", "three", "x/other", 2),
+        (REAL, "real", "r", "y/r", 2),
+    )
+    fold = np.array([0, 0, 1, 1, 1, 1, 2, 2])
+    apart = pd.Series(real_size.apart(table, fold, [0])).groupby(table["source"]).all()
+    assert apart.to_dict() == {"one": False, "two": False, "three": True, "r": True}
+    assert not real_size.apart(table, fold, [0, 2])[[0, 1, 2, 3, 6, 7]].any()
+
+
+def test_contents_are_told_by_the_statistics_of_the_deepest_stage():
+    deepest = texture.statistics(weights=None).output.shape[-1]
+    deepest -= texture.statistics(texture.STAGES[:-1], weights=None).output.shape[-1]
+    assert deepest == real_size.DEEPEST
 
 
 def test_each_source_counts_by_the_root_of_its_size_and_each_class_alike():
