@@ -542,7 +542,7 @@ def _for_new(rate, sources):
 
 
 def held_out_bands(table, fold, p_fake):
-    """For every score a band chosen apart from its fold, as :func:`operating_point` chooses its own.
+    """For every score a band chosen apart from its fold, as by :func:`operating_point`.
 
     Parameters
     ----------
