@@ -226,20 +226,18 @@ def _of_held_out(found: dict) -> str:
     """What was measured of models that were trained without what they scored, by default."""
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
-    of_fakes = near["recall"] + near["missed"]
-    of_photographs = 2 * near["coverage"] - of_fakes  # coverage is the mean of both
     return (
-        "What follows was measured with models trained in the same way without the family of "
-        "generators, or the repository of photographs, that they scored: "
+        "What follows was measured with models trained in the same way without the family and "
+        "the repository that they scored: "
         f"{near['sources_of_fakes']} sources of fakes and {near['sources_of_photographs']} of "
         "photographs; it does better on these itself. AUROC "
         f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "
         f"panel), and {far['auroc']:.2f} for images reduced to 512 pixels and compressed. "
         f"By default they predict FAKE for {near['recall']:.0%} of fakes and for "
         f"{near['false_positive_rate']:.0%} of photographs (of a single source, up to "
-        f"{near['worst_false_positive_rate']:.0%}), REAL for {near['missed']:.0%} of "
-        f"fakes, and can't tell for {1 - of_fakes:.0%} of fakes and {1 - of_photographs:.0%} of "
-        "photographs. REAL means only “more like those photographs than like those fakes”. Not for "
+        f"{near['worst_false_positive_rate']:.0%}), REAL for {near['specificity']:.0%} of "
+        f"photographs and {near['missed']:.0%} of fakes, and can't tell for the rest. REAL means "
+        "only “more like those photographs than like those fakes”. Not for "
         "drawings, paintings, renders or documents; on close-ups of faces it can be wrong more "
         "often than right."
     )

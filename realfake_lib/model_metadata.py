@@ -95,7 +95,7 @@ def _is_rate(text):
 
 def _is_held_out(value):
     counts, shares = ("sources_of_fakes", "sources_of_photographs"), ("auroc", "recall", "missed")
-    shares += ("false_positive_rate", "worst_false_positive_rate", "coverage")
+    shares += ("false_positive_rate", "worst_false_positive_rate", "specificity")
     parts = ("all.equalised", "all.web_hard", "panel.equalised")
     return isinstance(value, dict) and all(
         isinstance(part := value.get(name), dict)

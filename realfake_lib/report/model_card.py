@@ -79,6 +79,7 @@ def _of_real_size(meta, title):
         shown = {
             "fpr": "false_positive_rate",
             "worst": "worst_false_positive_rate",
+            "specificity": "specificity",
             "recall": "recall",
             "missed": "missed",
             "coverage": "coverage",

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from realfake_lib import code_hash, image_state, parallel, progress, settings
 from realfake_lib.data import equalise
 from realfake_lib.errors import UserError
-from realfake_lib.evaluation import by_source, resampling, verdict
+from realfake_lib.evaluation import by_source, metrics, resampling, verdict
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
 
@@ -613,9 +613,11 @@ def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
     dict
         ``coverage``: share of images that get a verdict; ``false_positive_rate`` and
         ``worst_false_positive_rate``: share of photographs predicted FAKE, the latter of the worst
-        source; ``recall``: share of fakes predicted FAKE; ``missed``: share predicted REAL;
+        source; ``specificity``: share of photographs predicted REAL; ``recall``: share of fakes
+        predicted FAKE; ``missed``: share of fakes predicted REAL;
         ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts;
-        ``intervals``: of all but the worst source, 95 % intervals of a bootstrap over sources.
+        ``intervals``: 95 %, of a bootstrap over sources; of the worst source, Wilson's over its
+        images.
     """
     low, high = band
     judged = True if unfit is None else ~np.asarray(unfit)
@@ -631,12 +633,14 @@ def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
     ]
     drawn = _of_verdicts(*draws)
     found = _of_verdicts(*(each.mean(axis=0) for each in told.values()))
-    return {name: float(value) for name, value in found.items()} | {
-        "worst_false_positive_rate": float(told[REAL][:, 0].max()),
-        "intervals": {
-            name: np.quantile(values, (0.025, 0.975)).tolist() for name, values in drawn.items()
-        },
+    intervals = {
+        name: np.quantile(values, (0.025, 0.975)).tolist() for name, values in drawn.items()
     }
+    worst, at = told[REAL][:, 0].max(), told[REAL][:, 0].argmax()
+    images = _by_source(table, p_fake[:1], REAL)[at].size
+    intervals["worst_false_positive_rate"] = list(metrics.wilson(round(worst * images), images))
+    found["worst_false_positive_rate"] = worst
+    return {name: float(value) for name, value in found.items()} | {"intervals": intervals}
 
 
 def _of_verdicts(fakes, reals):
@@ -647,6 +651,7 @@ def _of_verdicts(fakes, reals):
         "coverage": (fakes.sum(axis=-1) + reals.sum(axis=-1)) / 2,
         "balanced_accuracy": (right + right_reals) / 2,
         "false_positive_rate": reals[..., 0],
+        "specificity": reals[..., 1],
         "recall": fakes[..., 0],
         "missed": fakes[..., 1],
     }

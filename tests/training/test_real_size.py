@@ -11,6 +11,7 @@ from PIL import Image
 
 from realfake_lib import image_state
 from realfake_lib.data import panel
+from realfake_lib.evaluation import metrics
 from realfake_lib.models import export, texture
 from realfake_lib.settings import FAKE, REAL
 from realfake_lib.training import real_size
@@ -264,10 +265,12 @@ def test_measures_of_verdicts_by_hand():
     intervals = told.pop("intervals")
     assert intervals["recall"] == [0.5, 0.5]  # of one source alone
     assert intervals["false_positive_rate"] == [0, 0.5]
+    assert intervals["worst_false_positive_rate"] == list(metrics.wilson(1, 2))
     assert told == pytest.approx(
         {
             "coverage": 0.75, "balanced_accuracy": (2 / 3 + 2 / 3) / 2, "recall": 0.5,
             "missed": 0.25, "false_positive_rate": 0.25, "worst_false_positive_rate": 0.5,
+            "specificity": 0.5,
         }
     )  # fmt: skip
 
