@@ -48,6 +48,8 @@ COLUMNS = {
     "ece": ("calibration error, ECE (%)", percent(2)),
     "unseen_recall": ("recall at its threshold, unseen generators (%)", _PERCENT),
     "ci": ("95 % interval (%)", _PERCENT),
+    "fake_ci": ("recall of FAKE, 95 % interval (%)", _PERCENT),
+    "real_ci": ("recall of REAL, 95 % interval (%)", _PERCENT),
     "f1": ("F1 (%)", _PERCENT),
     "tpr_at_fpr_05": ("recall at 5 % FPR (%)", _PERCENT),
     "accuracy_at_threshold": ("accuracy at its threshold (%)", percent(2)),
