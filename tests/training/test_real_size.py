@@ -40,7 +40,7 @@ def few_landmarks():
 
 @pytest.fixture(scope="module")
 def statistics():
-    """Ten families, ten photographers; 40 statistics tell of the class, all of the source."""
+    """Ten families, ten sources of photographs; 40 statistics tell of the class, all of the source."""
     fakes = [(FAKE, f"family{i}", f"fake{i}", f"someone/f{i}", 12 + i) for i in range(10)]
     reals = [(REAL, "real", f"photos{i}", f"someone/r{i}", 12 + i) for i in range(10)]
     table = table_of(*fakes, *reals)
