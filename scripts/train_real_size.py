@@ -12,6 +12,7 @@ import pandas as pd
 
 from realfake_lib import model_metadata, probability, settings
 from realfake_lib.data import panel
+from realfake_lib.evaluation import held_out
 from realfake_lib.models import export, texture
 from realfake_lib.report import model_card, provenance
 from realfake_lib.settings import REAL
@@ -28,8 +29,8 @@ def main(repeats=2, seed=0):
     statistics = dataclasses.replace(statistics, scored=statistics.scored | delivered)
     table = statistics.table
     outcome = real_size.nested(statistics, repeats, seed)
-    scores = np.concatenate([outcome.scores[name] for name in real_size.CONDITIONS])
-    slope, intercept = real_size.calibrate(table, scores)
+    scores = np.concatenate([outcome.scores[name] for name in held_out.CONDITIONS])
+    slope, intercept = held_out.calibrate(table, scores)
 
     p_fake = {
         name: probability.p_fake(slope * each + intercept, 1.0)
@@ -40,9 +41,9 @@ def main(repeats=2, seed=0):
         [table, pd.concat(sizes, ignore_index=True), states(collections, seed)], axis=1
     )
     kept = ROOT / "experiments" / "real_size.npz"
-    real_size.write_held_out(kept, held, outcome.fold, p_fake)
-    held, fold, p_fake = real_size.read_held_out(kept)
-    point = real_size.operating_point(table, [p_fake[name] for name in real_size.CONDITIONS])
+    held_out.write(kept, held, outcome.fold, p_fake)
+    held, fold, p_fake = held_out.read(kept)
+    point = held_out.operating_point(table, [p_fake[name] for name in held_out.CONDITIONS])
     votes = [gamma for chosen in outcome.chosen for gamma in chosen]
     gamma = max(set(votes), key=votes.count)
     model = real_size.fit(statistics.train, table, gamma, seed)
@@ -72,11 +73,11 @@ def main(repeats=2, seed=0):
             "gamma": gamma,
             "alpha": real_size.ALPHA,
             "contents": real_size.CONTENTS,
-            "folds": real_size.FOLDS,
+            "folds": held_out.FOLDS,
             "seed": seed,
             "commit": provenance.git_state(ROOT)["commit"],
         },
-        "held_out": real_size.held_out_figures(held, fold, p_fake),
+        "held_out": held_out.figures(held, fold, p_fake),
         "sources": sources,
     }
     target = ROOT / "realfake_lib" / "detectors" / "real_size.onnx"
@@ -88,9 +89,9 @@ def main(repeats=2, seed=0):
 
 def states(collections, seed):
     """Whether each crop is unfit, (n,) bool by condition; False where it is not delivered so."""
-    every = (*real_size.CONDITIONS, *real_size.DELIVERIES)
+    every = (*held_out.CONDITIONS, *held_out.DELIVERIES)
     found = [
-        real_size.unfit(each, every if name == "panel" else real_size.CONDITIONS, seed)
+        held_out.unfit(each, every if name == "panel" else held_out.CONDITIONS, seed)
         for name, each in collections.items()
     ]
     together = pd.concat([pd.DataFrame(each) for each in found], ignore_index=True)

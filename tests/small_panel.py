@@ -5,6 +5,7 @@ import hashlib
 import io
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 SOURCES = {  # name to label, family, format of the originals
@@ -74,3 +75,14 @@ def write_manifest(folder, rows):
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+
+
+def table_of(*sources):
+    """A table from (label, family, source, repository, n)."""
+    rows = [
+        (f"{source}/{i}", label, family, source, repository, "panel")
+        for label, family, source, repository, n in sources
+        for i in range(n)
+    ]
+    columns = ["file", "label", "family", "source", "repository", "collection"]
+    return pd.DataFrame(rows, columns=columns).astype({"label": np.int8})

@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from realfake_lib.data import generators, images
+from realfake_lib.evaluation import held_out
 from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
-from realfake_lib.training import real_size
 
 SIDE = 96
 """Side in pixels to which images are enlarged: at 32 the deeper layers would see one position."""
@@ -140,7 +140,7 @@ class Known:
             columns=["label", "source"],
         )
         seen = np.concatenate([values for *_, values in parts])
-        weight = real_size.weights(table)
+        weight = held_out.weights(table)
         if examples is not None:
             own = (table["source"] == "examples").to_numpy()
             others = (table["label"] == FAKE).to_numpy() & ~own
