@@ -48,8 +48,7 @@ class Detector:
         REAL up to ``low``, FAKE from ``high`` on, no verdict between them; both are the threshold
         where there is always a verdict.
     sides : (low, high)
-        Lengths of the sides, in pixels, of the images that it was measured on; ``high`` may be
-        None.
+        Lengths of the sides, in pixels, of the images that it judges; ``high`` may be None.
     several_views : bool
         Whether it judges several squares of an image (:func:`realfake_lib.views.squares`) in place
         of one, reduced to its size.
@@ -176,8 +175,9 @@ class Detector:
     def with_false_positive_rate(self, fpr: float | None) -> Detector:
         """The same detector with another share of photographs that it may predict to be FAKE.
 
-        The rate is the share of the REAL images on which the operating point was chosen. No more
-        of the FAKE images there are predicted REAL. A UserError says where it was not measured.
+        The rate is the share of the REAL images on which the operating point was chosen, or for
+        ``real_size`` its mean over sources. No more of the FAKE images there are predicted REAL. A
+        UserError says where it was not measured.
         """
         if fpr is None:
             return self
@@ -227,8 +227,8 @@ def _of_held_out(found: dict) -> str:
     near, far = found["all.equalised"], found["all.web_hard"]
     panel = found["panel.equalised"]
     return (
-        "What follows was measured with models trained in the same way without the family and "
-        "the repository that they scored: "
+        "What follows was measured with models trained in the same way without the family, where "
+        "it is known, and the repository that they scored: "
         f"{near['sources_of_fakes']} sources of fakes and {near['sources_of_photographs']} of "
         "photographs; it does better on these itself. AUROC "
         f"{near['auroc']:.2f} ({panel['auroc']:.2f} on the {panel['sources_of_fakes']} of the "

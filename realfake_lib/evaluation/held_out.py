@@ -1,8 +1,9 @@
 """How detectors for images of ordinary size are measured: on sources that no part of them saw.
 
 Images of one source share their subjects and their processing, so a split by image would measure
-how well sources are recognised. Here whole families of generators and whole repositories are held
-out together, and every choice is made without them.
+how well sources are recognised. Here whole families of generators, where they are known, and whole
+repositories are held out together; intervals come from drawing them anew. The frozen backbone knows
+ImageNet, though, which is one of the sources of photographs.
 """
 
 import numpy as np
@@ -65,7 +66,8 @@ def groups(table):
 def folds(table, seed=0):
     """A fold for each row, (n,) int: whole groups, spread evenly over the folds.
 
-    So are the classes, and the panel's part of each, which is scored alone, too.
+    So are the classes, and the panel's part of each, which is scored alone, too. Groups of the same
+    make-up change places with ``seed``; the large ones fall alike.
     """
     strata = 2 * table["label"] + (table["collection"] == "panel")
     found = np.empty(len(table), int)
@@ -121,7 +123,7 @@ def auroc_by_source(table, fold, scores):
 
 
 def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
-    """Mean over sources of fakes of their AUROC, with an interval over sources.
+    """Mean over sources of fakes of their AUROC, with an interval over families.
 
     Parameters
     ----------
@@ -132,9 +134,9 @@ def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
     Returns
     -------
     (value, (low, high), by_source)
-        The interval is the bootstrap over sources of fakes, since images of one source are no
-        independent draws; ``by_source`` is a DataFrame with an interval over images for each,
-        the mean over the repeats.
+        The interval is 95 % of a bootstrap over the groups of fakes (:func:`groups`): what is
+        scored by models that lack the same family goes up and down together. ``by_source`` is a
+        DataFrame with an interval over images for each, the mean over the repeats.
     """
     each = pd.concat(
         [auroc_by_source(table, *one) for one in zip(fold, scores, strict=True)],
@@ -144,7 +146,15 @@ def mean_auroc(table, fold, scores, n_bootstrap=1000, seed=0):
     each = each.groupby(["family", "source"], as_index=False).agg({"n": "sum"} | measures)
     each["n"] //= len(fold)  # of all folds that it lies in, once for each repeat
     value = float(each["auroc"].mean())
-    return value, resampling.mean_interval(each["auroc"], n_bootstrap, seed), each
+    group = each["source"].map(_group_of_source(table, FAKE))
+    return value, resampling.mean_interval(each["auroc"], group, n_bootstrap, seed), each
+
+
+def _group_of_source(table, label):
+    """The group that most images of a source lie in, a Series by source in alphabetical order."""
+    chosen = (table["label"] == label).to_numpy()
+    group, source = pd.Series(groups(table)[chosen]), table["source"].to_numpy()[chosen]
+    return group.groupby(source).agg(lambda of: of.mode().iloc[0])
 
 
 def write(path, table, fold, p_fake):
@@ -157,7 +167,7 @@ def write(path, table, fold, p_fake):
 
 
 def read(path):
-    """Scores of sources that no part of the published detector's selection saw.
+    """Scores of each source by models that saw neither its group nor its repository.
 
     Returns
     -------
@@ -196,13 +206,14 @@ def calibrate(table, scores):
 
 
 def operating_point(table, p_fake):
-    """Threshold and bands for whole sources: each source of a class counts alike.
+    """Threshold and bands, for which each source of a class counts alike, whatever its size.
 
     Parameters
     ----------
     table : DataFrame
     p_fake : sequence of (k, n) float arrays
-        By condition, of rows that no model saw. What a band promises holds in each condition.
+        By condition, of rows that no model saw; of all folds, since a band must hold for any
+        model. A share of photographs is kept in each of the conditions.
 
     Returns
     -------
@@ -318,21 +329,18 @@ def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
         source; ``specificity``: share of photographs predicted REAL; ``recall``: share of fakes
         predicted FAKE; ``missed``: share of fakes predicted REAL;
         ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts;
-        ``intervals``: 95 %, of a bootstrap over sources; of the worst source, Wilson's over its
-        images.
+        ``intervals``: 95 %, of a bootstrap over the groups (:func:`groups`) of each class; of the
+        worst source, Wilson's over its images, as if it had not been chosen as the worst.
     """
     low, high = band
     judged = True if unfit is None else ~np.asarray(unfit)
     verdicts = (p_fake >= high) & judged, (p_fake <= low) & judged
-    told = {}
+    told, draws = {}, []
     for label in (FAKE, REAL):
         each = zip(*(_by_source(table, one, label) for one in verdicts), strict=True)
         told[label] = np.array([(fake.mean(), real.mean()) for fake, real in each])
-    rng = np.random.default_rng(seed)
-    draws = [
-        each[rng.integers(0, len(each), (n_bootstrap, len(each)))].mean(axis=1)
-        for each in told.values()
-    ]
+        group = _group_of_source(table, label)
+        draws.append(resampling.mean_draws(told[label], group, n_bootstrap, [seed, label]))
     drawn = _of_verdicts(*draws)
     found = _of_verdicts(*(each.mean(axis=0) for each in told.values()))
     intervals = {
@@ -367,7 +375,7 @@ def figures(table, fold, p_fake):
     dict of str to dict
         By part and condition (``"panel.web"``; ``"all.equalised"`` of panel and pool): ``auroc``
         with its interval ``ci``, ``n``, the numbers of sources, and :func:`selective` with bands
-        that were chosen without the sources that they are measured on.
+        chosen by scores of other sources than they are measured on.
     """
     ends = bands(table, fold, [p_fake[name] for name in CONDITIONS])
     panel = int((table["collection"] == "panel").sum())  # its rows come first
@@ -388,5 +396,20 @@ def figures(table, fold, p_fake):
                 "sources_of_fakes": int(counts[FAKE]),
                 "sources_of_photographs": int(counts[REAL]),
                 **selective(some, scores, of_part, some[f"unfit_{name}"]),
+                "stylegan": of_stylegan(some, scores, of_part, some[f"unfit_{name}"]),
             }
+    return told
+
+
+def of_stylegan(table, p_fake, band, unfit):
+    """Recall and share missed, as by :func:`selective`, of StyleGAN's fakes and of all others.
+
+    StyleGAN is the family that ``real_size`` misses most; most of its fakes are faces.
+    """
+    told, gan = {}, (table["family"] == "stylegan").to_numpy()
+    real = (table["label"] == REAL).to_numpy()
+    for name, rows in {"stylegan": real | gan, "others": real | ~gan}.items():
+        ends = [np.broadcast_to(end, p_fake.shape)[:, rows] for end in band]
+        found = selective(table[rows], p_fake[:, rows], ends, unfit[rows])
+        told[name] = {key: found[key] for key in ("recall", "missed")}
     return told

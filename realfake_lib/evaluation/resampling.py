@@ -109,12 +109,36 @@ def bin_index(p_fake):
     return np.minimum((np.asarray(p_fake) * BINS).astype(np.int64), BINS - 1)
 
 
-def mean_interval(values, n_bootstrap=1000, seed=0):
-    """95 % interval of a mean over sources, (low, high): the bootstrap over the values, (n,).
+def mean_draws(values, groups=None, n_bootstrap=1000, seed=0):
+    """Means over sources of resamples: whole groups are drawn, as many as there are.
 
-    Images of one source are no independent draws, so they are not resampled one by one.
+    Images of one source are no independent draws, so they are not resampled one by one; nor are
+    sources of one family of generators.
+
+    Parameters
+    ----------
+    values : (n, …) array
+        One row a source.
+    groups : (n,) array of any kind, optional
+        By default each source is drawn alone.
+    n_bootstrap : int
+    seed : int or sequence of int
+
+    Returns
+    -------
+    (n_bootstrap, …) float array
     """
     values = np.asarray(values, float)
-    rng = np.random.default_rng(seed)
-    draws = values[rng.integers(0, len(values), (n_bootstrap, len(values)))].mean(axis=1)
+    names, member = np.unique(
+        np.arange(len(values)) if groups is None else groups, return_inverse=True
+    )
+    drawn = np.random.default_rng(seed).integers(0, len(names), (n_bootstrap, len(names)))
+    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])[:, member]
+    sums = np.tensordot(times, values, axes=1)
+    return sums / times.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
+
+
+def mean_interval(values, groups=None, n_bootstrap=1000, seed=0):
+    """95 % interval of a mean over sources, (low, high), by :func:`mean_draws`."""
+    draws = mean_draws(values, groups, n_bootstrap, seed)
     return tuple(map(float, np.quantile(draws, (0.025, 0.975))))

@@ -89,6 +89,7 @@ def _of_real_size(meta, title):
             key: f"{values.Number(one[name], one['intervals'].get(name)):pct_ci}"
             for key, name in shown.items()
         }
+        columns[column]["stylegan"] = one["stylegan"]
         columns[column]["auroc"] = f"{values.Number(one['auroc'], one['ci']):num_ci(2)}"
     about = columns | {"meta": meta, "title": title, "held_out": meta["held_out"]}
     return _rendered("real_size_card.md.j2", {"folds": meta["trained_on"].get("folds")}, about)

@@ -26,7 +26,7 @@ from realfake_lib.models import texture
 from realfake_lib.settings import FAKE, REAL
 
 GAMMAS = (0.3, 1.0)
-"""Widths of the kernel among which held-out sources choose; see :func:`fit`."""
+"""Widths of the kernel, see :func:`fit`; sources that a model did not see decide between them."""
 
 ALPHA = 1e-5
 """Strength of the penalty for each row."""
@@ -279,7 +279,7 @@ class Outcome:
     ----------
     fold : (repeats, n) int array
     scores : dict of str to (repeats, m) float array
-        By condition, as :attr:`Statistics.scored`: for REAL, comparable within a fold only.
+        By condition, as :attr:`Statistics.scored`: for REAL, a fold's by one model.
     chosen : list of lists of float
         For each repeat and fold the kernel's width, chosen by the other folds alone.
     """

@@ -70,3 +70,14 @@ def test_the_interval_of_a_mean_over_sources_is_as_wide_as_they_differ():
     low, high = resampling.mean_interval(values)
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
+
+
+def test_sources_of_one_group_are_drawn_together():
+    rng = np.random.default_rng(0)
+    of_group = rng.normal(0.7, 0.1, 100)
+    groups = np.repeat([f"group{at}" for at in range(100)], 4)
+    low, high = resampling.mean_interval(of_group.repeat(4), groups)
+    assert high - low == pytest.approx(2 * 1.96 * of_group.std() / 10, rel=0.15)
+    # A large group counts by its number of sources.
+    draws = resampling.mean_draws([1.0, 0.0, 0.0, 0.0], ["a", "b", "b", "b"])
+    assert set(np.round(draws, 6)) == {0.0, 0.25, 1.0}

@@ -143,6 +143,32 @@ def test_measures_of_verdicts_by_hand():
     )  # fmt: skip
 
 
+def test_a_family_of_many_sources_is_drawn_as_one():
+    """With 20 sources of one family at 0 and one source of another at 1, the mean is uncertain."""
+    fakes = [(FAKE, "many", f"m{at}", f"x/{at}", 4) for at in range(20)] + [
+        (FAKE, "one", "o", "x/o", 4)
+    ]
+    table = table_of(*fakes, *[(REAL, "real", f"r{at}", f"y/{at}", 4) for at in range(5)])
+    p_fake = np.where(table["source"] == "o", 0.9, 0.1)[None]
+    told = held_out.selective(table, p_fake, (0.2, 0.8))
+    assert told["recall"] == pytest.approx(1 / 21)
+    assert told["intervals"]["recall"] == [0, 1]
+    assert told["intervals"]["false_positive_rate"] == [0, 0]
+    fold = np.zeros((1, len(table)), int)
+    value, interval, _ = held_out.mean_auroc(table, fold, -p_fake)
+    assert value == pytest.approx((20 * 0.5 + 1) / 21) and interval == pytest.approx((0.5, 1))
+
+
+def test_stylegan_is_told_apart():
+    table = table_of(
+        (FAKE, "stylegan", "s", "x/s", 4), (FAKE, "b", "f", "x/f", 4), (REAL, "real", "r", "y", 4)
+    )
+    p_fake = np.array([[0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
+    told = held_out.of_stylegan(table, p_fake, (0.2, 0.8), np.zeros(12, bool))
+    assert told["stylegan"] == {"recall": 0.25, "missed": 0.75}
+    assert told["others"] == {"recall": 0.5, "missed": 0.25}
+
+
 def test_sources_are_resampled_in_the_order_of_their_names_whatever_the_process():
     names = [f"source{at}" for at in range(10)]
     table = table_of(*[(REAL, "real", name, "x/y", at + 1) for at, name in enumerate(names)][::-1])
