@@ -330,7 +330,8 @@ def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
         predicted FAKE; ``missed``: share of fakes predicted REAL;
         ``balanced_accuracy``: mean over the classes of the share of right verdicts among verdicts;
         ``intervals``: 95 %, of a bootstrap over the groups (:func:`groups`) of each class; of the
-        worst source, Wilson's over its images, as if it had not been chosen as the worst.
+        worst source, Wilson's over its images, as if it had not been chosen as the worst;
+        ``counts``: of how many images each is a share.
     """
     low, high = band
     judged = True if unfit is None else ~np.asarray(unfit)
@@ -350,7 +351,13 @@ def selective(table, p_fake, band, unfit=None, n_bootstrap=1000, seed=0):
     images = _by_source(table, p_fake[:1], REAL)[at].size
     intervals["worst_false_positive_rate"] = list(metrics.wilson(round(worst * images), images))
     found["worst_false_positive_rate"] = worst
-    return {name: float(value) for name, value in found.items()} | {"intervals": intervals}
+    of_class = table["label"].value_counts()
+    counts = dict.fromkeys(found, len(table))
+    counts |= dict.fromkeys(("recall", "missed"), int(of_class[FAKE]))
+    counts |= dict.fromkeys(("false_positive_rate", "specificity"), int(of_class[REAL]))
+    counts["worst_false_positive_rate"] = images
+    told = {name: float(value) for name, value in found.items()}
+    return told | {"intervals": intervals, "counts": counts}
 
 
 def _of_verdicts(fakes, reals):

@@ -130,7 +130,11 @@ def test_measures_of_verdicts_by_hand():
     )  # fmt: skip
     p_fake = np.array([[0.9, 0.9, 0.5, 0.1, 0.1, 0.5, 0.9, 0.1]])
     told = held_out.selective(table, p_fake, (0.2, 0.8))
-    intervals = told.pop("intervals")
+    intervals, counts = told.pop("intervals"), told.pop("counts")
+    assert counts == {
+        "coverage": 8, "balanced_accuracy": 8, "recall": 4, "missed": 4, "false_positive_rate": 4,
+        "specificity": 4, "worst_false_positive_rate": 2,
+    }  # fmt: skip
     assert intervals["recall"] == [0.5, 0.5]  # of one source alone
     assert intervals["false_positive_rate"] == [0, 0.5]
     assert intervals["worst_false_positive_rate"] == list(metrics.wilson(1, 2))
