@@ -25,6 +25,8 @@ PUBLISHED = (DEFAULT, "real_size")
 SUFFIXES = (".keras", ".onnx")
 
 CANT_TELL = "can't tell"
+
+VERDICTS = (*settings.CLASS_NAMES, CANT_TELL)
 """The verdict where a score lies between the two classes, or is worth nothing for the image."""
 
 

@@ -9,6 +9,7 @@ import textwrap
 
 from realfake_lib import console
 from realfake_lib.data import layout
+from realfake_lib.detector import VERDICTS
 
 DO_NOT = "Do not use a verdict as the only ground for a decision about a person or an image."
 
@@ -152,7 +153,6 @@ def evaluation_as_json(found):
 
 def evaluation(found):
     """An Evaluation as a table for people."""
-    told, right = found.verdicts["n"], found.verdicts["right"]
     if found.only is None:
         remark = "precision, recall and F1 are for FAKE"
     else:
@@ -160,14 +160,16 @@ def evaluation(found):
     lines = [
         f"{found.detector.path} on {found.n:,} images of {found.data} ({found.part})",
         f"FAKE from p(fake) = {found.threshold:.3f} on; {remark}",
-        f"predict says “can't tell” of {found.n - told:,}, and is right on {right:,} of the others",
+        "",
+        f"predict says {_HEADS}",
+        *(f"of {name:<9} {_counts(each)}" for name, each in found.verdicts.items()),
         "",
         f"{'measure':<20} {'value':>7}   95 % interval",
     ]
     for name, (value, low, high) in found.measures.items():
         lines.append(f"{name:<20} {value:>7.4f}   {low:.4f} to {high:.4f}")
     if found.sources:
-        heads = f"{'n':>6}  {'predicted FAKE':<25}  {'AUROC':<25}"
+        heads = f"{_HEADS}  {'from threshold on':<25}  {'AUROC':<25}"
         lines += ["", f"class  {heads}  source (folder)"]
         lines += map(_source, found.sources)
     return "\n".join(lines)
@@ -177,7 +179,14 @@ def _source(one):
     share = _with_interval(*(one[name] for name in ("predicted_fake", "ci_low", "ci_high")))
     auroc = _with_interval(*(one[name] for name in ("auroc", "auroc_low", "auroc_high")))
     source = console.printable(one["source"] or "(none)", keep="")
-    return f"{one['class']}   {one['n']:>6,}  {share:<25}  {auroc:<25}  {source}"
+    return f"{one['class']}   {_counts(one['verdicts'])}  {share:<25}  {auroc:<25}  {source}"
+
+
+_HEADS = "".join(f"{what:>12}" for what in VERDICTS)
+
+
+def _counts(verdicts):
+    return "".join(f"{verdicts[what]:>12,}" for what in VERDICTS)
 
 
 def _with_interval(value, low, high):

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from realfake_lib import console, extras, model_metadata, outputs, progress, settings
-from realfake_lib.detector import CANT_TELL, Detector, check_threshold, find_model, load_detector
+from realfake_lib.detector import (
+    CANT_TELL,
+    VERDICTS,
+    Detector,
+    check_threshold,
+    find_model,
+    load_detector,
+)
 from realfake_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -151,12 +158,12 @@ class Evaluation:
         The class of all images, where they are of one class alone.
     sources : list of dict
         One a source, the folder below REAL or FAKE, where there are such: ``class``, ``source``,
-        ``n``, ``predicted_fake`` and ``auroc`` (against all images of the other class) with
-        intervals. With two sources and more in each class the intervals of ``measures`` are those
-        of a bootstrap of whole sources.
-    verdicts : dict of str to int
-        ``n``: images of which :func:`realfake_lib.predict` says FAKE or REAL, and not "can't tell";
-        ``right``: of these, those of which it says their class.
+        ``n``, ``verdicts``, ``predicted_fake`` (share from ``threshold`` on) and ``auroc`` (against
+        all images of the other class) with intervals. With two sources and more in each class the
+        intervals of ``measures`` are those of a bootstrap of whole sources.
+    verdicts : dict of str to dict
+        By class, of how many of its images :func:`realfake_lib.predict` says ``"FAKE"``,
+        ``"REAL"`` and ``"can't tell"``.
     """
 
     detector: Detector
@@ -167,7 +174,7 @@ class Evaluation:
     measures: dict[str, Measure]
     only: str | None = None
     sources: list[dict] = field(default_factory=list)
-    verdicts: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @extras.needed_for("evaluate")
@@ -228,8 +235,12 @@ def evaluate(
     measures = {name: Measure(value, *interval) for name, value, interval in found}
     table = by_source.by_source(labels, p_fake, sources, threshold) if any(sources) else None
     of_each = [] if table is None else table.to_dict("records")
-    right = sum(one == settings.CLASS_NAMES[label] for one, label in zip(said, labels, strict=True))
-    verdicts = {"n": len(said) - said.count(CANT_TELL), "right": right}
+    verdicts = {one: {what: 0 for what in VERDICTS} for one in settings.CLASS_NAMES}
+    by_folder = {(one["class"], one["source"]): one for one in of_each}
+    for label, source, what in zip(labels, sources, said, strict=True):
+        verdicts[settings.CLASS_NAMES[label]][what] += 1
+        if one := by_folder.get((settings.CLASS_NAMES[label], source)):
+            one.setdefault("verdicts", {what: 0 for what in VERDICTS})[what] += 1
     return Evaluation(
         detector, name, part, len(labels), threshold, measures, only, of_each, verdicts
     )
@@ -303,13 +314,16 @@ def _score_views(detector, data, part):
     missed = len(files) - len(good) + left_out.total()
     if missed:
         _log.warning(f"{missed:,} files are not scored: no class, or not to be read.")
+        for one in [each for each in found if each.error][:5]:
+            _log.warning(f"not scored: {one.path}: {one.error}")
     if not good:
         raise UserError(f"No image of {data} can be read.")
     seen = panel_fetch.originals() if "sources" in detector.meta else set()
     known = sum(model_metadata.sha256(files[chosen[at]]) in seen for at in good)
     if known:
         _log.warning(
-            f"{detector.name} was trained on {known:,} of these files: the figures are too good."
+            f"{detector.name} was trained on crops of {known:,} of these files: "
+            "the figures are too good."
         )
     labels = np.array([places[chosen[at]].label for at in good])
     p_fake = np.array([found[at].p_fake for at in good])

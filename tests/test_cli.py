@@ -380,17 +380,25 @@ def test_evaluate_scores_the_test_part_or_everything(tiny, detector):
     content = json.loads(result.stdout)
     assert content["n"] == 40 and content["measures"]["accuracy"]["value"] == 1.0
     assert len(content["measures"]["auroc"]["ci"]) == 2
-    assert content["verdicts"] == {"n": 40, "right": 40}
+    assert content["verdicts"] == {
+        "FAKE": {"FAKE": 20, "REAL": 0, "can't tell": 0},
+        "REAL": {"FAKE": 0, "REAL": 20, "can't tell": 0},
+    }
 
 
 def test_evaluate_says_of_how_many_images_predict_can_tell(tiny, detector, monkeypatch):
     doubtful = replace(detector, uncertain_band=(0.3, 1.0))
     monkeypatch.setattr(workflows, "load_detector", lambda path: doubtful)
     asked = ("evaluate", "--model", "some.keras", "--part", "all")
-    assert json.loads(realfake(*asked, "--json").stdout)["verdicts"] == {"n": 20, "right": 20}
-    assert "“can't tell” of 20, and is right on 20 of the others" in realfake(*asked).stdout
+    counts = json.loads(realfake(*asked, "--json").stdout)["verdicts"]
+    assert counts["FAKE"] == {"FAKE": 0, "REAL": 0, "can't tell": 20}
+    assert counts["REAL"] == {"FAKE": 0, "REAL": 20, "can't tell": 0}
+    printed = realfake(*asked).stdout
+    assert re.search(
+        r"predict says +FAKE +REAL +can't tell\nof FAKE +0 +0 +20\nof REAL +0 +20 +0\n", printed
+    )
     printed = realfake(*asked, "--threshold", "0.5").stdout
-    assert "“can't tell” of 0, and is right on 40 of the others" in printed
+    assert re.search(r"\nof FAKE +20 +0 +0\n", printed)
 
 
 def test_evaluate_says_that_predict_can_tell_nothing_of_resized_images(
@@ -402,7 +410,8 @@ def test_evaluate_says_that_predict_can_tell_nothing_of_resized_images(
         folder = own_folder(tmp_path / str(side), {"REAL": 20, "FAKE": 20}, side)
         asked = ("evaluate", "--model", "some.keras", "--data", folder, "--part", "all")
         result = realfake(*asked, "--json")
-        assert json.loads(result.stdout)["verdicts"]["n"] == told
+        counts = json.loads(result.stdout)["verdicts"].values()
+        assert sum(each["FAKE"] + each["REAL"] for each in counts) == told
         assert ("was measured on images of 32×32 pixels only" in result.stderr) == (told == 0)
 
 
@@ -470,7 +479,8 @@ def test_evaluate_takes_folders_in_a_class_for_sources(untrained, detector, tmp_
     low, high = content["measures"]["accuracy"]["ci"]
     assert high - low >= 0.4  # over two sources a class, not over 60 images
     printed = realfake(*asked).stdout
-    assert re.search(r"REAL +15  1\.0000 \(0\.\d+–1\.0000\) .* phone\n", printed)
+    assert rows["phone"]["verdicts"] == {"FAKE": 15, "REAL": 0, "can't tell": 0}
+    assert re.search(r"REAL +15 +0 +0  1\.0000 \(0\.\d+–1\.0000\) .* phone\n", printed)
 
 
 def test_evaluate_says_where_no_image_is_left_to_score(untrained, detector, tmp_path):

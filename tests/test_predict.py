@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -411,6 +412,7 @@ def test_a_detector_of_views_is_evaluated_on_images_at_their_own_size(by_size, t
     found = realfake_lib.evaluate(by_size[1], tmp_path / "own")
     assert (found.data, found.part, found.n) == ("own", "all", 8)
     assert found.measures["auroc"].value == 1 and "2 files are not scored" in caplog.text
+    assert re.search("not scored: .*broken.png: ", caplog.text)
     assert [(one["class"], one["source"], one["n"]) for one in found.sources] == [
         ("FAKE", "gan", 4), ("REAL", "phone", 4),
     ]  # fmt: skip
@@ -428,7 +430,7 @@ def test_a_detector_says_of_how_many_files_it_was_trained_on(
     monkeypatch.setattr(panel_fetch, "originals", lambda: seen)
     published = replace(by_size[1], meta=by_size[1].meta | {"sources": []})
     realfake_lib.evaluate(published, tmp_path / "own")
-    assert f"{published.name} was trained on 2 of these files" in caplog.text
+    assert f"{published.name} was trained on crops of 2 of these files" in caplog.text
     caplog.clear()
     realfake_lib.evaluate(by_size[1], tmp_path / "own")
     assert "was trained on" not in caplog.text
