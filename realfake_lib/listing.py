@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import textwrap
+from collections import Counter
 
 from realfake_lib import console
 from realfake_lib.data import layout
@@ -80,7 +81,14 @@ def as_table(detectors, predictions):
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     paragraphs = [_how(one) for one in _used(detectors, predictions)]
     paragraphs += [DO_NOT, SAID_BY_FILES]
+    if len(predictions) > 1:
+        lines += ["", _tally(predictions)]
     return "\n".join([*lines, "", *(textwrap.fill(text, width) for text in paragraphs)])
+
+
+def _tally(predictions):
+    counts = Counter(one.verdict or "not read" for one in predictions)
+    return ", ".join(f"{counts[what]:,} {what}" for what in (*VERDICTS, "not read") if counts[what])
 
 
 def _used(detectors, predictions):

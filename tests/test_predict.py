@@ -17,7 +17,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import realfake_lib
-from realfake_lib import cli, console, detector, model_metadata, models, prediction, progress
+from realfake_lib import (
+    cli,
+    console,
+    detector,
+    listing,
+    model_metadata,
+    models,
+    prediction,
+    progress,
+)
 from realfake_lib.data import panel_fetch
 from realfake_lib.errors import UserError
 
@@ -416,6 +425,16 @@ def test_a_detector_of_views_is_evaluated_on_images_at_their_own_size(by_size, t
     assert [(one["class"], one["source"], one["n"]) for one in found.sources] == [
         ("FAKE", "gan", 4), ("REAL", "phone", 4),
     ]  # fmt: skip
+
+
+def test_verdicts_are_counted_below_the_table(by_size):
+    def found(verdict, error=""):
+        return prediction.Prediction("x", verdict=verdict, p_fake=0.5, error=error)
+
+    shown = [found(one) for one in ("REAL", "FAKE", "can't tell", "REAL")]
+    shown.append(found("", error="cannot be read"))
+    assert "\n\n1 FAKE, 2 REAL, 1 can't tell, 1 not read\n\n" in listing.as_table([], shown)
+    assert "1 FAKE" not in listing.as_table([], shown[1:2])
 
 
 def test_a_detector_says_of_how_many_files_it_was_trained_on(
