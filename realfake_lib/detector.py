@@ -27,6 +27,7 @@ SUFFIXES = (".keras", ".onnx")
 CANT_TELL = "can't tell"
 
 VERDICTS = (*settings.CLASS_NAMES, CANT_TELL)
+"""What may be said of an image, in the order in which it is counted."""
 """The verdict where a score lies between the two classes, or is worth nothing for the image."""
 
 

@@ -170,7 +170,11 @@ def evaluation(found):
         f"FAKE from p(fake) = {found.threshold:.3f} on; {remark}",
         "",
         f"predict says {_HEADS}",
-        *(f"of {name:<9} {_counts(each)}" for name, each in found.verdicts.items()),
+        *(
+            f"of {name:<9} {_counts(each)}"
+            for name, each in found.verdicts.items()
+            if found.only in (None, name)
+        ),
         "",
         f"{'measure':<20} {'value':>7}   95 % interval",
     ]

@@ -458,6 +458,7 @@ def test_evaluate_takes_one_class_alone(untrained, detector, tmp_path, name, mea
     assert 0 <= low <= value <= high <= 1 and high - low > 0.05
     printed = realfake(*asked).stdout
     assert f"all are {name}; accuracy, AUROC and the rest need both classes" in printed
+    assert re.findall(r"(?m)^of (\w+)  ", printed) == [name]  # no row of a class without images
     assert json.loads(realfake(*asked, "--part", "test", "--json").stdout)["n"] == 6
 
 
